@@ -1,0 +1,108 @@
+# Muster.  `make demo` shows it; `make check` proves it; docs/CONTRIBUTING.md explains the rest.
+
+BUILD   ?= build
+CC      ?= gcc
+PREFIX  ?= /usr
+DESTDIR ?=
+SAN     ?=
+
+WARN := -Wall -Wextra -Wshadow -Wswitch-enum -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+	-Wundef -Wwrite-strings -Wpointer-arith -Wvla -Werror
+ifneq (,$(findstring gcc,$(shell $(CC) --version 2>/dev/null | head -n 1)))
+WARN += -Wjump-misses-init
+endif
+HARDEN := -fstack-protector-strong -fPIE -ftrivial-auto-var-init=zero -fno-strict-aliasing
+ifeq ($(SAN),)
+HARDEN += -D_FORTIFY_SOURCE=2 -O2
+else
+HARDEN += -O1 -fsanitize=$(SAN) -fno-omit-frame-pointer
+endif
+VERSION := $(shell sed -n 's/^\#\# \[\([0-9.]*\)\].*/\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
+CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DMUSTER_VERSION='"$(or $(VERSION),0.0.0)"' -isystem /usr/include/postgresql
+CFLAGS  += -std=gnu11 -g -pthread $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
+LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
+
+# Sources by folder; a new file is picked up by itself.
+folder   = $(wildcard $(1)/*.c)
+BASE_C  := $(call folder,base) $(call folder,base/model)
+SUIT_C  := $(call folder,suit)
+DB_C    := $(call folder,db)
+CERTS_C := $(call folder,certs)
+CORE_C  := $(call folder,core)
+API_C   := $(call folder,api) $(call folder,api/rest) $(call folder,api/device)
+SERVER_C := $(call folder,server) $(call folder,server/http) $(call folder,server/coap)
+CLI_C   := $(call folder,cli)
+AGENT_C := $(call folder,agent)
+# Programs of agent/ are the files with a main; the rest is shared by them.
+AGENT_MAIN_C := $(wildcard agent/main_*.c)
+AGENT_LIB_C  := $(filter-out $(AGENT_MAIN_C),$(AGENT_C))
+AGENT_BIN    := $(patsubst agent/main_%.c,$(BUILD)/muster-%,$(AGENT_MAIN_C))
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIB_C  := $(BASE_C) $(SUIT_C) $(DB_C) $(CERTS_C) $(CORE_C) $(API_C) $(filter-out server/main.c,$(SERVER_C))
+LIB     := $(BUILD)/libmuster.a
+SUITLIB := $(BUILD)/libmuster-suit.a
+AGENTLIB := $(BUILD)/libmuster-agent.a
+
+SERVER_LIBS := -lcoap-3-openssl -lmicrohttpd -lgnutls -lpq -ljansson -lcbor -linih -lssl -lcrypto
+CLI_LIBS    := -lcurl -ljansson -linih -lcrypto
+AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto
+
+PROGRAMS := $(BUILD)/musterd $(BUILD)/muster $(AGENT_BIN)
+
+.PHONY: all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install deb clean deps
+.SECONDARY:
+all: $(PROGRAMS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The migrations, embedded: one array of name, text and SHA-256.
+SCHEMA := $(sort $(wildcard db/schema/*.sql))
+$(BUILD)/db/schema.inc: $(SCHEMA) db/embed.sh
+	@mkdir -p $(@D)
+	sh db/embed.sh $(SCHEMA) > $@
+$(BUILD)/db/migrate.o: $(BUILD)/db/schema.inc
+
+$(LIB): $(call obj,$(LIB_C))
+	@rm -f $@
+	ar rcs $@ $^
+$(SUITLIB): $(call obj,$(SUIT_C))
+	@rm -f $@
+	ar rcs $@ $^
+$(AGENTLIB): $(call obj,$(AGENT_LIB_C))
+	@rm -f $@
+	ar rcs $@ $^
+
+# Whole archive: constructors in db/ register the statements.
+WHOLE = -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive
+$(BUILD)/musterd: $(BUILD)/server/main.o $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
+$(BUILD)/muster: $(call obj,$(CLI_C) $(SUIT_C) $(BASE_C))
+	$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+$(BUILD)/muster-%: $(BUILD)/agent/main_%.o $(AGENTLIB) $(SUITLIB)
+	$(CC) $(LDFLAGS) -o $@ $< $(AGENTLIB) $(SUITLIB) $(AGENT_LIBS)
+
+# Unit tests: one program a file, against everything.
+UNIT_C   := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_C))
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB) $(AGENTLIB)
+	$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(AGENTLIB) $(SERVER_LIBS)
+STORE_C   := $(wildcard tests/store/test_*.c)
+STORE_BIN := $(patsubst tests/store/%.c,$(BUILD)/tests/store/%,$(STORE_C))
+$(BUILD)/tests/store/%: $(BUILD)/tests/store/%.o $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
+# Interposers that tests preload.
+PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
+$(BUILD)/tests/preload/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) -shared -fPIC -O2 -g -D_GNU_SOURCE -Wall -Wextra -o $@ $< -ldl
+
+fmt:
+	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

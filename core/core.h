@@ -1,0 +1,24 @@
+/* The domain's long-lived parts, wired once by server/cmd_serve.c and read by every thread.
+ * All members are thread-safe by themselves. */
+#pragma once
+
+#include "base/bytes.h"
+
+#include <stdint.h>
+
+struct roster;
+struct images;
+struct certs;
+
+struct core_options {
+	int32_t checkin_interval_s; /* what a device with nothing to do is told */
+};
+
+struct core {
+	struct roster *roster;
+	struct images *images;
+	struct certs *certs;
+	struct bytes tenant_secret;      /* key of device ids; for the life of the process */
+	struct uuid node_id;             /* this daemon */
+	struct core_options options;
+};

@@ -1,0 +1,37 @@
+/* Images: payload bytes as files under STATE/images/ab/cdef..., named by SHA-256, immutable.
+ * Written to a temporary file, fsynced, verified, renamed, directory fsynced.  Verified again
+ * when first opened, mapped once and shared by all readers. */
+#pragma once
+
+#include "base/bytes.h"
+
+#include <stdint.h>
+
+#define IMAGE_SIZE_MAX (INT64_C(1) << 30) /* 1 GiB */
+
+struct images;
+struct image; /* an open mapping, counted */
+
+/* dir is made when missing; leftovers of interrupted uploads in it are removed. */
+enum rc images_create(const char *dir, struct images **ret) MUST_CHECK;
+void images_free(struct images *s);
+
+/* An open image: RC_NOT_FOUND when there is none, RC_INTERNAL when its bytes no longer have the
+ * digest (it is then quarantined).  The first open reads the file once.  Release with
+ * image_close(), any thread. */
+enum rc images_open(struct images *s, const struct digest *d, struct image **ret) MUST_CHECK;
+void image_close(struct image *i);
+struct bytes image_bytes(const struct image *i);
+/* One more reference to the same mapping. */
+struct image *image_ref(struct image *i);
+
+/* An upload in progress; one thread at a time. */
+struct image_upload;
+enum rc image_upload_begin(struct images *s, int64_t max_size, struct image_upload **ret) MUST_CHECK;
+/* RC_TOO_LARGE past max_size, RC_STORAGE when the disk is full. */
+enum rc image_upload_write(struct image_upload *u, struct bytes b) MUST_CHECK;
+/* Fsyncs, compares with the expected digest (RC_UNPROCESSABLE when it differs), renames.  Storing
+ * the same bytes twice is fine.  Frees u in every case. */
+enum rc image_upload_commit(struct image_upload *u, const struct digest *expected,
+			    int64_t *ret_size) MUST_CHECK;
+void image_upload_abort(struct image_upload *u);
