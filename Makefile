@@ -50,7 +50,7 @@ AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto
 
 PROGRAMS := $(BUILD)/musterd $(BUILD)/muster $(AGENT_BIN)
 
-.PHONY: all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install deb clean deps
+.PHONY: all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install clean deps tests-built
 .SECONDARY:
 all: $(PROGRAMS)
 
@@ -93,16 +93,86 @@ STORE_C   := $(wildcard tests/store/test_*.c)
 STORE_BIN := $(patsubst tests/store/%.c,$(BUILD)/tests/store/%,$(STORE_C))
 $(BUILD)/tests/store/%: $(BUILD)/tests/store/%.o $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
+# Small clients that tests run against the daemon.
+CLIENT_BIN := $(patsubst tests/clients/%.c,$(BUILD)/tests/clients/%,$(wildcard tests/clients/*.c))
+$(BUILD)/tests/clients/%: $(BUILD)/tests/clients/%.o
+	$(CC) $(LDFLAGS) -o $@ $< -lcoap-3-openssl -lssl -lcrypto
 # Interposers that tests preload.
 PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 $(BUILD)/tests/preload/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) -shared -fPIC -O2 -g -D_GNU_SOURCE -Wall -Wextra -o $@ $< -ldl
 
+# --- proofs ---------------------------------------------------------------------------------
+SRC_H = $(shell git ls-files 'base/*.h' 'suit/*.h' 'db/*.h' 'certs/*.h' 'core/*.h' 'api/*.h' 'server/*.h' 'cli/*.h' 'agent/*.h')
+SRC_C = $(shell git ls-files 'base/*.c' 'suit/*.c' 'db/*.c' 'certs/*.c' 'core/*.c' 'api/*.c' 'server/*.c' 'cli/*.c' 'agent/*.c')
+TEST_C = $(shell git ls-files 'tests/*.c' 'tests/*.h')
+
+deps:
+	sh deploy/deps.sh build test
+
+# Everything a test needs: programs, test programs, interposers, clients.
+tests-built: $(PROGRAMS) $(UNIT_BIN) $(STORE_BIN) $(PRELOAD) $(CLIENT_BIN)
+
+check:
+	sh deploy/deps.sh build test
+	$(MAKE) tests-built
+	BUILD=$(BUILD) /usr/bin/python3 tests/check.py $(CHECK_ARGS)
+check-unit: $(UNIT_BIN) $(STORE_BIN)
+	BUILD=$(BUILD) /usr/bin/python3 tests/check.py --only unit
+check-api: tests-built
+	BUILD=$(BUILD) /usr/bin/python3 tests/check.py --only api
+
+# All tests again under AddressSanitizer and UndefinedBehaviorSanitizer.
+asan:
+	sh deploy/deps.sh build test
+	$(MAKE) BUILD=$(BUILD)-asan SAN=address,undefined tests-built
+	BUILD=$(BUILD)-asan /usr/bin/python3 tests/check.py $(CHECK_ARGS)
+tsan:
+	sh deploy/deps.sh build test
+	$(MAKE) BUILD=$(BUILD)-tsan SAN=thread tests-built
+	BUILD=$(BUILD)-tsan /usr/bin/python3 tests/check.py --only unit $(CHECK_ARGS)
+
+lint:
+	sh deploy/deps.sh build lint
+	awk -f tests/lint/layers.awk $(SRC_C) $(SRC_H)
+	awk -f tests/lint/banned.awk $(SRC_C) $(SRC_H)
+	sh tests/lint/headers.sh
+	sh tests/lint/lengths.sh
+	clang-format-14 --dry-run -Werror $(SRC_C) $(SRC_H) $(TEST_C)
+	$(MAKE) BUILD=$(BUILD) tests-built
+	$(MAKE) BUILD=$(BUILD)-clang CC=clang tests-built
+	@echo "lint: green"
+
+FUZZ_C   := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)-fuzz/%,$(FUZZ_C))
+FUZZ_SECONDS ?= 60
+# libFuzzer over each target for FUZZ_SECONDS, starting from the committed corpus.
+fuzz:
+	sh deploy/deps.sh build lint
+	$(MAKE) BUILD=$(BUILD)-fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(FUZZ_BIN)
+	for t in $(FUZZ_BIN); do c=$${t##*/fuzz_}; mkdir -p $(BUILD)-fuzz/corpus/$$c; \
+		$$t -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $(BUILD)-fuzz/corpus/$$c tests/fuzz/corpus/$$c || exit 1; done
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(WHOLE) $(SERVER_LIBS)
+
 fmt:
-	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+	clang-format-14 -i $(SRC_C) $(SRC_H) $(TEST_C)
+
+# --- the demo and a server to play with -----------------------------------------------------
+demo:
+	sh tests/demo/demo.sh
+run:
+	sh tests/demo/run.sh
+
+install: $(PROGRAMS)
+	install -D -m 755 $(BUILD)/musterd $(DESTDIR)$(PREFIX)/sbin/musterd
+	install -D -m 755 $(BUILD)/muster $(DESTDIR)$(PREFIX)/bin/muster
+	for p in agent launcher fleet; do install -D -m 755 $(BUILD)/muster-$$p $(DESTDIR)$(PREFIX)/bin/muster-$$p; done
+	install -D -m 644 deploy/systemd/musterd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/musterd.service
+	install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-fuzz
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
