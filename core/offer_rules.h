@@ -1,0 +1,60 @@
+/* May this campaign offer itself to this device?  Pure: one table of checks decides at a
+ * check-in and explains to an operator. */
+#pragma once
+
+#include "base/model/campaign.h"
+#include "base/model/device.h"
+#include "base/model/job.h"
+
+#include <stdbool.h>
+
+#define OFFER_CHECKS_MAX 12
+#define INSTALLED_MAX    32
+
+/* A digest that the device must report for a component when it runs the release. */
+struct installed {
+	const char *component;
+	struct digest digest;
+};
+
+/* Everything the decision needs, and nothing else. */
+struct offer_facts {
+	enum campaign_state campaign_state;
+	bool release_withdrawn;
+	bool is_member;
+	int64_t bucket;    /* of the member */
+	int64_t threshold; /* of the open stage */
+	enum device_lifecycle lifecycle;
+	struct uuid device_vendor, device_class;
+	struct uuid release_vendor, release_class;
+	bool has_job; /* of this campaign */
+	enum job_state job_state;
+	bool runs_release;     /* its components have the installed digests already */
+	int64_t runs_sequence; /* highest sequence number it is known to run; 0: unknown */
+	int64_t release_sequence;
+	bool slot_busy; /* another campaign's job is open on the component */
+};
+
+struct offer_reason {
+	const char *code; /* stable word */
+	bool ok;
+	const char *text; /* a sentence, static */
+};
+
+enum offer_verdict {
+	OFFER_YES,         /* make the job */
+	OFFER_OPEN,        /* its job is open already */
+	OFFER_LATER,       /* not now */
+	OFFER_NEVER,       /* not a member, or its job is over */
+	OFFER_CURRENT,     /* runs it already: JOB_CURRENT */
+	OFFER_SUPERSEDED,  /* runs something newer: JOB_SUPERSEDED */
+	OFFER_WRONG_CLASS, /* class changed since the start: JOB_CANCELLED with CAUSE_CLASS */
+};
+
+enum offer_verdict offer_decide(const struct offer_facts *f);
+/* All checks in order; ret has room for OFFER_CHECKS_MAX.  Returns their number. */
+int offer_reasons(const struct offer_facts *f, struct offer_reason *ret);
+
+/* True when every component that the digests are about is on one of them. */
+bool offer_runs_installed(const struct component *components, int component_count,
+			  const struct installed *installed, int installed_count);

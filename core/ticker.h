@@ -1,0 +1,25 @@
+/* The ticker: what time makes happen.  Every daemon runs one thread of it: it flushes the
+ * roster's signs of life and says that the node lives.  One daemon at a time holds the lease
+ * and starts campaigns, judges gates and deadlines, and clears what is old. */
+#pragma once
+
+#include "core/core.h"
+#include "db/db.h"
+
+struct ticker;
+
+struct ticker_options {
+	int32_t tenant;
+	const char *node_name; /* host name, for people */
+	int64_t interval_us;   /* between ticks; 0: half a second */
+};
+
+struct ticker *ticker_create(struct core *core, struct db_pool *pool,
+			     const struct ticker_options *options);
+/* Thread body; returns after ticker_stop().  Flushes the signs of life once more at the end. */
+void ticker_run(struct ticker *t);
+/* Any thread. */
+void ticker_stop(struct ticker *t);
+/* One round, for tests: RC_UNAVAILABLE when the database is not there. */
+enum rc ticker_tick(struct ticker *t) MUST_CHECK;
+void ticker_free(struct ticker *t);
