@@ -37,6 +37,7 @@ struct stage {
 	enum stage_state state;
 	int64_t threshold;      /* bucket below which members are exposed; set at the start */
 	int64_t members;        /* in this stage alone; set at the start */
+	int64_t forgiven;       /* failures that count no more */
 	int64_t opened_at, reached_at, closed_at;
 };
 

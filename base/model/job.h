@@ -25,6 +25,8 @@ enum job_state {
 	JOB_CURRENT = 18,    /* was on the release already; leaves the sample */
 };
 
+#define JOB_STATE_END 19 /* one past the last */
+
 enum job_cause {
 	CAUSE_NONE = 0,
 	CAUSE_DOWNLOAD = 1,  /* gave up fetching */

@@ -57,6 +57,7 @@ CREATE TABLE stage (
 	opened_at bigint,
 	reached_at bigint,
 	closed_at bigint,
+	forgiven bigint NOT NULL DEFAULT 0,
 	PRIMARY KEY (tenant_id, campaign_id, stage)
 );
 COMMENT ON TABLE stage IS 'A share of a campaign, with its gate';
@@ -75,6 +76,7 @@ COMMENT ON COLUMN stage.members IS 'members in this stage alone';
 COMMENT ON COLUMN stage.opened_at IS 'when it opened';
 COMMENT ON COLUMN stage.reached_at IS 'when enough had succeeded';
 COMMENT ON COLUMN stage.closed_at IS 'when it passed or tripped';
+COMMENT ON COLUMN stage.forgiven IS 'failures that an operator accepted by resuming, or that were known when it passed; they count no more';
 
 
 CREATE TABLE member (

@@ -1,0 +1,162 @@
+/* One table of checks in order.  The first that does not hold decides; an explanation shows
+ * them all up to there. */
+
+#include "core/offer_rules.h"
+
+#include "core/job_rules.h"
+
+#include "base/rc.h"
+
+#include <string.h>
+
+typedef bool offer_test(const struct offer_facts *f);
+
+static bool is_member(const struct offer_facts *f)
+{
+	return f->is_member;
+}
+
+static bool is_active(const struct offer_facts *f)
+{
+	return f->lifecycle == DEVICE_ACTIVE;
+}
+
+static bool job_is_not_over(const struct offer_facts *f)
+{
+	return !f->has_job || job_state_is_open(f->job_state);
+}
+
+static bool has_no_job(const struct offer_facts *f)
+{
+	return !f->has_job;
+}
+
+static bool is_running(const struct offer_facts *f)
+{
+	return f->campaign_state == CAMPAIGN_RUNNING;
+}
+
+static bool is_not_withdrawn(const struct offer_facts *f)
+{
+	return !f->release_withdrawn;
+}
+
+static bool is_exposed(const struct offer_facts *f)
+{
+	return f->bucket < f->threshold;
+}
+
+static bool is_of_class(const struct offer_facts *f)
+{
+	return uuid_equal(&f->device_vendor, &f->release_vendor) &&
+	       uuid_equal(&f->device_class, &f->release_class);
+}
+
+static bool is_not_current(const struct offer_facts *f)
+{
+	return !f->runs_release;
+}
+
+static bool is_not_newer(const struct offer_facts *f)
+{
+	return f->runs_sequence < f->release_sequence;
+}
+
+static bool slot_is_free(const struct offer_facts *f)
+{
+	return !f->slot_busy;
+}
+
+struct offer_check {
+	const char *code;
+	offer_test *test;
+	enum offer_verdict otherwise; /* the verdict when the test fails */
+	const char *yes, *no;
+};
+
+static const struct offer_check checks[] = {
+	{ "member", is_member, OFFER_NEVER, "the campaign chose the device when it started",
+	  "the campaign did not choose the device" },
+	{ "lifecycle", is_active, OFFER_LATER, "the device has registered and is not revoked",
+	  "the device has not registered yet, or is revoked" },
+	{ "job-over", job_is_not_over, OFFER_NEVER, "the device's job is not over",
+	  "the device's job in this campaign is over" },
+	{ "job-open", has_no_job, OFFER_OPEN, "the device has no job of this campaign yet",
+	  "the device was offered the release, its job is open" },
+	{ "campaign", is_running, OFFER_LATER, "the campaign is running",
+	  "the campaign is not running" },
+	{ "withdrawn", is_not_withdrawn, OFFER_LATER, "the release may be offered",
+	  "the release was withdrawn" },
+	{ "stage", is_exposed, OFFER_LATER, "the device's stage is open",
+	  "the device's stage is not open yet" },
+	{ "class", is_of_class, OFFER_WRONG_CLASS, "the release is for the device's class",
+	  "the release is for another class of devices" },
+	{ "current", is_not_current, OFFER_CURRENT, "the device does not run the release yet",
+	  "the device runs the release already" },
+	{ "sequence", is_not_newer, OFFER_SUPERSEDED, "the device runs nothing newer",
+	  "the device runs a release with a higher sequence number" },
+	{ "slot", slot_is_free, OFFER_LATER, "no other campaign's job holds the component",
+	  "another campaign's job holds the component" },
+};
+
+_Static_assert(ARRAY_LEN(checks) <= OFFER_CHECKS_MAX, "room for all checks");
+
+enum offer_verdict offer_decide(const struct offer_facts *f)
+{
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
+		if (!checks[i].test(f))
+			return checks[i].otherwise;
+	return OFFER_YES;
+}
+
+int offer_reasons(const struct offer_facts *f, struct offer_reason *ret)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		bool ok = checks[i].test(f);
+		ret[n++] = (struct offer_reason){
+			.code = checks[i].code,
+			.ok = ok,
+			.text = ok ? checks[i].yes : checks[i].no,
+		};
+		if (!ok)
+			break;
+	}
+	return n;
+}
+
+/* 1 when the component is on one of its digests, 0 when on another, -1 when none is about it.
+ */
+static int component_fits(const char *name, const struct component *have,
+			  const struct installed *installed, int installed_count)
+{
+	int fits = -1;
+
+	for (int i = 0; i < installed_count; i++) {
+		if (strcmp(installed[i].component, name) != 0)
+			continue;
+		if (fits < 0)
+			fits = 0;
+		if (have && have->has_digest &&
+		    digest_equal(&have->digest, &installed[i].digest))
+			fits = 1;
+	}
+	return fits;
+}
+
+bool offer_runs_installed(const struct component *components, int component_count,
+			  const struct installed *installed, int installed_count)
+{
+	for (int i = 0; i < installed_count; i++) {
+		const struct component *have = NULL;
+
+		for (int k = 0; k < component_count; k++)
+			if (strcmp(components[k].name, installed[i].component) == 0)
+				have = &components[k];
+		if (component_fits(installed[i].component, have, installed, installed_count) !=
+		    1)
+			return false;
+	}
+	return installed_count > 0;
+}
