@@ -19,6 +19,7 @@ struct core {
 	struct images *images;
 	struct certs *certs;
 	struct bytes tenant_secret;      /* key of device ids; for the life of the process */
+	struct bytes seal_key;           /* SEAL_KEY_SIZE bytes, for secrets at rest (certs/seal.h) */
 	struct uuid node_id;             /* this daemon */
 	struct core_options options;
 };

@@ -164,6 +164,7 @@ CREATE TABLE device (
 	lifecycle smallint NOT NULL DEFAULT 0,
 	credential smallint NOT NULL DEFAULT 0,
 	psk_sealed bytea,
+	certificate bytea,
 	vendor_id uuid,
 	class_id uuid,
 	boot_id bytea,
@@ -186,6 +187,7 @@ COMMENT ON COLUMN device.hash IS 'bucket_device_hash() of the id, input of bucke
 COMMENT ON COLUMN device.lifecycle IS '0 provisioned, 1 active, 2 revoked';
 COMMENT ON COLUMN device.credential IS '0 none, 1 pre-shared key, 2 certificate';
 COMMENT ON COLUMN device.psk_sealed IS 'pre-shared key, sealed with the key in the state directory';
+COMMENT ON COLUMN device.certificate IS 'SHA-256 of the one certificate that opens a session for it; NULL when its credential is none';
 COMMENT ON COLUMN device.vendor_id IS 'class it says it is; NULL until it registers';
 COMMENT ON COLUMN device.class_id IS 'class it says it is; NULL until it registers';
 COMMENT ON COLUMN device.boot_id IS 'of the boot it registered from last';

@@ -1,0 +1,32 @@
+/* Author keys: whose signature counts, per class and component.  The server holds public keys
+ * alone; it can make no device run anything. */
+#pragma once
+
+#include "base/model/release.h"
+#include "core/call.h"
+
+struct author_key_new {
+	struct uuid vendor_id, class_id;
+	const char *component; /* NULL or empty: every component of the class */
+	const char *public_key_pem;
+	const char *name; /* or NULL */
+};
+
+/* ERR_VALIDATION for an unknown class or a key that is neither P-256 nor Ed25519;
+ * ERR_ALREADY_EXISTS for the same key in the same scope (a revoked one stays revoked). */
+enum rc author_key_create(struct call *c, const struct author_key_new *in,
+			  struct author_key *ret) MUST_CHECK;
+
+struct author_key_filter {
+	bool has_class;
+	struct uuid vendor_id, class_id;
+	const struct uuid *after; /* NULL: from the start */
+	int limit;
+};
+enum rc author_key_list(struct call *c, const struct author_key_filter *f,
+			struct author_key **ret, int *ret_count) MUST_CHECK;
+/* From now on no upload is accepted under it.  Again: nothing changes. */
+enum rc author_key_revoke(struct call *c, const struct uuid *author_key_id) MUST_CHECK;
+/* "p256" or "ed25519". */
+const char *author_key_algorithm(struct bytes public_key_der);
+char *author_key_pem(struct arena *mem, struct bytes public_key_der);

@@ -1,0 +1,38 @@
+/* Releases: a signed manifest goes through every check before anything is stored; what is
+ * stored is the bytes that came. */
+#pragma once
+
+#include "base/model/release.h"
+#include "core/call.h"
+
+struct release_new {
+	struct bytes envelope;
+	const char *version; /* NULL: the manifest must carry it */
+	const char *notes;   /* or NULL */
+};
+
+/* Decodes, verifies every signature against the author keys of the manifest's class and
+ * component, checks images, sequence and version; stores. */
+enum rc release_create(struct call *c, const struct release_new *in,
+		       struct release *ret) MUST_CHECK;
+/* With manifests (no envelope bytes in them, signers filled) and installed digests. */
+enum rc release_get(struct call *c, const struct uuid *release_id,
+		    struct release *ret) MUST_CHECK;
+/* Newest first; after: NULL or the last one of the page before (created_at, release_id). */
+enum rc release_list(struct call *c, const struct release *after, int limit,
+		     struct release **ret, int *ret_count) MUST_CHECK;
+/* The envelope of the full manifest. */
+enum rc release_manifest(struct call *c, const struct uuid *release_id,
+			 struct manifest *ret) MUST_CHECK;
+/* It is not offered any more; campaigns that carry it make no new offers. */
+enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t revision,
+			 struct release *ret) MUST_CHECK;
+
+/* Notes an image whose bytes are in the store (core/images.h). */
+enum rc image_add(struct call *c, const struct digest *digest, int64_t size,
+		  struct image_item *ret, bool *ret_new) MUST_CHECK;
+enum rc image_get(struct call *c, const struct digest *digest,
+		  struct image_item *ret) MUST_CHECK;
+/* By digest; after: NULL or the last one of the page before. */
+enum rc image_list(struct call *c, const struct digest *after, int limit,
+		   struct image_item **ret, int *ret_count) MUST_CHECK;
