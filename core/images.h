@@ -20,6 +20,10 @@ void images_free(struct images *s);
  * digest (it is then quarantined).  The first open reads the file once.  Release with
  * image_close(), any thread. */
 enum rc images_open(struct images *s, const struct digest *d, struct image **ret) MUST_CHECK;
+/* The same for a thread that must not wait: RC_UNAVAILABLE when the image is large and has not
+ * been read since the start; the store's own thread then reads it, so ask again in a second. */
+enum rc images_open_soon(struct images *s, const struct digest *d,
+			 struct image **ret) MUST_CHECK;
 void image_close(struct image *i);
 struct bytes image_bytes(const struct image *i);
 /* One more reference to the same mapping. */
@@ -27,11 +31,12 @@ struct image *image_ref(struct image *i);
 
 /* An upload in progress; one thread at a time. */
 struct image_upload;
-enum rc image_upload_begin(struct images *s, int64_t max_size, struct image_upload **ret) MUST_CHECK;
+enum rc image_upload_begin(struct images *s, int64_t max_size,
+			   struct image_upload **ret) MUST_CHECK;
 /* RC_TOO_LARGE past max_size, RC_STORAGE when the disk is full. */
 enum rc image_upload_write(struct image_upload *u, struct bytes b) MUST_CHECK;
-/* Fsyncs, compares with the expected digest (RC_UNPROCESSABLE when it differs), renames.  Storing
- * the same bytes twice is fine.  Frees u in every case. */
+/* Fsyncs, compares with the expected digest (RC_UNPROCESSABLE when it differs), renames.
+ * Storing the same bytes twice is fine.  Frees u in every case. */
 enum rc image_upload_commit(struct image_upload *u, const struct digest *expected,
 			    int64_t *ret_size) MUST_CHECK;
 void image_upload_abort(struct image_upload *u);

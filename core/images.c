@@ -1,0 +1,394 @@
+/* Open images.  Each is mapped once and shared; the first open reads the whole file and
+ * compares its digest with its name, without holding the lock.  A mapping outlives its readers,
+ * because a download opens its image again for every block; the least used ones go when there
+ * are many. */
+#include "core/images.h"
+
+#include "base/clean.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "core/images_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define BUCKETS    1024
+#define MAPPED_MAX 4096
+/* Up to this size the digest takes about a millisecond: a network thread may do it. */
+#define AT_ONCE_SIZE 1048576
+#define WANTED_MAX   64
+
+enum image_state { IMAGE_READING, IMAGE_READY, IMAGE_BAD };
+
+struct image {
+	struct image *next;
+	struct digest digest;
+	struct bytes bytes;
+	enum image_state state; /* under the lock */
+	enum rc bad;            /* why, when IMAGE_BAD */
+	atomic_int refs;        /* rises from 0 only under the lock */
+	int64_t used_at;
+};
+
+struct images {
+	char *dir;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct image *buckets[BUCKETS];
+	int count;
+	/* what the store's own thread is to read */
+	pthread_t reader;
+	bool reader_runs, stopping;
+	struct digest wanted[WANTED_MAX];
+	int wanted_count;
+};
+
+const char *images_dir(const struct images *s)
+{
+	return s->dir;
+}
+
+static enum rc make_dir(const char *path)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) == 0)
+		return RC_OK;
+	if (errno == ENOSPC)
+		return RC_STORAGE;
+	return errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? RC_OK
+									      : RC_INTERNAL;
+}
+
+static void clean_dir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* Uploads that a crash interrupted: nobody was told that they arrived. */
+static enum rc empty_dir(const char *path)
+{
+	CLEAN(dir) DIR *d = opendir(path);
+
+	if (!d)
+		return RC_INTERNAL;
+	for (struct dirent *e = readdir(d); e; e = readdir(d))
+		if (e->d_name[0] != '.' && unlinkat(dirfd(d), e->d_name, 0) < 0)
+			return RC_INTERNAL;
+	return RC_OK;
+}
+
+enum rc images_create(const char *dir, struct images **ret)
+{
+	CLEAN(arena) struct arena *mem = arena_create();
+	char *temp = arena_printf(mem, "%s/tmp", dir);
+
+	enum rc rc = make_dir(dir);
+	if (rc == RC_OK)
+		rc = make_dir(temp);
+	if (rc == RC_OK)
+		rc = make_dir(arena_printf(mem, "%s/quarantine", dir));
+	if (rc == RC_OK)
+		rc = empty_dir(temp);
+	if (rc != RC_OK)
+		return rc;
+
+	struct images *s = xcalloc(1, sizeof(*s));
+	s->dir = xstrdup(dir);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	*ret = s;
+	return RC_OK;
+}
+
+static void image_unmap(struct image *i)
+{
+	if (i->bytes.n)
+		munmap((void *)(uintptr_t)i->bytes.p, i->bytes.n);
+	free(i);
+}
+
+void images_free(struct images *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	if (s->reader_runs)
+		pthread_join(s->reader, NULL);
+	for (int b = 0; b < BUCKETS; b++)
+		while (s->buckets[b]) {
+			struct image *i = s->buckets[b];
+			s->buckets[b] = i->next;
+			image_unmap(i);
+		}
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s->dir);
+	free(s);
+}
+
+/* --- the file --- */
+
+static enum rc file_map(const char *path, struct bytes *ret)
+{
+	CLEAN(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? RC_NOT_FOUND : RC_INTERNAL;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > IMAGE_SIZE_MAX)
+		return RC_INTERNAL;
+	if (st.st_size == 0) {
+		*ret = (struct bytes){ (const uint8_t *)"", 0 };
+		return RC_OK;
+	}
+	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return RC_INTERNAL;
+	*ret = (struct bytes){ p, (size_t)st.st_size };
+	return RC_OK;
+}
+
+static void file_quarantine(const struct images *s, const char *path)
+{
+	char away[IMAGE_PATH_MAX];
+
+	if (image_fresh_path(s->dir, "quarantine", away) != RC_OK || rename(path, away) < 0)
+		unlink(path);
+}
+
+/* Reads the file; without the lock. */
+static enum rc file_verify(const struct images *s, const struct digest *d, struct bytes *ret)
+{
+	char path[IMAGE_PATH_MAX];
+	struct bytes b;
+	struct digest is;
+
+	enum rc rc = image_path(s->dir, d, path);
+	if (rc == RC_OK)
+		rc = file_map(path, &b);
+	if (rc != RC_OK)
+		return rc;
+	sha256_of(b, &is);
+	if (digest_equal(&is, d)) {
+		*ret = b;
+		return RC_OK;
+	}
+	if (b.n)
+		munmap((void *)(uintptr_t)b.p, b.n);
+	file_quarantine(s, path);
+	return RC_INTERNAL;
+}
+
+/* --- the table, under the lock --- */
+
+static struct image **bucket_of(struct images *s, const struct digest *d)
+{
+	return &s->buckets[((unsigned)d->b[0] << 8 | d->b[1]) % BUCKETS];
+}
+
+static struct image *table_find(struct images *s, const struct digest *d)
+{
+	struct image *i = *bucket_of(s, d);
+
+	while (i && !digest_equal(&i->digest, d))
+		i = i->next;
+	return i;
+}
+
+static void table_remove(struct images *s, struct image *gone)
+{
+	struct image **at = bucket_of(s, &gone->digest);
+
+	while (*at != gone)
+		at = &(*at)->next;
+	*at = gone->next;
+	s->count--;
+}
+
+static struct image *least_used(struct images *s)
+{
+	struct image *least = NULL;
+
+	for (int b = 0; b < BUCKETS; b++)
+		for (struct image *i = s->buckets[b]; i; i = i->next)
+			if (atomic_load(&i->refs) == 0 &&
+			    (!least || i->used_at < least->used_at))
+				least = i;
+	return least;
+}
+
+static struct image *table_add(struct images *s, const struct digest *d)
+{
+	struct image *least = s->count >= MAPPED_MAX ? least_used(s) : NULL;
+
+	if (least) {
+		table_remove(s, least);
+		image_unmap(least);
+	}
+	struct image *i = xcalloc(1, sizeof(*i));
+	i->digest = *d;
+	i->state = IMAGE_READING;
+	i->next = *bucket_of(s, d);
+	*bucket_of(s, d) = i;
+	s->count++;
+	return i;
+}
+
+/* Gives back the opener's reference to an entry that came to nothing; the last one frees it. */
+static enum rc image_drop_bad(struct image *i)
+{
+	enum rc rc = i->bad;
+
+	if (atomic_fetch_sub(&i->refs, 1) == 1)
+		image_unmap(i);
+	return rc;
+}
+
+/* Makes the entry and reads the file; others that want it meanwhile wait for the result. */
+static struct image *image_read(struct images *s, const struct digest *d)
+{
+	struct image *i = table_add(s, d);
+	struct bytes b = { 0 };
+
+	atomic_fetch_add(&i->refs, 1);
+	pthread_mutex_unlock(&s->lock);
+	enum rc rc = file_verify(s, d, &b);
+	pthread_mutex_lock(&s->lock);
+	i->bytes = b;
+	i->bad = rc;
+	i->state = rc == RC_OK ? IMAGE_READY : IMAGE_BAD;
+	if (rc != RC_OK)
+		table_remove(s, i);
+	pthread_cond_broadcast(&s->changed);
+	return i;
+}
+
+static enum rc open_locked(struct images *s, const struct digest *d, struct image **ret)
+{
+	struct image *i = table_find(s, d);
+
+	if (i) {
+		atomic_fetch_add(&i->refs, 1);
+		while (i->state == IMAGE_READING)
+			pthread_cond_wait(&s->changed, &s->lock);
+	} else {
+		i = image_read(s, d);
+	}
+	if (i->state == IMAGE_BAD)
+		return image_drop_bad(i);
+	i->used_at = clock_monotonic();
+	*ret = i;
+	return RC_OK;
+}
+
+enum rc images_open(struct images *s, const struct digest *d, struct image **ret)
+{
+	pthread_mutex_lock(&s->lock);
+	enum rc rc = open_locked(s, d, ret);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+/* --- reading ahead for threads that must not wait --- */
+
+static void *reader_main(void *arg)
+{
+	struct images *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		struct image *i = NULL;
+
+		if (s->wanted_count == 0) {
+			pthread_cond_wait(&s->changed, &s->lock);
+			continue;
+		}
+		struct digest d = s->wanted[--s->wanted_count];
+		if (open_locked(s, &d, &i) == RC_OK)
+			image_close(i);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* When the list is full the peer asks again, and then finds a place. */
+static void want(struct images *s, const struct digest *d)
+{
+	if (!s->reader_runs)
+		s->reader_runs = pthread_create(&s->reader, NULL, reader_main, s) == 0;
+	for (int i = 0; i < s->wanted_count; i++)
+		if (digest_equal(&s->wanted[i], d))
+			return;
+	if (s->wanted_count < WANTED_MAX)
+		s->wanted[s->wanted_count++] = *d;
+	pthread_cond_broadcast(&s->changed);
+}
+
+static enum rc file_size(const struct images *s, const struct digest *d, int64_t *ret)
+{
+	char path[IMAGE_PATH_MAX];
+	struct stat st;
+
+	enum rc rc = image_path(s->dir, d, path);
+	if (rc != RC_OK)
+		return rc;
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? RC_NOT_FOUND : RC_INTERNAL;
+	*ret = st.st_size;
+	return RC_OK;
+}
+
+static enum rc open_soon_locked(struct images *s, const struct digest *d, struct image **ret)
+{
+	struct image *i = table_find(s, d);
+	int64_t size = 0;
+
+	if (i && i->state == IMAGE_READY)
+		return open_locked(s, d, ret);
+	if (!i) {
+		enum rc rc = file_size(s, d, &size);
+		if (rc != RC_OK)
+			return rc;
+		if (size <= AT_ONCE_SIZE)
+			return open_locked(s, d, ret);
+		want(s, d);
+	}
+	return RC_UNAVAILABLE;
+}
+
+enum rc images_open_soon(struct images *s, const struct digest *d, struct image **ret)
+{
+	pthread_mutex_lock(&s->lock);
+	enum rc rc = open_soon_locked(s, d, ret);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+void image_close(struct image *i)
+{
+	if (i)
+		atomic_fetch_sub(&i->refs, 1);
+}
+
+struct bytes image_bytes(const struct image *i)
+{
+	return i->bytes;
+}
+
+struct image *image_ref(struct image *i)
+{
+	atomic_fetch_add(&i->refs, 1);
+	return i;
+}
