@@ -43,6 +43,7 @@ LIB_C  := $(BASE_C) $(SUIT_C) $(DB_C) $(CERTS_C) $(CORE_C) $(API_C) $(filter-out
 LIB     := $(BUILD)/libmuster.a
 SUITLIB := $(BUILD)/libmuster-suit.a
 AGENTLIB := $(BUILD)/libmuster-agent.a
+CLILIB  := $(BUILD)/libmuster-cli.a
 
 SERVER_LIBS := -lcoap-3-openssl -lmicrohttpd -lgnutls -lpq -ljansson -lcbor -linih -lssl -lcrypto
 CLI_LIBS    := -lcurl -ljansson -linih -lcrypto
@@ -50,7 +51,7 @@ AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto
 
 PROGRAMS := $(BUILD)/musterd $(BUILD)/muster $(AGENT_BIN)
 
-.PHONY: all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install clean deps tests-built
+.PHONY: all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install deb clean deps tests-built
 .SECONDARY:
 all: $(PROGRAMS)
 
@@ -74,12 +75,15 @@ $(SUITLIB): $(call obj,$(SUIT_C))
 $(AGENTLIB): $(call obj,$(AGENT_LIB_C))
 	@rm -f $@
 	ar rcs $@ $^
+$(CLILIB): $(call obj,$(filter-out cli/main.c,$(CLI_C)) $(SUIT_C) $(BASE_C))
+	@rm -f $@
+	ar rcs $@ $^
 
 # Whole archive: constructors in db/ register the statements.
 WHOLE = -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive
 $(BUILD)/musterd: $(BUILD)/server/main.o $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
-$(BUILD)/muster: $(call obj,$(CLI_C) $(SUIT_C) $(BASE_C))
+$(BUILD)/muster: $(BUILD)/cli/main.o $(CLILIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 $(BUILD)/muster-%: $(BUILD)/agent/main_%.o $(AGENTLIB) $(SUITLIB)
 	$(CC) $(LDFLAGS) -o $@ $< $(AGENTLIB) $(SUITLIB) $(AGENT_LIBS)
@@ -89,6 +93,9 @@ UNIT_C   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_C))
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB) $(AGENTLIB)
 	$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(AGENTLIB) $(SERVER_LIBS)
+# The command line's tests know nothing of the daemon.
+$(BUILD)/tests/unit/test_cli_%: $(BUILD)/tests/unit/test_cli_%.o $(CLILIB)
+	$(CC) $(LDFLAGS) -o $@ $< $(CLILIB) $(CLI_LIBS)
 STORE_C   := $(wildcard tests/store/test_*.c)
 STORE_BIN := $(patsubst tests/store/%.c,$(BUILD)/tests/store/%,$(STORE_C))
 $(BUILD)/tests/store/%: $(BUILD)/tests/store/%.o $(LIB)
@@ -171,6 +178,11 @@ install: $(PROGRAMS)
 	for p in agent launcher fleet; do install -D -m 755 $(BUILD)/muster-$$p $(DESTDIR)$(PREFIX)/bin/muster-$$p; done
 	install -D -m 644 deploy/systemd/musterd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/musterd.service
 	install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
+
+# A Debian package from this tree.
+deb: $(PROGRAMS)
+	sh deploy/deps.sh build deb
+	sh deploy/deb.sh $(BUILD) $(or $(VERSION),0.0.0)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-fuzz

@@ -37,20 +37,6 @@ static void set_output(struct cli *c)
 	c->no_input = args_has(&c->args, "no-input");
 }
 
-enum exit_code cli_client(struct cli *c, struct client **ret)
-{
-	if (!c->client) {
-		struct login login;
-		enum exit_code code = login_load(c->mem, &login);
-		if (code == EXIT_DONE)
-			code = client_create(&login, &c->client);
-		if (code != EXIT_DONE)
-			return code;
-	}
-	*ret = c->client;
-	return EXIT_DONE;
-}
-
 static enum exit_code run(struct cli *c, int argc, char **argv)
 {
 	int words;

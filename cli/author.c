@@ -1,0 +1,182 @@
+/* The author's side.  What was made is read again by the same code that devices run: a fault in
+ * the builder never leaves this machine. */
+
+#include "cli/author.h"
+
+#include "base/hash.h"
+#include "cli/file.h"
+#include "cli/prompt.h"
+#include "suit/build.h"
+#include "suit/cose.h"
+#include "suit/ids.h"
+#include "suit/plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct suit_bytes suit_text(const char *text)
+{
+	return (struct suit_bytes){ (const uint8_t *)text, strlen(text) };
+}
+
+static enum exit_code load_encrypted(struct cli *c, struct suit_bytes pem, const char *path,
+				     struct suit_key **ret)
+{
+	const char *passphrase, *file = args_value(&c->args, "passphrase-file");
+	enum exit_code code =
+		file ? file_read_secret(file, c->mem, &passphrase)
+		     : prompt_secret(c, arena_printf(c->mem, "Passphrase of %s: ", path), false,
+				     &passphrase);
+	if (code != EXIT_DONE)
+		return code;
+	if (suit_key_from_private_pem(pem, passphrase, ret) != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "the passphrase does not open %s", path);
+	return EXIT_DONE;
+}
+
+enum exit_code author_key_load(struct cli *c, const char *path, struct suit_key **ret)
+{
+	struct bytes content;
+	enum exit_code code = file_read(path, SUIT_PEM_MAX, c->mem, &content);
+	if (code != EXIT_DONE)
+		return code;
+	struct suit_bytes pem = { content.p, content.n };
+	if (strstr((const char *)content.p, "-----BEGIN ENCRYPTED PRIVATE KEY-----"))
+		return load_encrypted(c, pem, path, ret);
+	if (suit_key_from_private_pem(pem, NULL, ret) == SUIT_OK ||
+	    suit_key_from_public_pem(pem, ret) == SUIT_OK)
+		return EXIT_DONE;
+	return cli_fail(EXIT_FAILED, "%s holds no P-256 or Ed25519 key in PEM", path);
+}
+
+enum exit_code author_key_kid(const struct suit_key *key, char ret[KID_TEXT_SIZE])
+{
+	uint8_t kid[SUIT_KID_SIZE];
+	enum suit_rc rc = suit_key_kid(key, kid);
+	if (rc != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "the key has no id: %s", suit_rc_text(rc));
+	suit_hex((struct suit_bytes){ kid, sizeof(kid) }, ret);
+	return EXIT_DONE;
+}
+
+const char *author_key_type_name(const struct suit_key *key)
+{
+	switch (suit_key_type(key)) {
+	case SUIT_KEY_P256:
+		return "p256";
+	case SUIT_KEY_ED25519:
+		return "ed25519";
+	}
+	return "?";
+}
+
+static enum exit_code split_component(struct cli *c, const char *text,
+				      struct suit_component_id *ret)
+{
+	char *rest = arena_text(c->mem, text), *segment;
+	while ((segment = strsep(&rest, "/")) != NULL) {
+		if (*segment == '\0' || ret->count == SUIT_SEGMENTS_MAX)
+			return cli_fail(EXIT_FAILED, "\"%s\" is no component name", text);
+		struct bytes raw = bytes_of(segment);
+		if (strncmp(segment, "0x", 2) == 0 &&
+		    hex_decode(c->mem, bytes_of(segment + 2), &raw) != RC_OK)
+			return cli_fail(EXIT_FAILED, "\"%s\" is no component name", text);
+		ret->segment[ret->count++] = (struct suit_bytes){ raw.p, raw.n };
+	}
+	return EXIT_DONE;
+}
+
+/* Reads the envelope as a device of the class would. */
+static enum exit_code check_envelope(const struct author_image *image,
+				     const struct suit_key *key, struct suit_bytes bytes)
+{
+	struct suit_envelope e;
+	struct suit_plan plan;
+	struct suit_uuid vendor, class;
+	memcpy(vendor.b, image->class.vendor.b, sizeof(vendor.b));
+	memcpy(class.b, image->class.class.b, sizeof(class.b));
+	struct suit_facts facts = { .vendor_id = &vendor, .class_id = &class };
+	enum suit_rc rc = suit_envelope_decode(&suit_crypto_openssl, bytes, &e);
+	if (rc == SUIT_OK)
+		rc = suit_block_verify(&suit_crypto_openssl, &e, &e.block[0], key);
+	if (rc == SUIT_OK)
+		rc = suit_plan(&e, &facts, &plan);
+	if (rc == SUIT_OK &&
+	    (memcmp(plan.digest.b, image->digest.b, sizeof(plan.digest.b)) != 0 ||
+	     plan.size != (uint64_t)image->size))
+		rc = SUIT_DIGEST;
+	if (rc != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "the envelope just made is not right: %s",
+				suit_rc_text(rc));
+	return EXIT_DONE;
+}
+
+static enum suit_rc sign_envelope(struct cli *c, const struct suit_key *key,
+				  struct suit_bytes unsigned_bytes, struct bytes *ret)
+{
+	struct suit_envelope e;
+	uint8_t kid[SUIT_KID_SIZE];
+	uint8_t *out = arena_alloc(c->mem, SUIT_ENVELOPE_MAX);
+	size_t n;
+	enum suit_rc rc = suit_envelope_decode(&suit_crypto_openssl, unsigned_bytes, &e);
+	if (rc == SUIT_OK)
+		rc = suit_key_kid(key, kid);
+	if (rc == SUIT_OK)
+		rc = suit_envelope_sign(&suit_crypto_openssl, key, suit_key_alg(key),
+					(struct suit_bytes){ kid, sizeof(kid) }, &e, out,
+					SUIT_ENVELOPE_MAX, &n);
+	if (rc == SUIT_OK)
+		*ret = (struct bytes){ out, n };
+	return rc;
+}
+
+enum exit_code author_envelope(struct cli *c, const struct author_image *image,
+			       const struct suit_key *key, struct bytes *ret)
+{
+	char digest[DIGEST_TEXT_SIZE];
+	const char *uri = arena_printf(c->mem, "img/%s", digest_format(&image->digest, digest));
+	struct suit_build in = { .sequence = (uint64_t)image->sequence,
+				 .image_count = 1,
+				 .text_version = suit_text(image->version) };
+	memcpy(in.vendor_id.b, image->class.vendor.b, sizeof(in.vendor_id.b));
+	memcpy(in.class_id.b, image->class.class.b, sizeof(in.class_id.b));
+	memcpy(in.image[0].digest.b, image->digest.b, sizeof(in.image[0].digest.b));
+	in.image[0].size = (uint64_t)image->size;
+	in.image[0].uri = suit_text(uri);
+	enum exit_code code = split_component(c, image->component, &in.component);
+	if (code != EXIT_DONE)
+		return code;
+
+	uint8_t *draft = arena_alloc(c->mem, SUIT_ENVELOPE_MAX);
+	struct bytes done;
+	size_t n;
+	enum suit_rc rc = suit_build(&suit_crypto_openssl, &in, draft, SUIT_ENVELOPE_MAX, &n);
+	if (rc == SUIT_OK)
+		rc = sign_envelope(c, key, (struct suit_bytes){ draft, n }, &done);
+	if (rc != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "cannot make the manifest: %s", suit_rc_text(rc));
+	code = check_envelope(image, key, (struct suit_bytes){ done.p, done.n });
+	if (code == EXIT_DONE)
+		*ret = done;
+	return code;
+}
+
+enum exit_code author_hash(const char *path, FILE *from, struct digest *ret_digest,
+			   int64_t *ret_size)
+{
+	uint8_t block[65536];
+	struct sha256 *hash = sha256_create();
+	int64_t size = 0;
+	size_t n;
+	while ((n = fread(block, 1, sizeof(block), from)) > 0) {
+		sha256_update(hash, (struct bytes){ block, n });
+		size += (int64_t)n;
+	}
+	sha256_finish(hash, ret_digest);
+	if (ferror(from))
+		return cli_fail(EXIT_FAILED, "cannot read %s: %s", path, strerror(errno));
+	if (size == 0)
+		return cli_fail(EXIT_FAILED, "%s is empty", path);
+	*ret_size = size;
+	return EXIT_DONE;
+}

@@ -1,0 +1,229 @@
+/* Manifests, offline: what an envelope says, and whether it is signed by a key. */
+
+#include "cli/author.h"
+#include "cli/commands.h"
+#include "cli/file.h"
+#include "suit/cose.h"
+#include "suit/ids.h"
+#include "suit/plan.h"
+
+#include <string.h>
+
+static enum exit_code decode_file(struct cli *c, const char *path, struct suit_envelope *ret)
+{
+	struct bytes content;
+	enum exit_code code = file_read(path, SUIT_ENVELOPE_MAX, c->mem, &content);
+	if (code != EXIT_DONE)
+		return code;
+	enum suit_rc rc = suit_envelope_decode(
+		&suit_crypto_openssl, (struct suit_bytes){ content.p, content.n }, ret);
+	if (rc != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "%s is no valid envelope: %s", path,
+				suit_rc_text(rc));
+	return EXIT_DONE;
+}
+
+static const char *hex_text(struct cli *c, const uint8_t *p, size_t n)
+{
+	return hex_encode(c->mem, (struct bytes){ p, n });
+}
+
+static json_t *signers_json(struct cli *c, const struct suit_envelope *e)
+{
+	json_t *ret = json_array();
+	for (size_t i = 0; i < e->block_count; i++) {
+		const struct suit_block *b = &e->block[i];
+		json_array_append_new(ret, json_pack("{s:s, s:I}", "kid",
+						     hex_text(c, b->kid.p, b->kid.n),
+						     "algorithm", (json_int_t)b->alg));
+	}
+	return ret;
+}
+
+/* Segments of letters, digits, '.', '_' and '-' as they are, others in hexadecimal. */
+static const char *component_text(struct cli *c, const struct suit_component_id *id)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789._-";
+	const char *ret = "";
+	for (size_t i = 0; i < id->count; i++) {
+		const struct suit_bytes *s = &id->segment[i];
+		bool is_plain = s->n > 0;
+		for (size_t j = 0; j < s->n; j++)
+			is_plain = is_plain && memchr(plain, s->p[j], sizeof(plain) - 1);
+		const char *text =
+			is_plain ? arena_printf(c->mem, "%.*s", (int)s->n, (const char *)s->p)
+				 : arena_printf(c->mem, "0x%s", hex_text(c, s->p, s->n));
+		ret = arena_printf(c->mem, "%s%s%s", ret, i ? "/" : "", text);
+	}
+	return ret;
+}
+
+static json_t *images_json(struct cli *c, const struct suit_plan *plans, size_t count)
+{
+	json_t *ret = json_array();
+	for (size_t i = 0; i < count; i++) {
+		const struct suit_plan *p = &plans[i];
+		const char *uri = arena_printf(c->mem, "%.*s", (int)p->uri.n,
+					       p->uri.p ? (const char *)p->uri.p : "");
+		json_t *image =
+			json_pack("{s:s, s:I, s:s}", "digest",
+				  hex_text(c, p->digest.b, sizeof(p->digest.b)), "size",
+				  (json_int_t)p->size, "uri", output_clean(c->mem, uri));
+		if (p->slot_matters)
+			json_object_set_new(image, "slot", json_integer((json_int_t)p->slot));
+		json_array_append_new(ret, image);
+	}
+	return ret;
+}
+
+static void add_plan(struct cli *c, const struct suit_envelope *e, json_t *item)
+{
+	struct suit_plan plans[SUIT_SLOTS_MAX];
+	size_t count;
+	char vendor[SUIT_UUID_TEXT_SIZE], class[SUIT_UUID_TEXT_SIZE];
+	enum suit_rc rc = suit_plan_all(e, plans, &count);
+	if (rc != SUIT_OK || count == 0) {
+		json_object_set_new(item, "note", json_string(suit_rc_text(rc)));
+		return;
+	}
+	suit_uuid_format(&plans[0].vendor_id, vendor);
+	suit_uuid_format(&plans[0].class_id, class);
+	json_object_set_new(item, "vendor_id", json_string(vendor));
+	json_object_set_new(item, "class_id", json_string(class));
+	json_object_set_new(item, "images", images_json(c, plans, count));
+}
+
+static json_t *envelope_json(struct cli *c, const struct suit_envelope *e)
+{
+	json_t *components = json_array();
+	for (size_t i = 0; i < e->component_count; i++)
+		json_array_append_new(components,
+				      json_string(component_text(c, &e->component[i])));
+	json_t *ret = json_pack("{s:s, s:I, s:I, s:o, s:o}", "digest",
+				hex_text(c, e->digest.b, sizeof(e->digest.b)), "size",
+				(json_int_t)e->whole.n, "sequence", (json_int_t)e->sequence,
+				"components", components, "signatures", signers_json(c, e));
+	struct suit_bytes version = { NULL, 0 };
+	if (e->component_count > 0)
+		version = suit_text_version(e, &e->component[0]);
+	if (version.n > 0)
+		json_object_set_new(ret, "version",
+				    json_stringn((const char *)version.p, version.n));
+	add_plan(c, e, ret);
+	return ret;
+}
+
+static enum exit_code run_manifest_show(struct cli *c)
+{
+	static const struct column card[] = {
+		{ "Manifest", "digest", NULL, false },
+		{ "Bytes", "size", NULL, false },
+		{ "Version", "version", NULL, false },
+		{ "Sequence", "sequence", NULL, false },
+		{ "Component", "components", NULL, false },
+		{ "Vendor id", "vendor_id", NULL, false },
+		{ "Class id", "class_id", NULL, false },
+		{ "Image", "images", NULL, false },
+		{ "Signature", "signatures", NULL, false },
+		{ "Note", "note", NULL, false },
+	};
+	struct suit_envelope e;
+	enum exit_code code = decode_file(c, args_operand(&c->args, 0), &e);
+	if (code != EXIT_DONE)
+		return code;
+	CLEAN(json) json_t *item = envelope_json(c, &e);
+	output_object(&c->out, card, ARRAY_LEN(card), item);
+	return EXIT_DONE;
+}
+
+static enum exit_code check_class(struct cli *c, const struct suit_envelope *e)
+{
+	struct suit_plan plans[SUIT_SLOTS_MAX];
+	size_t count;
+	struct class_ids ids;
+	const char *class_name = args_value(&c->args, "class");
+	if (!class_name)
+		return EXIT_DONE;
+	enum exit_code code = class_ids_of(class_name, c->mem, &ids);
+	if (code != EXIT_DONE)
+		return code;
+	enum suit_rc rc = suit_plan_all(e, plans, &count);
+	if (rc != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "no device can carry it out: %s",
+				suit_rc_text(rc));
+	for (size_t i = 0; i < count; i++)
+		if (memcmp(plans[i].vendor_id.b, ids.vendor.b, sizeof(ids.vendor.b)) != 0 ||
+		    memcmp(plans[i].class_id.b, ids.class.b, sizeof(ids.class.b)) != 0)
+			return cli_fail(EXIT_FAILED, "it is not for %s", class_name);
+	return EXIT_DONE;
+}
+
+static enum exit_code check_image(struct cli *c, const struct suit_envelope *e)
+{
+	struct suit_plan plans[SUIT_SLOTS_MAX];
+	size_t count;
+	struct digest digest;
+	int64_t size;
+	const char *path = args_value(&c->args, "image");
+	if (!path)
+		return EXIT_DONE;
+	CLEAN(file) FILE *from = fopen(path, "re");
+	if (!from)
+		return cli_fail(EXIT_NOT_FOUND, "cannot open %s", path);
+	enum exit_code code = author_hash(path, from, &digest, &size);
+	if (code != EXIT_DONE)
+		return code;
+	enum suit_rc rc = suit_plan_all(e, plans, &count);
+	if (rc != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "no device can carry it out: %s",
+				suit_rc_text(rc));
+	for (size_t i = 0; i < count; i++)
+		if (memcmp(plans[i].digest.b, digest.b, sizeof(digest.b)) == 0 &&
+		    plans[i].size == (uint64_t)size)
+			return EXIT_DONE;
+	return cli_fail(EXIT_FAILED, "%s is not the image that the manifest names", path);
+}
+
+static enum exit_code run_manifest_verify(struct cli *c)
+{
+	struct suit_envelope e;
+	CLEAN(suit_key) struct suit_key *key = NULL;
+	const char *path = args_operand(&c->args, 0), *key_path = args_value(&c->args, "key");
+	if (!key_path)
+		return cli_fail(EXIT_FAILED, "manifest verify needs --key");
+	enum exit_code code = decode_file(c, path, &e);
+	if (code == EXIT_DONE)
+		code = author_key_load(c, key_path, &key);
+	if (code != EXIT_DONE)
+		return code;
+	bool verified = false;
+	for (size_t i = 0; i < e.block_count; i++)
+		verified = verified || suit_block_verify(&suit_crypto_openssl, &e, &e.block[i],
+							 key) == SUIT_OK;
+	if (!verified)
+		return cli_fail(EXIT_FAILED, "%s is not signed by %s", path, key_path);
+	code = check_class(c, &e);
+	if (code == EXIT_DONE)
+		code = check_image(c, &e);
+	if (code == EXIT_DONE)
+		cli_say("%s is signed by %s.", path, key_path);
+	return code;
+}
+
+static const struct option_def verify_options[] = {
+	{ "key", "FILE", "the author's public key (needed)", OPTION_VALUE, true },
+	{ "class", "VENDOR/NAME", "check also that it is for this class", OPTION_VALUE, false },
+	{ "image", "FILE", "check also that this is the image it names", OPTION_VALUE, true },
+	{ NULL, NULL, NULL, OPTION_FLAG, false },
+};
+
+const struct command commands_manifest[] = {
+	{ "manifest show", "ENVELOPE", 1, 1, "Show what an envelope says", NULL, NULL, NULL,
+	  run_manifest_show },
+	{ "manifest verify", "ENVELOPE", 1, 1,
+	  "Check signature, class and image of an envelope", NULL,
+	  "muster manifest verify fw.suit --key author.pem.pub --image fw.bin", verify_options,
+	  run_manifest_verify },
+	{ 0 },
+};

@@ -1,0 +1,359 @@
+/* Releases.  `release create` goes from a file to a release in one step: hash, manifest,
+ * signature, upload.  `release upload` brings what an offline machine signed. */
+
+#include "base/clock.h"
+#include "cli/author.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/file.h"
+#include "cli/list.h"
+#include "cli/problem.h"
+#include "cli/prompt.h"
+#include "cli/resolve.h"
+#include "cli/upload.h"
+#include "suit/manifest.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *created_text(struct arena *mem, const json_t *item)
+{
+	return output_time(mem, json_object_get(item, "created_at"));
+}
+
+static const char *state_text(struct arena *mem, const json_t *item)
+{
+	(void)mem;
+	return json_is_string(json_object_get(item, "withdrawn_at")) ? "withdrawn" : "ready";
+}
+
+/* What the manifests name: "main 1.5 MiB". */
+static const char *images_text(struct arena *mem, const json_t *item)
+{
+	const char *ret = "";
+	size_t i, j;
+	json_t *manifest, *image;
+	json_array_foreach(json_object_get(item, "manifests"), i, manifest)
+		json_array_foreach(json_object_get(manifest, "images"), j, image) ret =
+			arena_printf(mem, "%s%s%s %s", ret, *ret ? ", " : "",
+				     output_member(mem, image, "digest"),
+				     output_size(mem, json_integer_value(
+							      json_object_get(image, "size"))));
+	return *ret ? ret : "-";
+}
+
+static const char *signers_text(struct arena *mem, const json_t *item)
+{
+	const json_t *manifest = json_array_get(json_object_get(item, "manifests"), 0);
+	return output_member(mem, manifest, "signers");
+}
+
+static const struct column release_columns[] = {
+	{ "Release", "release_id", NULL, false },
+	{ "Class", "class_name", NULL, false },
+	{ "Version", "version", NULL, false },
+	{ "Sequence", "sequence", NULL, true },
+	{ "State", "withdrawn_at", state_text, false },
+	{ "Created", "created_at", created_text, false },
+};
+
+static const struct column release_card[] = {
+	{ "Release", "release_id", NULL, false },
+	{ "Class", "class_name", NULL, false },
+	{ "Version", "version", NULL, false },
+	{ "Sequence", "sequence", NULL, false },
+	{ "Component", "components", NULL, false },
+	{ "Image", "manifests", images_text, false },
+	{ "Signed by", "manifests", signers_text, false },
+	{ "State", "withdrawn_at", state_text, false },
+	{ "Notes", "notes", NULL, false },
+	{ "Created", "created_at", created_text, false },
+};
+
+static enum exit_code open_image(const char *path, FILE **ret)
+{
+	*ret = fopen(path, "re");
+	if (!*ret)
+		return cli_fail(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_FAILED,
+				"cannot open %s: %s", path, strerror(errno));
+	return EXIT_DONE;
+}
+
+static enum exit_code read_image_options(struct cli *c, struct author_image *ret)
+{
+	const char *class_name = args_value(&c->args, "class");
+	const char *component = args_value(&c->args, "component");
+	const char *sequence = args_value(&c->args, "sequence");
+	ret->version = args_value(&c->args, "version");
+	ret->component = component ? component : "main";
+	ret->sequence = clock_wall() / USEC_PER_SEC;
+	if (!class_name || !ret->version || !args_has(&c->args, "key"))
+		return cli_fail(EXIT_FAILED,
+				"release create needs --class, --version and --key");
+	if (sequence && parse_i64(bytes_of(sequence), 1, INT64_MAX, &ret->sequence) != RC_OK)
+		return cli_fail(EXIT_FAILED, "--sequence \"%s\": write a number from 1 on",
+				sequence);
+	return class_ids_of(class_name, c->mem, &ret->class);
+}
+
+static enum exit_code sign_key(struct cli *c, struct suit_key **ret)
+{
+	const char *path = args_value(&c->args, "key");
+	enum exit_code code = author_key_load(c, path, ret);
+	if (code == EXIT_DONE && !suit_key_is_private(*ret))
+		code = cli_fail(EXIT_FAILED, "%s is a public key and cannot sign", path);
+	return code;
+}
+
+/* The highest sequence number of the class so far. */
+struct highest {
+	const struct class_ids *class;
+	int64_t sequence;
+};
+
+static enum exit_code find_highest(void *ctx, const json_t *items)
+{
+	struct highest *h = ctx;
+	size_t i;
+	json_t *item;
+	json_array_foreach(items, i, item)
+	{
+		const char *vendor = json_string_value(json_object_get(item, "vendor_id"));
+		const char *class = json_string_value(json_object_get(item, "class_id"));
+		json_int_t sequence = json_integer_value(json_object_get(item, "sequence"));
+		if (vendor && class && strcmp(vendor, h->class->vendor_text) == 0 &&
+		    strcmp(class, h->class->class_text) == 0 && sequence > h->sequence)
+			h->sequence = sequence;
+	}
+	return EXIT_DONE;
+}
+
+static enum exit_code post_release(struct cli *c, struct client *client, struct bytes envelope,
+				   struct reply *ret)
+{
+	CLEAN(json)
+	json_t *body =
+		json_pack("{s:s, s:s*, s:s*}", "envelope", base64_encode(c->mem, envelope),
+			  "version", args_value(&c->args, "version"), "notes",
+			  args_value(&c->args, "notes"));
+	if (!body)
+		return cli_fail(EXIT_FAILED, "an option is not UTF-8");
+	struct request in = {
+		.method = "POST", .path = "/v1/releases", .body = body, .also_ok = 409
+	};
+	return client_call(client, &in, ret);
+}
+
+static bool sequence_is_taken(const struct reply *r)
+{
+	const char *type = json_string_value(json_object_get(r->json, "type"));
+	return r->status == 409 && type &&
+	       strcmp(type, "urn:muster:error:sequence-not-higher") == 0;
+}
+
+/* The clock's seconds may be taken, by a release of the same second or by an author whose clock
+ * is ahead: then, and only when no number was asked for, the next one is taken. */
+static enum exit_code submit(struct cli *c, struct author_image *image,
+			     const struct suit_key *key, struct reply *ret)
+{
+	struct client *client;
+	struct bytes envelope;
+	enum exit_code code = cli_client(c, &client);
+	if (code == EXIT_DONE)
+		code = author_envelope(c, image, key, &envelope);
+	if (code == EXIT_DONE)
+		code = post_release(c, client, envelope, ret);
+	if (code != EXIT_DONE)
+		return code;
+	if (sequence_is_taken(ret) && !args_has(&c->args, "sequence")) {
+		struct highest h = { .class = &image->class, .sequence = image->sequence };
+		reply_finish(ret);
+		code = client_each_page(client, "/v1/releases", find_highest, &h);
+		if (code != EXIT_DONE)
+			return code;
+		image->sequence = h.sequence + 1;
+		code = author_envelope(c, image, key, &envelope);
+		if (code == EXIT_DONE)
+			code = post_release(c, client, envelope, ret);
+	}
+	if (code == EXIT_DONE && ret->status == 409)
+		code = problem_tell(ret->status, ret->json);
+	return code;
+}
+
+static void print_release(struct cli *c, const json_t *release)
+{
+	output_object(&c->out, release_card, ARRAY_LEN(release_card), release);
+	cli_say("Next: muster campaign create --release %.8s --all --stages 1,50%%,100%%",
+		output_member(c->mem, release, "release_id"));
+}
+
+static enum exit_code write_envelope(struct cli *c, const struct author_image *image,
+				     const struct suit_key *key, const char *path)
+{
+	struct bytes envelope;
+	enum exit_code code = author_envelope(c, image, key, &envelope);
+	if (code == EXIT_DONE)
+		code = file_write_new(path, envelope, 0644);
+	if (code == EXIT_DONE)
+		cli_say("Wrote %s (%zu bytes).  Next: muster release upload %s --image FILE",
+			path, envelope.n, path);
+	return code;
+}
+
+static enum exit_code run_release_create(struct cli *c)
+{
+	struct author_image image = { 0 };
+	CLEAN(file) FILE *from = NULL;
+	CLEAN(suit_key) struct suit_key *key = NULL;
+	CLEAN(reply) struct reply reply = { 0 };
+	const char *path = args_operand(&c->args, 0), *out = args_value(&c->args, "out");
+	enum exit_code code = read_image_options(c, &image);
+	if (code == EXIT_DONE)
+		code = open_image(path, &from);
+	if (code == EXIT_DONE)
+		code = author_hash(path, from, &image.digest, &image.size);
+	if (code == EXIT_DONE)
+		code = sign_key(c, &key);
+	if (code != EXIT_DONE)
+		return code;
+	if (out)
+		return write_envelope(c, &image, key, out);
+	code = upload_image(c, from, &image.digest, image.size);
+	if (code == EXIT_DONE)
+		code = submit(c, &image, key, &reply);
+	if (code == EXIT_DONE)
+		print_release(c, reply.json);
+	return code;
+}
+
+static enum exit_code upload_images(struct cli *c)
+{
+	const char *paths[ARGS_MAX];
+	int count = args_values(&c->args, "image", paths);
+	enum exit_code code = EXIT_DONE;
+	for (int i = 0; i < count && code == EXIT_DONE; i++) {
+		struct digest digest;
+		int64_t size;
+		CLEAN(file) FILE *from = NULL;
+		code = open_image(paths[i], &from);
+		if (code == EXIT_DONE)
+			code = author_hash(paths[i], from, &digest, &size);
+		if (code == EXIT_DONE)
+			code = upload_image(c, from, &digest, size);
+	}
+	return code;
+}
+
+static enum exit_code run_release_upload(struct cli *c)
+{
+	struct client *client;
+	struct bytes envelope;
+	CLEAN(reply) struct reply reply = { 0 };
+	enum exit_code code =
+		file_read(args_operand(&c->args, 0), SUIT_ENVELOPE_MAX, c->mem, &envelope);
+	if (code == EXIT_DONE)
+		code = cli_client(c, &client);
+	if (code == EXIT_DONE)
+		code = upload_images(c);
+	if (code == EXIT_DONE)
+		code = post_release(c, client, envelope, &reply);
+	if (code == EXIT_DONE && reply.status == 409)
+		code = problem_tell(reply.status, reply.json);
+	if (code == EXIT_DONE)
+		print_release(c, reply.json);
+	return code;
+}
+
+static enum exit_code run_release_ls(struct cli *c)
+{
+	return list_print(c, "/v1/releases", release_columns, ARRAY_LEN(release_columns));
+}
+
+static enum exit_code release_path(struct cli *c, const char **ret)
+{
+	struct client *client;
+	const char *id;
+	enum exit_code code = cli_client(c, &client);
+	if (code == EXIT_DONE)
+		code = resolve_release(client, args_operand(&c->args, 0), c->mem, &id);
+	if (code == EXIT_DONE)
+		*ret = arena_printf(c->mem, "/v1/releases/%s", id);
+	return code;
+}
+
+static enum exit_code run_release_show(struct cli *c)
+{
+	const char *path;
+	enum exit_code code = release_path(c, &path);
+	if (code == EXIT_DONE)
+		code = show_print(c, path, release_card, ARRAY_LEN(release_card));
+	return code;
+}
+
+static enum exit_code run_release_withdraw(struct cli *c)
+{
+	struct client *client;
+	const char *path;
+	CLEAN(reply) struct reply reply = { 0 };
+	enum exit_code code = release_path(c, &path);
+	if (code == EXIT_DONE)
+		code = prompt_name(c, "keep the release from every new campaign",
+				   args_operand(&c->args, 0));
+	if (code == EXIT_DONE)
+		code = cli_client(c, &client);
+	if (code != EXIT_DONE)
+		return code;
+	struct request in = { .method = "POST",
+			      .path = arena_printf(c->mem, "%s/withdraw", path) };
+	code = client_change(client, path, &in, &reply);
+	if (code == EXIT_DONE)
+		output_object(&c->out, release_card, ARRAY_LEN(release_card), reply.json);
+	return code;
+}
+
+static const struct option_def create_options[] = {
+	{ "class", "VENDOR/NAME", "who may run it (needed)", OPTION_VALUE, false },
+	{ "version", "VERSION", "such as 3.7 (needed)", OPTION_VALUE, false },
+	{ "key", "FILE", "the author's private key (needed)", OPTION_VALUE, true },
+	{ "component", "NAME", "which part of the device; default main", OPTION_VALUE, false },
+	{ "sequence", "NUMBER", "must grow with each release; default the clock's seconds",
+	  OPTION_VALUE, false },
+	{ "notes", "TEXT", "for people", OPTION_VALUE, false },
+	{ "passphrase-file", "FILE", "read the key's passphrase from a file instead of asking",
+	  OPTION_VALUE, true },
+	{ "out", "FILE", "write the signed envelope and stop: works offline", OPTION_VALUE,
+	  true },
+	{ NULL, NULL, NULL, OPTION_FLAG, false },
+};
+
+static const struct option_def upload_options[] = {
+	{ "image", "FILE", "an image that the manifest names", OPTION_MANY, true },
+	{ "version", "VERSION", "when the manifest does not say", OPTION_VALUE, false },
+	{ "notes", "TEXT", "for people", OPTION_VALUE, false },
+	{ NULL, NULL, NULL, OPTION_FLAG, false },
+};
+
+static const struct option_def yes_options[] = {
+	{ "yes", NULL, "do not ask", OPTION_FLAG, false },
+	{ NULL, NULL, NULL, OPTION_FLAG, false },
+};
+
+const struct command commands_release[] = {
+	{ "release create", "FILE", 1, 1, "From a firmware file to a signed release",
+	  "Hashes the file, makes the SUIT manifest, signs it here, checks it as a device "
+	  "would, uploads "
+	  "image and envelope.",
+	  "muster release create fw.bin --class acme.example/lock-7 --version 3.7 --key "
+	  "author.pem",
+	  create_options, run_release_create },
+	{ "release upload", "ENVELOPE", 1, 1, "Upload an envelope that was signed elsewhere",
+	  NULL, "muster release upload fw.suit --image fw.bin", upload_options,
+	  run_release_upload },
+	{ "release ls", "", 0, 0, "List the releases", NULL, NULL, NULL, run_release_ls },
+	{ "release show", "RELEASE", 1, 1, "Show one release", NULL, NULL, NULL,
+	  run_release_show },
+	{ "release withdraw", "RELEASE", 1, 1, "Keep a release from new campaigns", NULL, NULL,
+	  yes_options, run_release_withdraw },
+	{ 0 },
+};
