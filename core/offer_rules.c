@@ -129,7 +129,7 @@ int offer_reasons(const struct offer_facts *f, struct offer_reason *ret)
 /* 1 when the component is on one of its digests, 0 when on another, -1 when none is about it.
  */
 static int component_fits(const char *name, const struct component *have,
-			  const struct installed *installed, int installed_count)
+			  const struct release_installed *installed, int installed_count)
 {
 	int fits = -1;
 
@@ -146,7 +146,7 @@ static int component_fits(const char *name, const struct component *have,
 }
 
 bool offer_runs_installed(const struct component *components, int component_count,
-			  const struct installed *installed, int installed_count)
+			  const struct release_installed *installed, int installed_count)
 {
 	for (int i = 0; i < installed_count; i++) {
 		const struct component *have = NULL;

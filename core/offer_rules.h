@@ -5,17 +5,12 @@
 #include "base/model/campaign.h"
 #include "base/model/device.h"
 #include "base/model/job.h"
+#include "base/model/release.h"
 
 #include <stdbool.h>
 
 #define OFFER_CHECKS_MAX 12
 #define INSTALLED_MAX    32
-
-/* A digest that the device must report for a component when it runs the release. */
-struct installed {
-	const char *component;
-	struct digest digest;
-};
 
 /* Everything the decision needs, and nothing else. */
 struct offer_facts {
@@ -57,4 +52,4 @@ int offer_reasons(const struct offer_facts *f, struct offer_reason *ret);
 
 /* True when every component that the digests are about is on one of them. */
 bool offer_runs_installed(const struct component *components, int component_count,
-			  const struct installed *installed, int installed_count);
+			  const struct release_installed *installed, int installed_count);

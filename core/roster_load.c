@@ -1,0 +1,191 @@
+/* The roster's load: everything by COPY after each connect, a few devices when the outbox names
+ * them.  What this node wrote after the read began is newer than what was read, and stays. */
+
+#include "core/roster.h"
+
+#include "base/clean.h"
+#include "certs/seal.h"
+#include "core/roster_entry.h"
+#include "db/roster_store.h"
+
+#include <string.h>
+
+#define PSK_CONTEXT "psk"
+
+struct load {
+	struct roster *roster;
+	struct arena *mem;
+	uint64_t writes; /* the roster's write counter when the read began */
+	uint32_t number;
+	bool full;
+};
+
+static bool load_psk(struct load *load, const struct roster_row *row, struct bytes *ret)
+{
+	struct bytes key = { load->roster->seal_key, sizeof(load->roster->seal_key) };
+
+	*ret = (struct bytes){ 0 };
+	if (!row->psk_sealed.n || row->credential != CREDENTIAL_PSK)
+		return true;
+	return unseal(key, PSK_CONTEXT, row->psk_sealed, load->mem, ret) == RC_OK;
+}
+
+/* The open job, as far as its release is known here; else the device is sent to the database.
+ */
+static void load_job(struct roster_device *d, const struct roster_row *row)
+{
+	const struct roster_release *release =
+		row->job_id ? roster_release_find(d->roster, &row->release_id) : NULL;
+
+	ENTRY_STORE(d, job_id, release ? row->job_id : 0);
+	ENTRY_STORE(d, attempt, release ? row->attempt : 0);
+	ENTRY_STORE(d, release, release);
+	if (row->exposed || (row->job_id && !release))
+		entry_set_work(d);
+}
+
+/* True when sessions that were made with an older credential must go. */
+static bool load_entry(struct roster_device *d, const struct roster_row *row, struct bytes psk)
+{
+	bool replaced = ENTRY_LOAD(d, load) != 0 &&
+			(ENTRY_LOAD(d, credential) != (uint8_t)row->credential ||
+			 !entry_psk_equal(d, psk) ||
+			 (row->lifecycle == DEVICE_REVOKED &&
+			  ENTRY_LOAD(d, lifecycle) != DEVICE_REVOKED));
+
+	ENTRY_STORE(d, lifecycle, (uint8_t)row->lifecycle);
+	ENTRY_STORE(d, credential, (uint8_t)row->credential);
+	entry_set_psk(d, psk);
+	ENTRY_STORE(d, registration, row->registration);
+	if (row->seen_at > ENTRY_LOAD(d, last_seen))
+		ENTRY_STORE(d, last_seen, row->seen_at);
+	load_job(d, row);
+	return replaced;
+}
+
+static void load_row(void *arg, const struct roster_row *row)
+{
+	struct load *load = arg;
+	struct roster_device *d = roster_entry(load->roster, &row->device_id);
+	struct bytes psk;
+	bool replaced = false;
+
+	if (load->full)
+		arena_reset(load->mem);
+	if (!d || !load_psk(load, row, &psk))
+		return;
+	entry_write_begin(d);
+	if (ENTRY_LOAD(d, stamp) <= load->writes)
+		replaced = load_entry(d, row, psk);
+	else
+		entry_set_work(d);
+	ENTRY_STORE(d, load, load->number);
+	entry_write_end(d);
+	if (replaced && load->roster->evict)
+		load->roster->evict(load->roster->evict_arg, d);
+}
+
+static enum rc load_release(struct load *load, struct db *db, const struct uuid *release_id)
+{
+	struct release_row row;
+
+	if (roster_release_find(load->roster, release_id))
+		return RC_OK;
+	enum rc rc =
+		roster_store_release(db, load->roster->tenant, release_id, load->mem, &row);
+	if (rc == RC_NOT_FOUND)
+		return RC_OK;
+	if (rc != RC_OK)
+		return rc;
+	roster_release_intern(load->roster, &(struct roster_release){
+						    .release_id = *release_id,
+						    .manifest_digest = row.manifest_digest,
+						    .envelope = row.envelope,
+						    .images = row.images,
+						    .image_count = row.image_count,
+					    });
+	return RC_OK;
+}
+
+static enum rc load_releases(struct load *load, struct db *db)
+{
+	struct uuid *ids;
+	size_t count;
+
+	enum rc rc =
+		roster_store_active_releases(db, load->roster->tenant, load->mem, &ids, &count);
+	for (size_t i = 0; rc == RC_OK && i < count; i++)
+		rc = load_release(load, db, &ids[i]);
+	return rc;
+}
+
+/* A device that was not read is one that was deleted. */
+static void revoke_missing(const struct load *load, struct roster_device *d)
+{
+	if (d && ENTRY_LOAD(d, load) != load->number && ENTRY_LOAD(d, stamp) <= load->writes &&
+	    ENTRY_LOAD(d, lifecycle) != DEVICE_REVOKED)
+		roster_revoke_device(load->roster, &d->device_id);
+}
+
+static void load_begin(struct load *load, struct roster *r, struct arena *mem, bool full)
+{
+	*load = (struct load){
+		.roster = r,
+		.mem = mem,
+		.writes = atomic_load(&r->writes),
+		.number = ++r->loads,
+		.full = full,
+	};
+}
+
+static enum rc load_all(struct roster *r, struct db *db)
+{
+	CLEAN(arena) struct arena *mem = arena_create();
+	struct load load;
+
+	load_begin(&load, r, mem, true);
+	enum rc rc = load_releases(&load, db);
+	if (rc == RC_OK)
+		rc = roster_store_copy(db, r->tenant, load_row, &load);
+	if (rc != RC_OK)
+		return rc;
+	for (size_t i = 0, n = roster_count(r); i < n; i++)
+		revoke_missing(&load, roster_entry_at(r, i));
+	atomic_store(&r->ready, true);
+	return RC_OK;
+}
+
+enum rc roster_load(struct roster *r, struct db *db, int32_t tenant, struct bytes seal_key)
+{
+	if (seal_key.n != sizeof(r->seal_key))
+		return RC_INVALID;
+	pthread_mutex_lock(&r->loading);
+	memcpy(r->seal_key, seal_key.p, seal_key.n);
+	r->tenant = tenant;
+	enum rc rc = load_all(r, db);
+	pthread_mutex_unlock(&r->loading);
+	return rc;
+}
+
+static enum rc reload_some(struct roster *r, struct db *db, const struct uuid *ids,
+			   size_t count)
+{
+	CLEAN(arena) struct arena *mem = arena_create();
+	struct load load;
+
+	load_begin(&load, r, mem, false);
+	enum rc rc = load_releases(&load, db);
+	if (rc == RC_OK)
+		rc = roster_store_get(db, r->tenant, mem, ids, count, load_row, &load);
+	for (size_t i = 0; rc == RC_OK && i < count; i++)
+		revoke_missing(&load, roster_find(r, &ids[i]));
+	return rc;
+}
+
+enum rc roster_reload(struct roster *r, struct db *db, const struct uuid *ids, size_t count)
+{
+	pthread_mutex_lock(&r->loading);
+	enum rc rc = roster_ready(r) ? reload_some(r, db, ids, count) : RC_UNAVAILABLE;
+	pthread_mutex_unlock(&r->loading);
+	return rc;
+}

@@ -1,0 +1,292 @@
+/* Jobs: reading with a lock, compare-and-set, lists. */
+
+#include "db/job_store.h"
+
+#include "base/clean.h"
+
+#define JOB_COLUMNS                                                                            \
+	"j.job_id, j.device_id, j.campaign_id, j.release_id, j.component, j.state, j.cause, "  \
+	"j.stage, j.attempt, j.from_digest, j.boot_id, j.bytes_done, j.bytes_total, "          \
+	"j.created_at, j.updated_at, j.deadline_at"
+#define CAMPAIGN_COLUMNS                                                                       \
+	", c.state AS campaign_state, c.silent_after_s, c.max_attempts, 0 AS heard_at "
+#define FROM_JOB_CAMPAIGN                                                                      \
+	"FROM job j JOIN campaign c ON c.tenant_id = j.tenant_id "                             \
+	"AND c.campaign_id = j.campaign_id "
+#define OPEN_STATES "(1, 2, 3, 4, 5, 15)"
+
+enum { LOCK, LOCK_DEVICE, OPEN, DUE, INSERT, MOVE, LIST, OPEN_OF_CAMPAIGN };
+
+static const struct db_stmt stmts[] = {
+	[LOCK] = { "job_lock", "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
+			       "WHERE j.tenant_id = $1 AND j.device_id = $2 AND j.job_id = $3 "
+			       "FOR UPDATE OF j" },
+	[LOCK_DEVICE] = { "job_lock_device",
+			  "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
+			  "WHERE j.tenant_id = $1 AND j.device_id = $2 "
+			  "AND (j.state IN " OPEN_STATES " OR c.state IN (2, 3)) "
+			  "ORDER BY j.job_id LIMIT 64 FOR UPDATE OF j" },
+	[OPEN] = { "job_open",
+		   "SELECT " JOB_COLUMNS " FROM slot l JOIN job j ON j.tenant_id = l.tenant_id "
+		   "AND j.device_id = l.device_id AND j.job_id = l.job_id "
+		   "WHERE l.tenant_id = $1 AND l.device_id = $2 ORDER BY j.job_id LIMIT 1" },
+	[DUE] = { "job_due",
+		  "SELECT " JOB_COLUMNS ", c.state AS campaign_state, c.silent_after_s, "
+		  "c.max_attempts, greatest(s.seen_at, d.next_wake_at, 0) AS heard_at "
+		  "FROM job j JOIN campaign c ON c.tenant_id = j.tenant_id "
+		  "AND c.campaign_id = j.campaign_id "
+		  "LEFT JOIN device d ON d.tenant_id = j.tenant_id AND d.device_id = "
+		  "j.device_id "
+		  "LEFT JOIN device_seen s ON s.tenant_id = j.tenant_id "
+		  "AND s.device_id = j.device_id "
+		  "WHERE j.tenant_id = $1 AND j.deadline_at <= $2 "
+		  "AND j.state IN " OPEN_STATES " "
+		  "ORDER BY j.deadline_at LIMIT $3 FOR UPDATE OF j SKIP LOCKED" },
+	[INSERT] = { "job_insert",
+		     "INSERT INTO job (tenant_id, device_id, campaign_id, release_id, "
+		     "component, "
+		     "state, cause, stage, attempt, from_digest, boot_id, bytes_total, "
+		     "created_at, updated_at, deadline_at) "
+		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, "
+		     "$14) "
+		     "RETURNING job_id" },
+	[MOVE] = { "job_move",
+		   "UPDATE job SET state = $6, cause = $7, attempt = $8, bytes_done = $9, "
+		   "bytes_total = $10, boot_id = $11, updated_at = $12, deadline_at = $13, "
+		   "text = coalesce($14, text) "
+		   "WHERE tenant_id = $1 AND device_id = $2 AND job_id = $3 AND state = $4 "
+		   "AND attempt = $5" },
+	[LIST] = { "job_list",
+		   "SELECT d.endpoint, m.device_id, coalesce(j.job_id, 0) AS job_id, "
+		   "m.campaign_id, j.release_id, coalesce(j.component, '') AS component, "
+		   "coalesce(j.state, 0) AS state, coalesce(j.cause, 0) AS cause, "
+		   "coalesce(j.stage, t.stage) AS stage, coalesce(j.attempt, 0) AS attempt, "
+		   "j.from_digest, j.boot_id, coalesce(j.bytes_done, 0) AS bytes_done, "
+		   "coalesce(j.bytes_total, 0) AS bytes_total, j.created_at, j.updated_at, "
+		   "j.deadline_at, coalesce(j.text, '') AS text "
+		   "FROM member m "
+		   "JOIN device d ON d.tenant_id = m.tenant_id AND d.device_id = m.device_id "
+		   "LEFT JOIN job j ON j.tenant_id = m.tenant_id AND j.device_id = m.device_id "
+		   "AND j.campaign_id = m.campaign_id "
+		   "CROSS JOIN LATERAL (SELECT coalesce(min(t.stage), 0) AS stage FROM stage t "
+		   "WHERE t.tenant_id = m.tenant_id AND t.campaign_id = m.campaign_id "
+		   "AND t.threshold > m.bucket) t "
+		   "WHERE m.tenant_id = $1 AND m.campaign_id = $2 AND m.device_id > $3 "
+		   "AND ($4 < 0 OR coalesce(j.state, 0) = $4) "
+		   "AND ($5 < 0 OR coalesce(j.stage, t.stage) = $5) "
+		   "ORDER BY m.device_id LIMIT $6" },
+	[OPEN_OF_CAMPAIGN] = { "job_open_of_campaign",
+			       "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
+			       "WHERE j.tenant_id = $1 AND j.campaign_id = $2 "
+			       "AND j.state IN " OPEN_STATES " "
+			       "ORDER BY j.device_id LIMIT 1000 FOR UPDATE OF j" },
+};
+DB_STMTS(stmts)
+
+static void read_job(const struct db_rows *rows, int i, struct arena *mem, struct job *ret)
+{
+	*ret = (struct job){
+		.job_id = db_row_i64(rows, i, "job_id"),
+		.device_id = db_row_uuid(rows, i, "device_id"),
+		.campaign_id = db_row_uuid(rows, i, "campaign_id"),
+		.release_id = db_row_uuid(rows, i, "release_id"),
+		.component = db_row_text(rows, i, "component", mem),
+		.state = (enum job_state)db_row_i64(rows, i, "state"),
+		.cause = (enum job_cause)db_row_i64(rows, i, "cause"),
+		.stage = (int32_t)db_row_i64(rows, i, "stage"),
+		.attempt = (int32_t)db_row_i64(rows, i, "attempt"),
+		.from_digest = db_row_digest(rows, i, "from_digest"),
+		.boot_id = db_row_bytes(rows, i, "boot_id", mem),
+		.bytes_done = db_row_i64(rows, i, "bytes_done"),
+		.bytes_total = db_row_i64(rows, i, "bytes_total"),
+		.created_at = db_row_i64(rows, i, "created_at"),
+		.updated_at = db_row_i64(rows, i, "updated_at"),
+		.deadline_at = db_row_i64(rows, i, "deadline_at"),
+	};
+}
+
+static void read_job_row(const struct db_rows *rows, int i, struct arena *mem,
+			 struct job_row *ret)
+{
+	read_job(rows, i, mem, &ret->job);
+	ret->campaign_state = (enum campaign_state)db_row_i64(rows, i, "campaign_state");
+	ret->silent_after_s = (int32_t)db_row_i64(rows, i, "silent_after_s");
+	ret->max_attempts = (int32_t)db_row_i64(rows, i, "max_attempts");
+	ret->heard_at = db_row_i64(rows, i, "heard_at");
+}
+
+static void read_job_rows(const struct db_rows *rows, struct arena *mem, struct job_row **ret,
+			  int *ret_count)
+{
+	int n = db_rows_count(rows);
+	struct job_row *jobs = arena_array(mem, (size_t)n + 1, sizeof(*jobs));
+
+	for (int i = 0; i < n; i++)
+		read_job_row(rows, i, mem, &jobs[i]);
+	*ret = jobs;
+	*ret_count = n;
+}
+
+enum rc job_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
+		       int64_t job_id, struct arena *mem, struct job_row *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, device_id);
+	db_arg_i64(&a, job_id);
+	enum rc rc = db_run(db, &stmts[LOCK], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	if (db_rows_count(rows) == 0)
+		return RC_NOT_FOUND;
+	read_job_row(rows, 0, mem, ret);
+	return RC_OK;
+}
+
+enum rc job_store_lock_device(struct db *db, int32_t tenant, const struct uuid *device_id,
+			      struct arena *mem, struct job_row **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, device_id);
+	enum rc rc = db_run(db, &stmts[LOCK_DEVICE], &a, &rows);
+	if (rc == RC_OK)
+		read_job_rows(rows, mem, ret, ret_count);
+	return rc;
+}
+
+enum rc job_store_open(struct db *db, int32_t tenant, const struct uuid *device_id,
+		       struct arena *mem, struct job *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, device_id);
+	enum rc rc = db_run(db, &stmts[OPEN], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	if (db_rows_count(rows) == 0)
+		return RC_NOT_FOUND;
+	read_job(rows, 0, mem, ret);
+	return RC_OK;
+}
+
+enum rc job_store_due(struct db *db, int32_t tenant, int64_t now, int limit, struct arena *mem,
+		      struct job_row **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_i64(&a, now);
+	db_arg_i64(&a, limit);
+	enum rc rc = db_run(db, &stmts[DUE], &a, &rows);
+	if (rc == RC_OK)
+		read_job_rows(rows, mem, ret, ret_count);
+	return rc;
+}
+
+static void arg_digest_or_null(struct db_args *a, const struct digest *d)
+{
+	static const struct digest zero;
+
+	db_arg_digest(a, digest_equal(d, &zero) ? NULL : d);
+}
+
+enum rc job_store_insert(struct db *db, int32_t tenant, const struct job *job, int64_t *ret_id)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, &job->device_id);
+	db_arg_uuid(&a, &job->campaign_id);
+	db_arg_uuid(&a, &job->release_id);
+	db_arg_text(&a, job->component);
+	db_arg_i64(&a, job->state);
+	db_arg_i64(&a, job->cause);
+	db_arg_i64(&a, job->stage);
+	db_arg_i64(&a, job->attempt);
+	arg_digest_or_null(&a, &job->from_digest);
+	db_arg_bytes(&a, job->boot_id);
+	db_arg_i64(&a, job->bytes_total);
+	db_arg_i64(&a, job->created_at);
+	db_arg_i64(&a, job->deadline_at);
+	enum rc rc = db_run(db, &stmts[INSERT], &a, &rows);
+	if (rc == RC_OK)
+		*ret_id = db_row_i64(rows, 0, "job_id");
+	return rc;
+}
+
+enum rc job_store_move(struct db *db, int32_t tenant, const struct job *from,
+		       const struct job *to, const char *text)
+{
+	struct db_args a = { 0 };
+	int64_t n;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, &from->device_id);
+	db_arg_i64(&a, from->job_id);
+	db_arg_i64(&a, from->state);
+	db_arg_i64(&a, from->attempt);
+	db_arg_i64(&a, to->state);
+	db_arg_i64(&a, to->cause);
+	db_arg_i64(&a, to->attempt);
+	db_arg_i64(&a, to->bytes_done);
+	db_arg_i64(&a, to->bytes_total);
+	db_arg_bytes(&a, to->boot_id);
+	db_arg_i64(&a, to->updated_at);
+	db_arg_i64(&a, to->deadline_at);
+	db_arg_text(&a, text);
+	enum rc rc = db_run_count(db, &stmts[MOVE], &a, &n);
+	if (rc != RC_OK)
+		return rc;
+	return n == 1 ? RC_OK : RC_RETRY;
+}
+
+enum rc job_store_list(struct db *db, int32_t tenant, const struct job_filter *filter,
+		       struct arena *mem, struct job_item **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, &filter->campaign_id);
+	db_arg_uuid(&a, &filter->after);
+	db_arg_i64(&a, filter->state);
+	db_arg_i64(&a, filter->stage);
+	db_arg_i64(&a, filter->limit);
+	enum rc rc = db_run(db, &stmts[LIST], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	int n = db_rows_count(rows);
+	struct job_item *items = arena_array(mem, (size_t)n + 1, sizeof(*items));
+	for (int i = 0; i < n; i++) {
+		read_job(rows, i, mem, &items[i].job);
+		items[i].endpoint = db_row_text(rows, i, "endpoint", mem);
+		items[i].text = db_row_text(rows, i, "text", mem);
+	}
+	*ret = items;
+	*ret_count = n;
+	return RC_OK;
+}
+
+enum rc job_store_open_of_campaign(struct db *db, int32_t tenant,
+				   const struct uuid *campaign_id, struct arena *mem,
+				   struct job_row **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, campaign_id);
+	enum rc rc = db_run(db, &stmts[OPEN_OF_CAMPAIGN], &a, &rows);
+	if (rc == RC_OK)
+		read_job_rows(rows, mem, ret, ret_count);
+	return rc;
+}

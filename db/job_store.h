@@ -1,0 +1,64 @@
+/* Jobs.  Whoever changes a job has read it with a lock in the same transaction; the change is a
+ * compare-and-set all the same. */
+#pragma once
+
+#include "base/model/campaign.h"
+#include "base/model/job.h"
+#include "db/db.h"
+
+#include <stdbool.h>
+
+/* A job with what its campaign says about it. */
+struct job_row {
+	struct job job;
+	enum campaign_state campaign_state;
+	int32_t silent_after_s;
+	int32_t max_attempts;
+	int64_t heard_at; /* only from job_store_due(): last seen, or next wake if later */
+};
+
+/* Locks.  RC_NOT_FOUND when the device has no such job. */
+enum rc job_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
+		       int64_t job_id, struct arena *mem, struct job_row *ret) MUST_CHECK;
+/* Locks all jobs of the device that a boot may change: open ones, and finished ones of
+ * campaigns that are running or paused.  By job id, at most 64. */
+enum rc job_store_lock_device(struct db *db, int32_t tenant, const struct uuid *device_id,
+			      struct arena *mem, struct job_row **ret,
+			      int *ret_count) MUST_CHECK;
+/* The device's open job with the lowest id; RC_NOT_FOUND without.  Does not lock. */
+enum rc job_store_open(struct db *db, int32_t tenant, const struct uuid *device_id,
+		       struct arena *mem, struct job *ret) MUST_CHECK;
+/* Locks open jobs whose deadline has passed, that nobody else has locked. */
+enum rc job_store_due(struct db *db, int32_t tenant, int64_t now, int limit, struct arena *mem,
+		      struct job_row **ret, int *ret_count) MUST_CHECK;
+
+/* The job's own id is ignored; ret_id is the new one.  RC_CONFLICT when the device has a job of
+ * this campaign and component. */
+enum rc job_store_insert(struct db *db, int32_t tenant, const struct job *job,
+			 int64_t *ret_id) MUST_CHECK;
+/* Stores `to` where the job still has state and attempt of `from`; RC_RETRY when it has not.
+ * text NULL keeps the text. */
+enum rc job_store_move(struct db *db, int32_t tenant, const struct job *from,
+		       const struct job *to, const char *text) MUST_CHECK;
+
+/* One line of a list of jobs: members without a job are queued ones. */
+struct job_item {
+	const char *endpoint;
+	struct job job;
+	const char *text;
+};
+struct job_filter {
+	struct uuid campaign_id;
+	int32_t state;     /* -1: any */
+	int32_t stage;     /* -1: any */
+	struct uuid after; /* device that the page begins after; zero: from the start */
+	int limit;
+};
+/* By device id. */
+enum rc job_store_list(struct db *db, int32_t tenant, const struct job_filter *filter,
+		       struct arena *mem, struct job_item **ret, int *ret_count) MUST_CHECK;
+
+/* Locks up to limit open jobs of an aborted campaign. */
+enum rc job_store_open_of_campaign(struct db *db, int32_t tenant,
+				   const struct uuid *campaign_id, struct arena *mem,
+				   struct job_row **ret, int *ret_count) MUST_CHECK;

@@ -1,0 +1,95 @@
+/* The outbox. */
+
+#include "db/outbox_store.h"
+
+#include "base/clean.h"
+
+enum { ADD, HORIZON, READ, PURGE };
+
+static const struct db_stmt stmts[] = {
+	[ADD] = { "outbox_add",
+		  "INSERT INTO outbox (tenant_id, kind, campaign_id, device_id, at) "
+		  "SELECT $1::integer, $2::smallint, $3::uuid, $4::uuid, $5::bigint "
+		  "FROM pg_notify('" OUTBOX_CHANNEL "', '')" },
+	[HORIZON] = { "outbox_horizon",
+		      "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid" },
+	[READ] = { "outbox_read",
+		   "SELECT xid::text::bigint AS xid, outbox_id, kind, campaign_id, device_id "
+		   "FROM outbox WHERE tenant_id = $1 AND (xid, outbox_id) > ($2::xid8, $3) "
+		   "AND xid < $4::xid8 ORDER BY xid, outbox_id LIMIT $5" },
+	[PURGE] = { "outbox_purge", "DELETE FROM outbox WHERE at < $1" },
+};
+DB_STMTS(stmts)
+
+static void arg_uuid_or_null(struct db_args *a, const struct uuid *id)
+{
+	if (uuid_is_zero(id))
+		db_arg_null(a);
+	else
+		db_arg_uuid(a, id);
+}
+
+enum rc outbox_store_add(struct db *db, int32_t tenant, const struct outbox_row *row,
+			 int64_t now)
+{
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	db_arg_i64(&a, row->kind);
+	arg_uuid_or_null(&a, &row->campaign_id);
+	arg_uuid_or_null(&a, &row->device_id);
+	db_arg_i64(&a, now);
+	return db_run(db, &stmts[ADD], &a, NULL);
+}
+
+enum rc outbox_store_horizon(struct db *db, int64_t *ret_xid)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	enum rc rc = db_run(db, &stmts[HORIZON], &a, &rows);
+	if (rc == RC_OK)
+		*ret_xid = db_row_i64(rows, 0, "xid");
+	return rc;
+}
+
+enum rc outbox_store_read(struct db *db, int32_t tenant, struct outbox_mark *mark,
+			  int64_t horizon, int limit, struct arena *mem,
+			  struct outbox_row **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_i64(&a, mark->xid);
+	db_arg_i64(&a, mark->outbox_id);
+	db_arg_i64(&a, horizon);
+	db_arg_i64(&a, limit);
+	enum rc rc = db_run(db, &stmts[READ], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	int n = db_rows_count(rows);
+	struct outbox_row *out = arena_array(mem, (size_t)n + 1, sizeof(*out));
+	for (int i = 0; i < n; i++)
+		out[i] = (struct outbox_row){
+			.kind = (enum outbox_kind)db_row_i64(rows, i, "kind"),
+			.campaign_id = db_row_uuid(rows, i, "campaign_id"),
+			.device_id = db_row_uuid(rows, i, "device_id"),
+		};
+	if (n == limit)
+		*mark = (struct outbox_mark){ db_row_i64(rows, n - 1, "xid"),
+					      db_row_i64(rows, n - 1, "outbox_id") };
+	else
+		*mark = (struct outbox_mark){ horizon, -1 };
+	*ret = out;
+	*ret_count = n;
+	return RC_OK;
+}
+
+enum rc outbox_store_purge(struct db *db, int64_t before)
+{
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, before);
+	return db_run(db, &stmts[PURGE], &a, NULL);
+}

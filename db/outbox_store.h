@@ -1,0 +1,35 @@
+/* The outbox: what must leave a transaction.  A reader stops at the snapshot's horizon
+ * (pg_snapshot_xmin): below it every transaction is over, so nothing that commits late is
+ * skipped. */
+#pragma once
+
+#include "db/db.h"
+
+enum outbox_kind { OUTBOX_CAMPAIGN = 1, OUTBOX_DEVICE = 2, OUTBOX_CREDENTIAL = 3 };
+
+#define OUTBOX_CHANNEL "muster"
+
+struct outbox_row {
+	enum outbox_kind kind;
+	struct uuid campaign_id, device_id; /* zero when it is not about one */
+};
+
+/* Adds a row and a NOTIFY; either id may be NULL. */
+enum rc outbox_store_add(struct db *db, int32_t tenant, const struct outbox_row *row,
+			 int64_t now) MUST_CHECK;
+
+/* Where a reader stands: everything before (xid, outbox_id) was read. */
+struct outbox_mark {
+	int64_t xid;
+	int64_t outbox_id;
+};
+
+/* All writers below this transaction id are over. */
+enum rc outbox_store_horizon(struct db *db, int64_t *ret_xid) MUST_CHECK;
+/* Rows after *mark and below the horizon, in order, at most limit; *mark moves behind the last
+ * one, or to the horizon when there are no more. */
+enum rc outbox_store_read(struct db *db, int32_t tenant, struct outbox_mark *mark,
+			  int64_t horizon, int limit, struct arena *mem,
+			  struct outbox_row **ret, int *ret_count) MUST_CHECK;
+/* Deletes rows older than this. */
+enum rc outbox_store_purge(struct db *db, int64_t before) MUST_CHECK;

@@ -1,0 +1,36 @@
+/* The device's side of a device: what it says of itself when it registers. */
+#pragma once
+
+#include "base/model/device.h"
+#include "db/db.h"
+
+/* What a registration or an offer must know. */
+struct device_row {
+	struct uuid device_id;
+	enum device_lifecycle lifecycle;
+	struct uuid vendor_id, class_id;
+	struct bytes boot_id;
+	struct digest registration; /* SHA-256 of the last one; zero: none */
+	struct component *components;
+	int component_count;
+};
+
+/* Locks the device against other registrations and offers: one at a time, over all daemons.
+ * RC_NOT_FOUND when there is none. */
+enum rc registration_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
+				struct arena *mem, struct device_row *ret) MUST_CHECK;
+/* The same without the lock. */
+enum rc registration_store_get(struct db *db, int32_t tenant, const struct uuid *device_id,
+			       struct arena *mem, struct device_row *ret) MUST_CHECK;
+
+struct registration_put {
+	const struct uuid *device_id;
+	const struct registration *registration;
+	const struct digest *digest;
+	const struct bytes *version_keys; /* one for each component; empty: none */
+	int64_t now;
+};
+/* Stores device, attributes and components.  RC_UNPROCESSABLE, with nothing stored, when the
+ * device would have more than 2 * ATTRIBUTES_MAX attributes. */
+enum rc registration_store_put(struct db *db, int32_t tenant, struct arena *mem,
+			       const struct registration_put *in) MUST_CHECK;

@@ -1,0 +1,43 @@
+/* What the roster loads: devices with their keys, open jobs, exposed members, releases. */
+#pragma once
+
+#include "base/model/device.h"
+#include "db/db.h"
+
+/* One device as the roster wants it. */
+struct roster_row {
+	struct uuid device_id;
+	enum device_lifecycle lifecycle;
+	enum credential_kind credential;
+	struct bytes psk_sealed; /* borrowed */
+	uint64_t registration;   /* first 8 bytes of the digest, big-endian; 0: none */
+	int64_t seen_at;
+	int64_t job_id; /* open one, 0: none */
+	int32_t attempt;
+	struct uuid release_id; /* of that job */
+	bool exposed;           /* a running campaign may offer itself */
+};
+
+typedef void roster_store_row(void *arg, const struct roster_row *row);
+
+/* Every device of the tenant, by COPY. */
+enum rc roster_store_copy(struct db *db, int32_t tenant, roster_store_row *row,
+			  void *arg) MUST_CHECK;
+/* Those among ids that exist. */
+enum rc roster_store_get(struct db *db, int32_t tenant, struct arena *mem,
+			 const struct uuid *ids, size_t count, roster_store_row *row,
+			 void *arg) MUST_CHECK;
+
+/* Releases of campaigns that are starting, running or paused. */
+enum rc roster_store_active_releases(struct db *db, int32_t tenant, struct arena *mem,
+				     struct uuid **ret, size_t *ret_count) MUST_CHECK;
+
+struct release_row {
+	struct digest manifest_digest;
+	struct bytes envelope;
+	struct digest *images;
+	int image_count;
+};
+/* The manifest of a release and the images it makes a device fetch, in the arena. */
+enum rc roster_store_release(struct db *db, int32_t tenant, const struct uuid *release_id,
+			     struct arena *mem, struct release_row *ret) MUST_CHECK;
