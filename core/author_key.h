@@ -2,8 +2,8 @@
  * alone; it can make no device run anything. */
 #pragma once
 
-#include "base/model/release.h"
 #include "core/call.h"
+#include "db/author_key_store.h"
 
 struct author_key_new {
 	struct uuid vendor_id, class_id;
@@ -17,12 +17,6 @@ struct author_key_new {
 enum rc author_key_create(struct call *c, const struct author_key_new *in,
 			  struct author_key *ret) MUST_CHECK;
 
-struct author_key_filter {
-	bool has_class;
-	struct uuid vendor_id, class_id;
-	const struct uuid *after; /* NULL: from the start */
-	int limit;
-};
 enum rc author_key_list(struct call *c, const struct author_key_filter *f,
 			struct author_key **ret, int *ret_count) MUST_CHECK;
 /* From now on no upload is accepted under it.  Again: nothing changes. */

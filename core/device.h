@@ -2,24 +2,13 @@
  * What a device itself says arrives through core/registration.h. */
 #pragma once
 
-#include "base/model/device.h"
-#include "base/model/job.h"
 #include "core/call.h"
+#include "db/device_store.h"
 
 #include <stdbool.h>
 
-#define DEVICE_FILTERS_MAX 4
 /* Nominal life of a device certificate; certs/ spreads it by a tenth to either side. */
 #define DEVICE_CERT_DAYS 750
-
-/* A device as an operator sees it. */
-struct device_item {
-	struct device d;
-	const char *class_name; /* NULL when the class is not known */
-	int64_t next_wake_at;   /* 0: not said */
-	bool has_job;
-	struct job job; /* the open one, of any component */
-};
 
 enum credential_source {
 	CREDENTIAL_MAKE_PSK, /* the server makes 32 random bytes */
@@ -38,21 +27,6 @@ struct credential_issued {
 	struct bytes psk; /* only when the server made it */
 	const char *certificate_pem;
 	const char *chain_pem;
-};
-
-struct attribute_change {
-	const char *name;
-	const char *value; /* NULL removes it */
-};
-
-struct device_filter {
-	bool has_class;
-	struct uuid class_id;
-	const char *endpoint_prefix; /* or NULL */
-	struct attribute attributes[DEVICE_FILTERS_MAX];
-	int attribute_count;
-	const char *after; /* endpoint name that the page begins after, or NULL */
-	int limit;
 };
 
 /* First a letter or digit, then letters, digits, '.', '_', ':', '-'; at most

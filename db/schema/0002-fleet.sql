@@ -159,7 +159,7 @@ COMMENT ON COLUMN release_installed.digest IS 'digest as installed';
 CREATE TABLE device (
 	tenant_id integer NOT NULL,
 	device_id uuid NOT NULL,
-	endpoint text NOT NULL,
+	endpoint text COLLATE "C" NOT NULL,
 	hash bigint NOT NULL,
 	lifecycle smallint NOT NULL DEFAULT 0,
 	credential smallint NOT NULL DEFAULT 0,

@@ -1,0 +1,156 @@
+/* Classes, and the highest sequence number released for each set of their components. */
+#include "db/class_store.h"
+
+#include "base/clean.h"
+
+#define CLASS_COLUMNS                                                                          \
+	"vendor_id, class_id, vendor, name, confirm, revision, created_at FROM class "
+
+enum { INSERT, GET, LIST, UPDATE, SEQUENCE, RAISE_SEQUENCE };
+
+static const struct db_stmt stmts[] = {
+	[INSERT] = { "class_insert",
+		     "INSERT INTO class (tenant_id, vendor_id, class_id, vendor, name, "
+		     "confirm, "
+		     "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING" },
+	[GET] = { "class_get", "SELECT " CLASS_COLUMNS
+			       "WHERE tenant_id = $1 AND vendor_id = $2 AND class_id = $3" },
+	[LIST] = { "class_list", "SELECT " CLASS_COLUMNS
+				 "WHERE tenant_id = $1 AND (vendor_id, class_id) > ($2, $3) "
+				 "ORDER BY vendor_id, class_id LIMIT $4" },
+	[UPDATE] = { "class_update", "UPDATE class SET name = $4, confirm = $5, "
+				     "revision = revision + 1 WHERE tenant_id = $1 AND "
+				     "vendor_id = $2 AND class_id = $3 AND revision = $6" },
+	[SEQUENCE] = { "class_sequence_get",
+		       "SELECT sequence FROM class_sequence WHERE tenant_id = $1 AND "
+		       "vendor_id = $2 AND class_id = $3 AND components = $4" },
+	[RAISE_SEQUENCE] = { "class_sequence_raise",
+			     "INSERT INTO class_sequence AS s (tenant_id, vendor_id, class_id, "
+			     "components, sequence) VALUES ($1, $2, $3, $4, $5) "
+			     "ON CONFLICT (tenant_id, vendor_id, class_id, components) "
+			     "DO UPDATE SET sequence = excluded.sequence "
+			     "WHERE s.sequence < excluded.sequence" },
+};
+DB_STMTS(stmts)
+
+static void arg_class(struct db_args *a, int32_t tenant, const struct uuid *vendor_id,
+		      const struct uuid *class_id)
+{
+	db_arg_i64(a, tenant);
+	db_arg_uuid(a, vendor_id);
+	db_arg_uuid(a, class_id);
+}
+
+static void read_class(const struct db_rows *rows, int row, struct arena *mem,
+		       struct device_class *ret)
+{
+	*ret = (struct device_class){
+		.vendor_id = db_row_uuid(rows, row, "vendor_id"),
+		.class_id = db_row_uuid(rows, row, "class_id"),
+		.vendor = db_row_text(rows, row, "vendor", mem),
+		.name = db_row_text(rows, row, "name", mem),
+		.confirm = (enum class_confirm)db_row_i64(rows, row, "confirm"),
+		.revision = db_row_i64(rows, row, "revision"),
+		.created_at = db_row_i64(rows, row, "created_at"),
+	};
+}
+
+enum rc class_store_insert(struct db *db, int32_t tenant, const struct device_class *k)
+{
+	struct db_args a = { 0 };
+	int64_t n = 0;
+
+	arg_class(&a, tenant, &k->vendor_id, &k->class_id);
+	db_arg_text(&a, k->vendor);
+	db_arg_text(&a, k->name);
+	db_arg_i64(&a, k->confirm);
+	db_arg_i64(&a, k->created_at);
+	enum rc rc = db_run_count(db, &stmts[INSERT], &a, &n);
+	if (rc != RC_OK)
+		return rc;
+	return n ? RC_OK : RC_CONFLICT;
+}
+
+enum rc class_store_get(struct db *db, int32_t tenant, const struct device_class *key,
+			struct arena *mem, struct device_class *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	arg_class(&a, tenant, &key->vendor_id, &key->class_id);
+	enum rc rc = db_run(db, &stmts[GET], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	if (db_rows_count(rows) == 0)
+		return RC_NOT_FOUND;
+	read_class(rows, 0, mem, ret);
+	return RC_OK;
+}
+
+enum rc class_store_list(struct db *db, int32_t tenant, const struct device_class *after,
+			 int limit, struct arena *mem, struct device_class **ret,
+			 int *ret_count)
+{
+	static const struct device_class start;
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	if (!after)
+		after = &start;
+	arg_class(&a, tenant, &after->vendor_id, &after->class_id);
+	db_arg_i64(&a, limit);
+	enum rc rc = db_run(db, &stmts[LIST], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	int n = db_rows_count(rows);
+	struct device_class *list = arena_array(mem, (size_t)n, sizeof(*list));
+	for (int i = 0; i < n; i++)
+		read_class(rows, i, mem, &list[i]);
+	*ret = list;
+	*ret_count = n;
+	return RC_OK;
+}
+
+enum rc class_store_update(struct db *db, int32_t tenant, const struct device_class *k)
+{
+	struct db_args a = { 0 };
+	int64_t n = 0;
+
+	arg_class(&a, tenant, &k->vendor_id, &k->class_id);
+	db_arg_text(&a, k->name);
+	db_arg_i64(&a, k->confirm);
+	db_arg_i64(&a, k->revision);
+	enum rc rc = db_run_count(db, &stmts[UPDATE], &a, &n);
+	if (rc != RC_OK)
+		return rc;
+	return n ? RC_OK : RC_STALE;
+}
+
+enum rc class_store_sequence(struct db *db, int32_t tenant, const struct class_sequence *key,
+			     int64_t *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	arg_class(&a, tenant, &key->vendor_id, &key->class_id);
+	db_arg_text(&a, key->components);
+	enum rc rc = db_run(db, &stmts[SEQUENCE], &a, &rows);
+	if (rc == RC_OK)
+		*ret = db_rows_count(rows) ? db_row_i64(rows, 0, "sequence") : -1;
+	return rc;
+}
+
+enum rc class_store_raise_sequence(struct db *db, int32_t tenant,
+				   const struct class_sequence *s)
+{
+	struct db_args a = { 0 };
+	int64_t n = 0;
+
+	arg_class(&a, tenant, &s->vendor_id, &s->class_id);
+	db_arg_text(&a, s->components);
+	db_arg_i64(&a, s->sequence);
+	enum rc rc = db_run_count(db, &stmts[RAISE_SEQUENCE], &a, &n);
+	if (rc != RC_OK)
+		return rc;
+	return n ? RC_OK : RC_CONFLICT;
+}

@@ -1,0 +1,92 @@
+/* Manifests. */
+#include "db/manifest_store.h"
+
+#include "base/clean.h"
+
+enum { INSERT, INSERT_IMAGE, LIST, IMAGES };
+
+static const struct db_stmt stmts[] = {
+	[INSERT] = { "manifest_insert",
+		     "INSERT INTO manifest (tenant_id, digest, release_id, envelope) "
+		     "VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING" },
+	[INSERT_IMAGE] = { "manifest_insert_image",
+			   "INSERT INTO manifest_image (tenant_id, manifest_digest, "
+			   "image_digest) "
+			   "VALUES ($1, $2, $3) ON CONFLICT DO NOTHING" },
+	[LIST] = { "manifest_list",
+		   "SELECT digest, envelope FROM manifest "
+		   "WHERE tenant_id = $1 AND release_id = $2 ORDER BY digest" },
+	[IMAGES] = { "manifest_images",
+		     "SELECT i.digest, i.size, i.created_at FROM manifest_image m "
+		     "JOIN image i ON i.tenant_id = m.tenant_id AND i.digest = m.image_digest "
+		     "WHERE m.tenant_id = $1 AND m.manifest_digest = $2 ORDER BY i.digest" },
+};
+DB_STMTS(stmts)
+
+enum rc manifest_store_insert(struct db *db, int32_t tenant, const struct uuid *release_id,
+			      const struct manifest *m)
+{
+	struct db_args a = { 0 };
+	int64_t n = 0;
+
+	db_arg_i64(&a, tenant);
+	db_arg_digest(&a, &m->digest);
+	db_arg_uuid(&a, release_id);
+	db_arg_bytes(&a, m->envelope);
+	enum rc rc = db_run_count(db, &stmts[INSERT], &a, &n);
+	if (rc == RC_OK && !n)
+		return RC_CONFLICT;
+	for (int i = 0; rc == RC_OK && i < m->image_count; i++) {
+		struct db_args image = { 0 };
+		db_arg_i64(&image, tenant);
+		db_arg_digest(&image, &m->digest);
+		db_arg_digest(&image, &m->images[i].digest);
+		rc = db_run(db, &stmts[INSERT_IMAGE], &image, NULL);
+	}
+	return rc;
+}
+
+static enum rc read_images(struct db *db, int32_t tenant, struct arena *mem, struct manifest *m)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_digest(&a, &m->digest);
+	enum rc rc = db_run(db, &stmts[IMAGES], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	m->image_count = db_rows_count(rows);
+	m->images = arena_array(mem, (size_t)m->image_count, sizeof(*m->images));
+	for (int i = 0; i < m->image_count; i++) {
+		m->images[i].digest = db_row_digest(rows, i, "digest");
+		m->images[i].size = db_row_i64(rows, i, "size");
+		m->images[i].created_at = db_row_i64(rows, i, "created_at");
+	}
+	return RC_OK;
+}
+
+enum rc manifest_store_list(struct db *db, int32_t tenant, const struct uuid *release_id,
+			    struct arena *mem, struct manifest **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, release_id);
+	enum rc rc = db_run(db, &stmts[LIST], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	int n = db_rows_count(rows);
+	struct manifest *list = arena_array(mem, (size_t)n, sizeof(*list));
+	for (int i = 0; rc == RC_OK && i < n; i++) {
+		list[i].digest = db_row_digest(rows, i, "digest");
+		list[i].envelope = db_row_bytes(rows, i, "envelope", mem);
+		rc = read_images(db, tenant, mem, &list[i]);
+	}
+	if (rc != RC_OK)
+		return rc;
+	*ret = list;
+	*ret_count = n;
+	return RC_OK;
+}
