@@ -3,7 +3,7 @@
 
 #include "cli/args.h"
 
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 #include <assert.h>
 #include <getopt.h>
@@ -56,12 +56,14 @@ static enum rc unknown(const struct parser *p, const char *word, struct arena *m
 	const char *end = strchr(word, '=');
 	const char *name =
 		arena_printf(mem, "%.*s", (int)(end ? end - word : (long)strlen(word)), word);
-	struct suggestion s = SUGGEST_NONE(name + (strncmp(name, "--", 2) == 0 ? 2 : 0));
+	const char *names[LONG_MAX_OPTIONS];
 	for (int i = 0; i < p->count; i++)
-		suggest_consider(&s, p->known[i]->name);
-	*ret_why = s.best ? arena_printf(mem, "unknown option %s; did you mean --%s?", name,
-					 s.best)
-			  : arena_printf(mem, "unknown option %s", name);
+		names[i] = p->known[i]->name;
+	const char *nearest = suggest_nearest(name + (strncmp(name, "--", 2) == 0 ? 2 : 0),
+					      names, (size_t)p->count);
+	*ret_why = nearest ? arena_printf(mem, "unknown option %s; did you mean --%s?", name,
+					  nearest)
+			   : arena_printf(mem, "unknown option %s", name);
 	return RC_INVALID;
 }
 

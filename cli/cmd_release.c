@@ -132,10 +132,9 @@ static enum exit_code post_release(struct cli *c, struct client *client, struct 
 				   struct reply *ret)
 {
 	CLEAN(json)
-	json_t *body =
-		json_pack("{s:s, s:s*, s:s*}", "envelope", base64_encode(c->mem, envelope),
-			  "version", args_value(&c->args, "version"), "notes",
-			  args_value(&c->args, "notes"));
+	json_t *body = json_pack(
+		"{s:s, s:s*, s:s*}", "envelope", base64_encode(c->mem, envelope), "version",
+		args_value(&c->args, "version"), "notes", args_value(&c->args, "notes"));
 	if (!body)
 		return cli_fail(EXIT_FAILED, "an option is not UTF-8");
 	struct request in = {

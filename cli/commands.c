@@ -3,7 +3,7 @@
 
 #include "cli/commands.h"
 
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 
@@ -57,30 +57,29 @@ const struct command *command_find(int argc, char **argv, int *ret_words)
 	return f.found;
 }
 
-struct guess {
-	struct suggestion both, first;
+#define NAMES_MAX 128
+
+struct names {
+	const char *full[NAMES_MAX], *first[NAMES_MAX];
+	size_t count;
 	struct arena *mem;
 };
 
-static void guess_one(void *ctx, const struct command *command)
+static void collect_one(void *ctx, const struct command *command)
 {
-	struct guess *g = ctx;
-	suggest_consider(&g->both, command->name);
-	const char *space = strchr(command->name, ' ');
-	if (space)
-		suggest_consider(&g->first,
-				 arena_printf(g->mem, "%.*s", (int)(space - command->name),
-					      command->name));
-	else
-		suggest_consider(&g->first, command->name);
+	struct names *n = ctx;
+	if (n->count == NAMES_MAX)
+		return;
+	n->full[n->count] = command->name;
+	n->first[n->count++] =
+		arena_printf(n->mem, "%.*s", (int)strcspn(command->name, " "), command->name);
 }
 
 const char *command_suggest(int argc, char **argv, struct arena *mem)
 {
+	struct names n = { .mem = mem };
+	command_each(collect_one, &n);
 	const char *two = argc > 1 ? arena_printf(mem, "%s %s", argv[0], argv[1]) : argv[0];
-	struct guess g = { .both = SUGGEST_NONE(two),
-			   .first = SUGGEST_NONE(argv[0]),
-			   .mem = mem };
-	command_each(guess_one, &g);
-	return g.both.best ? g.both.best : g.first.best;
+	const char *nearest = suggest_nearest(two, n.full, n.count);
+	return nearest ? nearest : suggest_nearest(argv[0], n.first, n.count);
 }
