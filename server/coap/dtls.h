@@ -1,0 +1,70 @@
+/* DTLS for the CoAP transport: what a handshake is given, and who came out of it.  The only
+ * files that know OpenSSL are dtls_*.c.
+ *
+ * One struct dtls serves every context of every thread: keys and certificates are parsed once,
+ * and a session ticket of one context opens a session on another. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/model/device.h"
+#include "core/core.h"
+
+#include <coap3/coap.h>
+#include <stdbool.h>
+
+struct dtls;
+struct dtls_port; /* what one libcoap context needs of it */
+
+#define DTLS_TICKET_LIFE_S (12 * 3600) /* of a ticket key; one key further is still read */
+
+struct dtls_options {
+	const char *cert_path, *key_path;
+	const char *ca_path;   /* NULL: core->certs */
+	const char *state_dir; /* NULL: ticket keys in memory only */
+	struct bytes seal_key; /* copied */
+};
+
+/* Logs why when it fails: RC_INVALID for files that cannot be used. */
+enum rc dtls_create(const struct core *core, const struct dtls_options *options,
+		    struct dtls **ret) MUST_CHECK;
+void dtls_free(struct dtls *d);
+/* Sets a context up for PSK and certificates.  Free the port after the context. */
+enum rc dtls_port_create(struct dtls *d, coap_context_t *ctx,
+			 struct dtls_port **ret) MUST_CHECK;
+void dtls_port_free(struct dtls_port *p);
+/* Makes a new ticket key when the current one is old; writes the file.  Not on a network
+ * thread. */
+void dtls_rotate(struct dtls *d);
+
+#define DTLS_TAG_SIZE 16
+
+/* Who a peer has proved to be. */
+struct dtls_identity {
+	enum credential_kind kind;
+	char name[ENDPOINT_NAME_MAX + 1];
+	struct uuid device_id;
+	struct roster_device *device; /* NULL: a good certificate, but we know no such device */
+	uint8_t tag[DTLS_TAG_SIZE];   /* of the key it came with; zero for certificates */
+	bool resumed;
+};
+
+/* Reads the peer's identity from an established session, resumed or not.
+ * RC_UNAUTHENTICATED when it has none that could be a device's. */
+enum rc dtls_identify(struct dtls *d, coap_session_t *session,
+		      struct dtls_identity *ret) MUST_CHECK;
+/* May this peer come in, or stay?  Looks the device up again if it was not known: it is in
+ * id->device when this returns RC_OK.  RC_NOT_FOUND: not known (yet).  RC_DENIED: revoked, or
+ * its credential is another one by now. */
+enum rc dtls_admit(struct dtls *d, struct dtls_identity *id) MUST_CHECK;
+
+/* Calls seen(arg) when a client begins a new handshake on an established session.  A device
+ * that lost its state does so from the same port, and libcoap gives the message to the old
+ * session, which drops it.  `age_s` tells how long the session is established. */
+typedef void dtls_hello_seen(void *arg);
+struct dtls_watch {
+	dtls_hello_seen *seen;
+	void *arg;
+	int64_t since; /* monotonic, us */
+};
+/* *w stays where it is as long as the session. */
+void dtls_watch_session(coap_session_t *session, struct dtls_watch *w);

@@ -1,0 +1,211 @@
+/* Who came out of a handshake.  The one thing to know: a resumed handshake runs no callback, so
+ * identity and admission are read from the session when it is connected, every time. */
+
+#include "server/coap/dtls_internal.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "core/roster.h"
+
+#include <openssl/x509.h>
+#include <string.h>
+
+#define DEVICES_UNIT "devices" /* organisational unit that the embedded CA gives to devices */
+#define DECOY_SIZE   16
+/* While a handshake's last messages may still be repeated, epoch 0 means little by itself. */
+#define FRESH_US (60 * USEC_PER_SEC)
+
+static bool name_char_ok(char c, bool first)
+{
+	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
+		return true;
+	return !first && (c == '.' || c == '_' || c == ':' || c == '-');
+}
+
+/* An endpoint name, or nobody's. */
+static bool name_take(struct bytes from, char ret[ENDPOINT_NAME_MAX + 1])
+{
+	if (from.n == 0 || from.n > ENDPOINT_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < from.n; i++) {
+		if (!name_char_ok((char)from.p[i], i == 0))
+			return false;
+	}
+	memcpy(ret, from.p, from.n);
+	ret[from.n] = '\0';
+	return true;
+}
+
+/* The only attribute of this kind in a subject.  Empty when there is none or more than one. */
+static struct bytes subject_part(X509 *cert, int nid)
+{
+	X509_NAME *subject = X509_get_subject_name(cert);
+	int at = X509_NAME_get_index_by_NID(subject, nid, -1);
+
+	if (at < 0 || X509_NAME_get_index_by_NID(subject, nid, at) >= 0)
+		return (struct bytes){ NULL, 0 };
+	const ASN1_STRING *s = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+	return (struct bytes){ ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s) };
+}
+
+/* Bound to the key: a session or ticket that came with another key is worth nothing. */
+static void tag_of_key(struct bytes key, uint8_t ret[DTLS_TAG_SIZE])
+{
+	struct digest d;
+
+	hmac_sha256(key, bytes_of("muster session"), &d);
+	memcpy(ret, d.b, DTLS_TAG_SIZE);
+}
+
+static size_t key_of(const struct dtls *d, const struct uuid *id, uint8_t key[PSK_MAX])
+{
+	return roster_psk(d->core->roster, id, key);
+}
+
+static enum rc identify_certificate(struct dtls *d, SSL *ssl, X509 *cert,
+				    struct dtls_identity *ret)
+{
+	if (SSL_get_verify_result(ssl) != X509_V_OK ||
+	    !name_take(subject_part(cert, NID_commonName), ret->name))
+		return RC_UNAUTHENTICATED;
+	/* An operator's certificate has the same issuer; it is no device's. */
+	if (d->own_ca &&
+	    !bytes_equal_text(subject_part(cert, NID_organizationalUnitName), DEVICES_UNIT))
+		return RC_UNAUTHENTICATED;
+	ret->kind = CREDENTIAL_CERT;
+	return RC_OK;
+}
+
+static enum rc identify_psk(SSL *ssl, struct dtls_identity *ret)
+{
+	const char *name = SSL_get_psk_identity(ssl);
+
+	if (!name || !name_take(bytes_of(name), ret->name))
+		return RC_UNAUTHENTICATED;
+	ret->kind = CREDENTIAL_PSK;
+	return RC_OK;
+}
+
+/* The key that the handshake was made with, which the roster may have replaced meanwhile.
+ * libcoap keeps it on the session (which is the SSL's app data).  A resumed session was made
+ * with today's key, or its ticket had not been taken. */
+static void tag_of_handshake(struct dtls *d, SSL *ssl, struct dtls_identity *id)
+{
+	const coap_session_t *session = SSL_get_app_data(ssl);
+	const coap_bin_const_t *used = session ? coap_session_get_psk_key(session) : NULL;
+	uint8_t key[PSK_MAX];
+
+	if (!id->resumed && used && used->length) {
+		tag_of_key((struct bytes){ used->s, used->length }, id->tag);
+		return;
+	}
+	size_t n = key_of(d, &id->device_id, key);
+	tag_of_key((struct bytes){ key, n }, id->tag);
+	OPENSSL_cleanse(key, sizeof(key));
+}
+
+enum rc identity_of_ssl(struct dtls *d, SSL *ssl, struct dtls_identity *ret)
+{
+	struct dtls_identity id = { .resumed = SSL_session_reused(ssl) == 1 };
+	X509 *cert = SSL_get0_peer_certificate(ssl);
+
+	enum rc rc = cert ? identify_certificate(d, ssl, cert, &id) : identify_psk(ssl, &id);
+	if (rc != RC_OK)
+		return rc;
+	device_id_derive(d->core->tenant_secret, id.name, &id.device_id);
+	if (id.kind == CREDENTIAL_PSK)
+		tag_of_handshake(d, ssl, &id);
+	*ret = id;
+	return RC_OK;
+}
+
+enum rc dtls_identify(struct dtls *d, coap_session_t *session, struct dtls_identity *ret)
+{
+	coap_tls_library_t library;
+	SSL *ssl = coap_session_get_tls(session, &library);
+
+	return ssl ? identity_of_ssl(d, ssl, ret) : RC_UNAUTHENTICATED;
+}
+
+static bool key_is_the_same(const struct dtls *d, const struct dtls_identity *id)
+{
+	uint8_t key[PSK_MAX], tag[DTLS_TAG_SIZE];
+	size_t n = key_of(d, &id->device_id, key);
+
+	tag_of_key((struct bytes){ key, n }, tag);
+	OPENSSL_cleanse(key, sizeof(key));
+	return n > 0 && bytes_equal_secret((struct bytes){ tag, sizeof(tag) },
+					   (struct bytes){ id->tag, sizeof(id->tag) });
+}
+
+enum rc dtls_admit(struct dtls *d, struct dtls_identity *id)
+{
+	struct roster_view view;
+
+	if (!id->device)
+		id->device = roster_find(d->core->roster, &id->device_id);
+	if (!id->device)
+		return RC_NOT_FOUND;
+	roster_view(id->device, &view);
+	if (view.lifecycle == DEVICE_REVOKED || view.credential != id->kind)
+		return RC_DENIED;
+	if (id->kind == CREDENTIAL_PSK && !key_is_the_same(d, id))
+		return RC_DENIED;
+	return RC_OK;
+}
+
+/* A key for every identity: one that we do not know gets a key that nobody has, so its
+ * handshake fails exactly as one with a wrong key does, and names cannot be tried out (RFC 4279
+ * section 2 allows this). */
+const coap_bin_const_t *identity_key(coap_bin_const_t *identity, coap_session_t *session,
+				     void *dtls)
+{
+	static _Thread_local uint8_t key[PSK_MAX];
+	static _Thread_local coap_bin_const_t ret;
+	struct dtls *d = dtls;
+	struct bytes name = { identity->s, identity->length };
+	char text[ENDPOINT_NAME_MAX + 1] = "";
+	struct digest decoy;
+	struct uuid id;
+
+	(void)session;
+	hmac_sha256((struct bytes){ d->decoy, sizeof(d->decoy) }, name, &decoy);
+	bool ok = name_take(name, text);
+	device_id_derive(d->core->tenant_secret, text, &id);
+	size_t n = key_of(d, &id, key);
+	if (n == 0 || !ok) {
+		memcpy(key, decoy.b, DECOY_SIZE);
+		n = DECOY_SIZE;
+	}
+	ret = (coap_bin_const_t){ .length = n, .s = key };
+	return &ret;
+}
+
+/* Record header (RFC 6347 4.1): type, version, epoch, sequence number, length. */
+static void watch_records(int sent, int version, int type, const void *buf, size_t n, SSL *ssl,
+			  void *arg)
+{
+	const struct dtls_watch *w = arg;
+	const uint8_t *p = buf;
+
+	(void)version;
+	if (sent || type != SSL3_RT_HEADER || n < DTLS1_RT_HEADER_LENGTH ||
+	    p[0] != SSL3_RT_HANDSHAKE || p[3] || p[4] || !SSL_is_init_finished(ssl))
+		return;
+	/* A new handshake counts its records from 0; a repeated flight of ours goes on
+	 * counting. */
+	bool from_the_start = !p[5] && !p[6] && !p[7] && !p[8] && !p[9] && p[10] <= 1;
+	if (from_the_start || clock_monotonic() - w->since > FRESH_US)
+		w->seen(w->arg);
+}
+
+void dtls_watch_session(coap_session_t *session, struct dtls_watch *w)
+{
+	coap_tls_library_t library;
+	SSL *ssl = coap_session_get_tls(session, &library);
+
+	if (!ssl)
+		return;
+	SSL_set_msg_callback(ssl, watch_records);
+	SSL_set_msg_callback_arg(ssl, w);
+}
