@@ -1,0 +1,340 @@
+/* Campaigns and whom they are aimed at. */
+
+#include "db/campaign_store.h"
+
+#include "base/clean.h"
+#include "db/stage_store.h"
+#include "db/target_sql.h"
+
+#define CAMPAIGN_COLUMNS                                                                       \
+	"SELECT c.campaign_id, c.release_id, c.name, c.state, c.pause_reason, "                \
+	"c.target::text AS target, c.stage, c.members, c.silent_after_s, c.max_attempts, "     \
+	"c.revision, c.created_at, c.started_at, c.ended_at, r.version, r.components, "        \
+	"r.vendor_id, r.class_id FROM campaign c "                                             \
+	"JOIN release r ON r.tenant_id = c.tenant_id AND r.release_id = c.release_id "
+#define WRONG_CLASS "(t.vendor_id IS DISTINCT FROM $3 OR t.class_id IS DISTINCT FROM $4)"
+
+enum { INSERT, GET, LOCK, LIST, ACTIVE, MOVE, HOLD, AUDIENCE, SAMPLE, WRONG, MISSING, BYTES };
+
+static const struct db_stmt stmts[] = {
+	[INSERT] = { "campaign_insert",
+		     "INSERT INTO campaign (tenant_id, campaign_id, name, release_id, target, "
+		     "salt, silent_after_s, max_attempts, created_by, created_at) "
+		     "VALUES ($1, $2, $3, $4, $5::jsonb, ARRAY[$6, $7, $8, $9, $10, "
+		     "$11]::bigint[], "
+		     "$12, $13, $14, $15)" },
+	[GET] = { "campaign_get",
+		  CAMPAIGN_COLUMNS "WHERE c.tenant_id = $1 AND c.campaign_id = $2" },
+	[LOCK] = { "campaign_lock",
+		   CAMPAIGN_COLUMNS "WHERE c.tenant_id = $1 AND c.campaign_id = $2 "
+				    "FOR UPDATE OF c" },
+	[LIST] = { "campaign_list",
+		   CAMPAIGN_COLUMNS "WHERE c.tenant_id = $1 AND (c.created_at < $2 "
+				    "OR (c.created_at = $2 AND c.campaign_id > $3)) "
+				    "ORDER BY c.created_at DESC, c.campaign_id LIMIT $4" },
+	[ACTIVE] = { "campaign_active", "SELECT campaign_id FROM campaign WHERE tenant_id = $1 "
+					"AND state IN (1, 2) "
+					"ORDER BY started_at, campaign_id" },
+	[MOVE] = { "campaign_move",
+		   "UPDATE campaign SET state = $4, pause_reason = $5, stage = $6, members = "
+		   "$7, "
+		   "revision = revision + 1, "
+		   "started_at = CASE WHEN $4 = 1 THEN $8 ELSE started_at END, "
+		   "ended_at = CASE WHEN $4 IN (4, 5) THEN $8 ELSE ended_at END "
+		   "WHERE tenant_id = $1 AND campaign_id = $2 AND state = $3" },
+	[HOLD] = { "campaign_hold", "SELECT state FROM campaign WHERE tenant_id = $1 AND "
+				    "campaign_id = $2 FOR SHARE" },
+	[AUDIENCE] = { "campaign_audience",
+		       "SELECT count(*) AS members, count(*) FILTER (WHERE " WRONG_CLASS
+		       ") AS wrong FROM " TARGET_DEVICES("$1", "$2::jsonb") " t" },
+	[SAMPLE] = { "campaign_sample",
+		     "SELECT endpoint FROM " TARGET_DEVICES(
+			     "$1", "$2::jsonb") " t ORDER BY endpoint LIMIT 10" },
+	[WRONG] = { "campaign_wrong",
+		    "SELECT endpoint FROM " TARGET_DEVICES(
+			    "$1", "$2::jsonb") " t WHERE " WRONG_CLASS
+					       " ORDER BY endpoint LIMIT 10" },
+	[MISSING] = { "campaign_missing",
+		      "SELECT DISTINCT n.name AS endpoint "
+		      "FROM jsonb_array_elements_text($2::jsonb -> 'devices') AS n (name) "
+		      "WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.tenant_id = $1 "
+		      "AND d.endpoint = n.name AND d.lifecycle <> 2) ORDER BY n.name LIMIT "
+		      "10" },
+	[BYTES] = { "campaign_bytes",
+		    "SELECT coalesce(sum(i.size), 0)::bigint AS bytes FROM manifest m "
+		    "JOIN manifest_image x ON x.tenant_id = m.tenant_id "
+		    "AND x.manifest_digest = m.digest "
+		    "JOIN image i ON i.tenant_id = x.tenant_id AND i.digest = x.image_digest "
+		    "WHERE m.tenant_id = $1 AND m.release_id = $2" },
+};
+DB_STMTS(stmts)
+
+enum rc campaign_store_insert(struct db *db, int32_t tenant, const struct campaign_insert *in)
+{
+	const struct campaign *c = in->campaign;
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, &c->campaign_id);
+	db_arg_text(&a, c->name);
+	db_arg_uuid(&a, &c->release_id);
+	db_arg_text(&a, in->target);
+	for (int i = 0; i < BUCKET_SALTS; i++)
+		db_arg_i64(&a, c->salt.s[i]);
+	db_arg_i64(&a, c->silent_after_s);
+	db_arg_i64(&a, c->max_attempts);
+	db_arg_uuid(&a, in->created_by);
+	db_arg_i64(&a, c->created_at);
+	enum rc rc = db_run(db, &stmts[INSERT], &a, NULL);
+	for (int i = 0; rc == RC_OK && i < c->stage_count; i++)
+		rc = stage_store_insert(db, tenant, &c->campaign_id, &c->stages[i]);
+	return rc;
+}
+
+static void read_campaign(const struct db_rows *rows, int i, struct arena *mem,
+			  struct campaign_row *ret)
+{
+	struct campaign *c = &ret->campaign;
+
+	*c = (struct campaign){
+		.campaign_id = db_row_uuid(rows, i, "campaign_id"),
+		.release_id = db_row_uuid(rows, i, "release_id"),
+		.name = db_row_text(rows, i, "name", mem),
+		.state = (enum campaign_state)db_row_i64(rows, i, "state"),
+		.pause_reason = db_row_text(rows, i, "pause_reason", mem),
+		.revision = db_row_i64(rows, i, "revision"),
+		.members = db_row_i64(rows, i, "members"),
+		.stage = (int32_t)db_row_i64(rows, i, "stage"),
+		.silent_after_s = (int32_t)db_row_i64(rows, i, "silent_after_s"),
+		.max_attempts = (int32_t)db_row_i64(rows, i, "max_attempts"),
+		.created_at = db_row_i64(rows, i, "created_at"),
+		.started_at = db_row_i64(rows, i, "started_at"),
+		.ended_at = db_row_i64(rows, i, "ended_at"),
+	};
+	bucket_salt_derive(&c->campaign_id, &c->salt);
+	ret->target = db_row_text(rows, i, "target", mem);
+	ret->release_version = db_row_text(rows, i, "version", mem);
+	ret->components = db_row_text(rows, i, "components", mem);
+	ret->vendor_id = db_row_uuid(rows, i, "vendor_id");
+	ret->class_id = db_row_uuid(rows, i, "class_id");
+}
+
+static enum rc read_stages(struct db *db, int32_t tenant, struct arena *mem,
+			   struct campaign_row *row)
+{
+	struct campaign *c = &row->campaign;
+
+	return stage_store_list(db, tenant, &c->campaign_id, mem, &c->stages, &c->stage_count);
+}
+
+static enum rc get_by(struct db *db, const struct db_stmt *stmt, const struct db_args *a,
+		      struct arena *mem, struct campaign_row *ret)
+{
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	enum rc rc = db_run(db, stmt, a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	if (db_rows_count(rows) == 0)
+		return RC_NOT_FOUND;
+	read_campaign(rows, 0, mem, ret);
+	return RC_OK;
+}
+
+enum rc campaign_store_get(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+			   struct arena *mem, struct campaign_row *ret)
+{
+	struct db_args a = { 0 };
+	struct campaign_row row;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, campaign_id);
+	enum rc rc = get_by(db, &stmts[GET], &a, mem, &row);
+	if (rc == RC_OK)
+		rc = read_stages(db, tenant, mem, &row);
+	if (rc == RC_OK)
+		*ret = row;
+	return rc;
+}
+
+enum rc campaign_store_lock(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+			    struct arena *mem, struct campaign_row *ret)
+{
+	struct db_args a = { 0 };
+	struct campaign_row row;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, campaign_id);
+	enum rc rc = get_by(db, &stmts[LOCK], &a, mem, &row);
+	if (rc == RC_OK)
+		rc = read_stages(db, tenant, mem, &row);
+	if (rc == RC_OK)
+		*ret = row;
+	return rc;
+}
+
+enum rc campaign_store_list(struct db *db, int32_t tenant, const struct campaign_page *page,
+			    struct arena *mem, struct campaign_row **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_i64(&a, page->before);
+	db_arg_uuid(&a, &page->after_id);
+	db_arg_i64(&a, page->limit);
+	enum rc rc = db_run(db, &stmts[LIST], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	int n = db_rows_count(rows);
+	struct campaign_row *out = arena_array(mem, (size_t)n + 1, sizeof(*out));
+	for (int i = 0; rc == RC_OK && i < n; i++) {
+		read_campaign(rows, i, mem, &out[i]);
+		rc = read_stages(db, tenant, mem, &out[i]);
+	}
+	if (rc != RC_OK)
+		return rc;
+	*ret = out;
+	*ret_count = n;
+	return RC_OK;
+}
+
+enum rc campaign_store_active(struct db *db, int32_t tenant, struct arena *mem,
+			      struct uuid **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	enum rc rc = db_run(db, &stmts[ACTIVE], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	int n = db_rows_count(rows);
+	struct uuid *ids = arena_array(mem, (size_t)n + 1, sizeof(*ids));
+	for (int i = 0; i < n; i++)
+		ids[i] = db_row_uuid(rows, i, "campaign_id");
+	*ret = ids;
+	*ret_count = n;
+	return RC_OK;
+}
+
+enum rc campaign_store_move(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+			    const struct campaign_move_row *move)
+{
+	struct db_args a = { 0 };
+	int64_t n;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, campaign_id);
+	db_arg_i64(&a, move->from);
+	db_arg_i64(&a, move->to);
+	db_arg_text(&a, move->pause_reason);
+	db_arg_i64(&a, move->stage);
+	db_arg_i64(&a, move->members);
+	db_arg_i64(&a, move->now);
+	enum rc rc = db_run_count(db, &stmts[MOVE], &a, &n);
+	if (rc != RC_OK)
+		return rc;
+	return n == 1 ? RC_OK : RC_RETRY;
+}
+
+enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+			    enum campaign_state *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, campaign_id);
+	enum rc rc = db_run(db, &stmts[HOLD], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	if (db_rows_count(rows) == 0)
+		return RC_NOT_FOUND;
+	*ret = (enum campaign_state)db_row_i64(rows, 0, "state");
+	return RC_OK;
+}
+
+/* --- the audience --- */
+
+static void arg_audience(struct db_args *a, int32_t tenant, const struct audience_query *q)
+{
+	db_arg_i64(a, tenant);
+	db_arg_text(a, q->target);
+	db_arg_uuid(a, q->vendor_id);
+	db_arg_uuid(a, q->class_id);
+}
+
+struct names {
+	const char **out;
+	int *count;
+};
+
+static enum rc read_names(struct db *db, const struct db_stmt *stmt, const struct db_args *a,
+			  struct arena *mem, const struct names *ret)
+{
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	enum rc rc = db_run(db, stmt, a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	*ret->count = db_rows_count(rows);
+	for (int i = 0; i < *ret->count; i++)
+		ret->out[i] = db_row_text(rows, i, "endpoint", mem);
+	return RC_OK;
+}
+
+static enum rc audience_names(struct db *db, int32_t tenant, const struct audience_query *q,
+			      struct arena *mem, struct audience *au)
+{
+	struct db_args two = { 0 }, four = { 0 };
+
+	db_arg_i64(&two, tenant);
+	db_arg_text(&two, q->target);
+	arg_audience(&four, tenant, q);
+	enum rc rc = read_names(db, &stmts[SAMPLE], &two, mem,
+				&(struct names){ au->sample, &au->sample_count });
+	if (rc == RC_OK)
+		rc = read_names(db, &stmts[MISSING], &two, mem,
+				&(struct names){ au->missing, &au->missing_count });
+	if (rc == RC_OK && au->wrong)
+		rc = read_names(db, &stmts[WRONG], &four, mem,
+				&(struct names){ au->wrong_sample, &au->wrong_count });
+	return rc;
+}
+
+static enum rc audience_bytes(struct db *db, int32_t tenant, const struct audience_query *q,
+			      struct audience *au)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, q->release_id);
+	enum rc rc = db_run(db, &stmts[BYTES], &a, &rows);
+	if (rc == RC_OK)
+		au->image_bytes = db_row_i64(rows, 0, "bytes");
+	return rc;
+}
+
+enum rc campaign_store_audience(struct db *db, int32_t tenant,
+				const struct audience_query *query, struct arena *mem,
+				struct audience *ret)
+{
+	struct db_args a = { 0 };
+	struct audience au = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	arg_audience(&a, tenant, query);
+	enum rc rc = db_run(db, &stmts[AUDIENCE], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	au.members = db_row_i64(rows, 0, "members");
+	au.wrong = db_row_i64(rows, 0, "wrong");
+	rc = audience_names(db, tenant, query, mem, &au);
+	if (rc == RC_OK)
+		rc = audience_bytes(db, tenant, query, &au);
+	if (rc == RC_OK)
+		*ret = au;
+	return rc;
+}

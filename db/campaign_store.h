@@ -1,0 +1,76 @@
+/* Campaigns.  A state changes by compare-and-set; every change grows the revision. */
+#pragma once
+
+#include "base/model/campaign.h"
+#include "base/model/release.h"
+#include "db/db.h"
+
+/* A campaign with its stages and what a list shows of its release. */
+struct campaign_row {
+	struct campaign campaign;
+	const char *target; /* JSON text */
+	const char *release_version;
+	const char *components; /* of the release */
+	struct uuid vendor_id, class_id;
+};
+
+struct campaign_insert {
+	const struct campaign *campaign;
+	const char *target;
+	const struct uuid *created_by;
+};
+/* With its stages. */
+enum rc campaign_store_insert(struct db *db, int32_t tenant,
+			      const struct campaign_insert *in) MUST_CHECK;
+enum rc campaign_store_get(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+			   struct arena *mem, struct campaign_row *ret) MUST_CHECK;
+/* Likewise, and locks the row. */
+enum rc campaign_store_lock(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+			    struct arena *mem, struct campaign_row *ret) MUST_CHECK;
+/* Newest first, after (created_at, campaign_id); INT64_MAX and a zero id: from the start. */
+struct campaign_page {
+	int64_t before;
+	struct uuid after_id;
+	int limit;
+};
+enum rc campaign_store_list(struct db *db, int32_t tenant, const struct campaign_page *page,
+			    struct arena *mem, struct campaign_row **ret,
+			    int *ret_count) MUST_CHECK;
+/* Ids of campaigns that the ticker has work with: starting and running, oldest first. */
+enum rc campaign_store_active(struct db *db, int32_t tenant, struct arena *mem,
+			      struct uuid **ret, int *ret_count) MUST_CHECK;
+
+struct campaign_move_row {
+	enum campaign_state from, to;
+	const char *pause_reason; /* NULL: none any more */
+	int32_t stage;
+	int64_t members;
+	int64_t now;
+};
+/* RC_RETRY when it is not in state `from` any more. */
+enum rc campaign_store_move(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+			    const struct campaign_move_row *move) MUST_CHECK;
+/* Holds the campaign in its state until the transaction ends; ret is that state. */
+enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+			    enum campaign_state *ret) MUST_CHECK;
+
+/* What the target matches. */
+struct audience {
+	int64_t members;
+	int64_t wrong;          /* of another class than the release */
+	const char *sample[10]; /* endpoint names in order */
+	int sample_count;
+	const char *wrong_sample[10];
+	int wrong_count;
+	const char *missing[10]; /* names in the list that are no device, or a revoked one */
+	int missing_count;
+	int64_t image_bytes; /* of the release, for one device */
+};
+struct audience_query {
+	const char *target; /* JSON text */
+	const struct uuid *release_id;
+	const struct uuid *vendor_id, *class_id;
+};
+enum rc campaign_store_audience(struct db *db, int32_t tenant,
+				const struct audience_query *query, struct arena *mem,
+				struct audience *ret) MUST_CHECK;
