@@ -10,7 +10,7 @@
 struct dispatcher;
 
 struct dispatch_options {
-	size_t queue_max;          /* calls that may wait, each kind */
+	size_t queue_max; /* calls that may wait, each kind */
 	int32_t tenant;
 };
 

@@ -25,15 +25,16 @@ enum format {
 	FORMAT_CBOR = 60,
 	FORMAT_PROBLEM_CBOR = 257, /* RFC 9290 */
 	FORMAT_SUIT_REPORT = 270,
-	FORMAT_PROBLEM_JSON = -2,  /* no number of its own: application/problem+json */
-	FORMAT_METRICS = -3,       /* text/plain; version=0.0.4 */
-	FORMAT_UNKNOWN = -4,       /* the peer sent one we have no word for */
+	FORMAT_PROBLEM_JSON = -2, /* no number of its own: application/problem+json */
+	FORMAT_METRICS = -3,      /* text/plain; version=0.0.4 */
+	FORMAT_UNKNOWN = -4,      /* the peer sent one we have no word for */
 };
 
 #define REQ_SEGMENTS_MAX 12
-#define REQ_PARAMS_MAX 4
-#define REQ_QUERY_MAX 16
+#define REQ_PARAMS_MAX   4
+#define REQ_QUERY_MAX    16
 
+struct call_field;
 struct image;
 struct route;
 struct req;
@@ -45,57 +46,60 @@ struct req_pair {
 };
 
 struct req {
-	struct queue_node node;        /* the dispatcher's */
-	struct arena *mem;             /* owned by the request; all texts below live in it */
+	struct queue_node node; /* the dispatcher's */
+	struct arena *mem;      /* owned by the request; all texts below live in it */
 	uint64_t id;
 	enum method method;
 	enum via via;
-	const char *path;              /* decoded, with a leading slash, without the query */
+	const char *path; /* decoded, with a leading slash, without the query */
 	const char *segments[REQ_SEGMENTS_MAX];
 	int segment_count;
 	struct req_pair query[REQ_QUERY_MAX];
 	int query_count;
-	enum format format;            /* of the body */
-	enum format accept;            /* FORMAT_NONE: anything */
+	enum format format; /* of the body */
+	enum format accept; /* FORMAT_NONE: anything */
 	struct bytes body;
-	struct image_upload *upload;   /* streamed body of a route with .streams, else NULL */
-	const char *if_match;          /* HTTP, entity tag without quotes, or NULL */
+	struct image_upload *upload; /* streamed body of a route with .streams, else NULL */
+	const char *if_match;        /* HTTP, entity tag without quotes, or NULL */
 	const char *if_none_match;
 	const char *idempotency_key;
-	const char *reason;            /* Muster-Reason header, for the audit */
-	struct bytes etag;             /* CoAP ETag option of the request */
-	const char *peer;              /* address and port, for logs */
-	struct actor actor;            /* a device: set by the transport; an operator: by the dispatcher */
-	const char *bearer;            /* token of an operator, or NULL */
-	bool has_certificate;          /* the peer proved a client certificate over HTTPS */
-	struct digest certificate;     /* its SHA-256 */
-	int64_t deadline;              /* monotonic, us: after it nobody waits any more */
+	const char *reason; /* Muster-Reason header, for the audit */
+	struct bytes etag;  /* CoAP ETag option of the request */
+	const char *peer;   /* address and port, for logs */
+	struct actor actor; /* a device: set by the transport; an operator: by the dispatcher */
+	const char *bearer; /* token of an operator, or NULL */
+	bool has_certificate;      /* the peer proved a client certificate over HTTPS */
+	struct digest certificate; /* its SHA-256 */
+	int64_t deadline;          /* monotonic, us: after it nobody waits any more */
 
 	/* filled by the dispatcher */
 	const struct route *route;
 	const char *params[REQ_PARAMS_MAX]; /* values of {…} in the route's path, in order */
-	int64_t started;               /* monotonic */
+	int64_t started;                    /* monotonic */
 
-	/* The transport's: called exactly once, from any thread, when res is final.  req and res
-	 * stay valid until the transport calls req_free(). */
+	/* The transport's: called exactly once, from any thread, when res is final.  req and
+	 * res stay valid until the transport calls req_free(). */
 	void (*done)(struct req *req, struct res *res);
 	void *transport;
 };
 
 struct res {
-	enum rc rc;                    /* RC_OK, or what the problem says */
+	enum rc rc; /* RC_OK; else the transport renders a problem (api/problem.h) */
 	enum err err;
-	int status;                    /* HTTP status on RC_OK: 200, 201, 202, 204, 304; 0 means 200 */
+	const char *detail;              /* of the problem, or NULL */
+	const struct call_field *fields; /* of the problem */
+	const char *allow;               /* with RC_METHOD: the methods that would do */
+	int status; /* HTTP status on RC_OK: 200, 201, 202, 204, 304; 0 means 200 */
 	enum format format;
-	struct bytes body;             /* in req->mem or static */
-	struct image *image;           /* instead of body: the transport closes it */
-	const char *etag;              /* without quotes, or NULL */
-	struct bytes coap_etag;        /* 1..8 bytes, or empty */
-	bool valid;                    /* the client's ETag is still good: 304, 2.03 */
-	const char *location;          /* HTTP */
-	int64_t max_age_s;             /* CoAP Max-Age, HTTP Cache-Control; -1: not given */
-	int64_t retry_after_s;         /* with RC_UNAVAILABLE, RC_LIMIT; -1: not given */
-	bool observe;                  /* the transport registers the observation it was asked for */
+	struct bytes body;      /* in req->mem or static */
+	struct image *image;    /* instead of body: the transport closes it */
+	const char *etag;       /* without quotes, or NULL */
+	struct bytes coap_etag; /* 1..8 bytes, or empty */
+	bool valid;             /* the client's ETag is still good: 304, 2.03 */
+	const char *location;   /* HTTP */
+	int64_t max_age_s;      /* CoAP Max-Age, HTTP Cache-Control; -1: not given */
+	int64_t retry_after_s;  /* with RC_UNAVAILABLE, RC_LIMIT; -1: not given */
+	bool observe;           /* the transport registers the observation it was asked for */
 };
 
 /* Fresh, with its own arena; NULL never (aborts). */

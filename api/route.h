@@ -12,29 +12,32 @@ enum route_need {
 	NEED_BATCH,  /* up to BATCH_MAX calls in one commit, a result for each */
 };
 
-#define BATCH_MAX 1000
+#define BATCH_MAX        1000
 #define BODY_MAX_DEFAULT 65536 /* bytes */
 
-/* Decodes req, calls core, encodes into res.  On anything but RC_OK the dispatcher writes the
- * problem from the call.  A batch handler must not write before it has said no. */
+/* Decodes req, calls core, encodes into res.  On anything but RC_OK the dispatcher carries what
+ * the call says into res, and the transport renders it as a problem.  A batch handler must not
+ * write before it has said no. */
 typedef enum rc route_handler(struct call *c, const struct req *req, struct res *res);
 
 struct route {
 	enum method method;
-	const char *path;        /* "/v1/campaigns/{id}/start" */
-	unsigned via;            /* set of enum via */
-	unsigned roles;          /* set of enum role; ROLE_ANY: everybody */
+	const char *path; /* "/v1/campaigns/{id}/start" */
+	unsigned via;     /* set of enum via */
+	unsigned roles;   /* set of enum role; ROLE_ANY: everybody */
 	enum route_need need;
 	route_handler *handler;
-	route_handler *memory;   /* optional first try without SQL on a SINGLE or BATCH route; it
-	                            returns RC_RETRY for "not from memory" */
-	size_t body_max;         /* 0: BODY_MAX_DEFAULT */
-	bool streams;            /* HTTP: the body goes to an image upload */
-	const char *operation;   /* operationId in openapi.yaml; a label of the metrics */
-	bool if_match;           /* HTTP: 428 without If-Match */
+	route_handler *memory; /* optional first try without SQL on a SINGLE or BATCH route; it
+				  returns RC_RETRY for "not from memory" */
+	size_t body_max;       /* 0: BODY_MAX_DEFAULT */
+	bool streams;          /* HTTP: the body goes to an image upload */
+	const char *operation; /* operationId in openapi.yaml; a label of the metrics */
+	bool if_match;         /* HTTP: 428 without If-Match */
 };
 
-/* RC_NOT_FOUND when no path fits, RC_METHOD when the path fits but not the method (or transport).
- * Fills req->route and req->params. */
+/* RC_NOT_FOUND when no path fits, RC_METHOD when the path fits but not the method (or
+ * transport). Fills req->route and req->params. */
 enum rc route_find(struct req *req) MUST_CHECK;
 const struct route *route_at(size_t i); /* NULL past the end */
+/* The methods that the path has over this transport, as "GET, POST"; for RC_METHOD. */
+const char *route_allow(const struct req *req);

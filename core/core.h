@@ -9,6 +9,7 @@
 struct roster;
 struct images;
 struct certs;
+struct db_pool;
 
 struct core_options {
 	int32_t checkin_interval_s; /* what a device with nothing to do is told */
@@ -18,8 +19,9 @@ struct core {
 	struct roster *roster;
 	struct images *images;
 	struct certs *certs;
-	struct bytes tenant_secret;      /* key of device ids; for the life of the process */
-	struct bytes seal_key;           /* SEAL_KEY_SIZE bytes, for secrets at rest (certs/seal.h) */
-	struct uuid node_id;             /* this daemon */
+	struct db_pool *pool;       /* only to ask how it is; calls bring their connection */
+	struct bytes tenant_secret; /* key of device ids; for the life of the process */
+	struct bytes seal_key; /* SEAL_KEY_SIZE bytes, for secrets at rest (certs/seal.h) */
+	struct uuid node_id;   /* this daemon */
 	struct core_options options;
 };
