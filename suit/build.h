@@ -17,12 +17,12 @@ struct suit_build {
 	struct suit_uuid vendor_id, class_id;
 	struct suit_component_id component;
 	struct suit_build_image image[SUIT_SLOTS_MAX];
-	size_t image_count;       /* 1 without slot, or any number with slots */
+	size_t image_count; /* 1 without slot, or any number with slots */
 	int64_t version[SUIT_VERSION_MAX];
-	size_t version_count;     /* set-version; 0: none */
+	size_t version_count;           /* set-version; 0: none */
 	struct suit_bytes text_version; /* into the severed text; empty: no text */
 	struct suit_bytes reference_uri;
-	bool invoke;              /* adds an invoke section */
+	bool invoke; /* adds an invoke section */
 };
 
 enum suit_rc suit_build(const struct suit_crypto *crypto, const struct suit_build *in,

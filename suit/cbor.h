@@ -1,8 +1,8 @@
 /* CBOR by a cursor: reads deterministic encoding only (RFC 8949 section 4.2.1: shortest heads,
  * definite lengths, sorted and unique map keys), in place, without allocation.
  *
- * Errors stick: after the first one every read yields zero and scbor_ok() is false, so a decoder
- * checks once per item that it acts on, not once per read. */
+ * Errors stick: after the first one every read yields zero and scbor_ok() is false, so a
+ * decoder checks once per item that it acts on, not once per read. */
 #pragma once
 
 #include "suit/suit.h"

@@ -11,7 +11,8 @@ enum suit_rc suit_block_verify(const struct suit_crypto *crypto, const struct su
 			       const struct suit_key *key) SUIT_MUST_CHECK;
 
 /* Writes the envelope again with one more signature (kid in the unprotected header).  The
- * manifest and its digest stay as they are.  ret_n is the size wanted, also on SUIT_NO_SPACE. */
+ * manifest and its digest stay as they are.  ret_n is the size wanted, also on SUIT_NO_SPACE.
+ */
 enum suit_rc suit_envelope_sign(const struct suit_crypto *crypto, const struct suit_key *key,
 				enum suit_alg alg, struct suit_bytes kid,
 				const struct suit_envelope *e, uint8_t *buf, size_t size,

@@ -5,17 +5,19 @@
 
 extern const struct suit_crypto suit_crypto_openssl;
 
-#define SUIT_PEM_MAX 2048
+#define SUIT_PEM_MAX  2048
 #define SUIT_SPKI_MAX 128 /* SubjectPublicKeyInfo of P-256 or Ed25519, DER */
 #define SUIT_KID_SIZE 8
 
 enum suit_key_type { SUIT_KEY_P256 = 1, SUIT_KEY_ED25519 = 2 };
 
 enum suit_rc suit_key_generate(enum suit_key_type type, struct suit_key **ret) SUIT_MUST_CHECK;
-/* PKCS#8 PEM, plain or encrypted; passphrase may be NULL (an encrypted key is then SUIT_KEY). */
+/* PKCS#8 PEM, plain or encrypted; passphrase may be NULL (an encrypted key is then SUIT_KEY).
+ */
 enum suit_rc suit_key_from_private_pem(struct suit_bytes pem, const char *passphrase,
 				       struct suit_key **ret) SUIT_MUST_CHECK;
-enum suit_rc suit_key_from_public_pem(struct suit_bytes pem, struct suit_key **ret) SUIT_MUST_CHECK;
+enum suit_rc suit_key_from_public_pem(struct suit_bytes pem,
+				      struct suit_key **ret) SUIT_MUST_CHECK;
 enum suit_rc suit_key_from_spki(struct suit_bytes der, struct suit_key **ret) SUIT_MUST_CHECK;
 void suit_key_free(struct suit_key *key);
 
@@ -24,11 +26,14 @@ bool suit_key_is_private(const struct suit_key *key);
 /* What we sign with: ESP256 or Ed25519 (fully specified, RFC 9864). */
 enum suit_alg suit_key_alg(const struct suit_key *key);
 /* The first 8 bytes of SHA-256 over the SubjectPublicKeyInfo. */
-enum suit_rc suit_key_kid(const struct suit_key *key, uint8_t ret[SUIT_KID_SIZE]) SUIT_MUST_CHECK;
+enum suit_rc suit_key_kid(const struct suit_key *key,
+			  uint8_t ret[SUIT_KID_SIZE]) SUIT_MUST_CHECK;
 
-/* Into the caller's buffer, NUL-terminated; encrypted with AES-256 under a passphrase when given. */
-enum suit_rc suit_key_private_pem(const struct suit_key *key, const char *passphrase,
-				  char *buf, size_t size) SUIT_MUST_CHECK;
-enum suit_rc suit_key_public_pem(const struct suit_key *key, char *buf, size_t size) SUIT_MUST_CHECK;
+/* Into the caller's buffer, NUL-terminated; encrypted with AES-256 under a passphrase when
+ * given. */
+enum suit_rc suit_key_private_pem(const struct suit_key *key, const char *passphrase, char *buf,
+				  size_t size) SUIT_MUST_CHECK;
+enum suit_rc suit_key_public_pem(const struct suit_key *key, char *buf,
+				 size_t size) SUIT_MUST_CHECK;
 enum suit_rc suit_key_spki(const struct suit_key *key, uint8_t *buf, size_t size,
 			   size_t *ret_n) SUIT_MUST_CHECK;

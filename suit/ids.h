@@ -1,9 +1,10 @@
-/* Vendor and class ids (draft-37, RFC 9562): UUIDv5 of the domain, and of the class text under it. */
+/* Vendor and class ids (draft-37, RFC 9562): UUIDv5 of the domain, and of the class text under
+ * it. */
 #pragma once
 
 #include "suit/crypto.h"
 
-#define SUIT_UUID_TEXT_SIZE 37
+#define SUIT_UUID_TEXT_SIZE  37
 #define SUIT_HEX_SIZE(bytes) (2 * (bytes) + 1)
 
 enum suit_rc suit_vendor_id(const struct suit_crypto *crypto, const char *domain,

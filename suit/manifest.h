@@ -1,7 +1,7 @@
-/* The envelope, decoded in place: every pointer points into the bytes given.  Decoding is strict
- * and complete: shape, order, counts, depth, known keys, commands and parameters, the manifest's
- * digest and the digest of every severable element present.  It does not check signatures: that
- * is suit/cose.h. */
+/* The envelope, decoded in place: every pointer points into the bytes given.  Decoding is
+ * strict and complete: shape, order, counts, depth, known keys, commands and parameters, the
+ * manifest's digest and the digest of every severable element present.  It does not check
+ * signatures: that is suit/cose.h. */
 #pragma once
 
 #include "suit/crypto.h"
@@ -16,10 +16,10 @@ struct suit_component_id {
 enum suit_block_kind { SUIT_BLOCK_SIGN1 = 18, SUIT_BLOCK_MAC0 = 17 };
 struct suit_block {
 	enum suit_block_kind kind;
-	int64_t alg;                 /* as it stands there, see enum suit_alg */
+	int64_t alg;                  /* as it stands there, see enum suit_alg */
 	struct suit_bytes protected_; /* content of the protected header's byte string */
-	struct suit_bytes kid;       /* empty when there is none */
-	struct suit_bytes signature; /* or tag */
+	struct suit_bytes kid;        /* empty when there is none */
+	struct suit_bytes signature;  /* or tag */
 };
 
 /* Sections of a manifest. */
@@ -47,18 +47,18 @@ struct suit_envelope {
 	struct suit_digest digest;        /* the manifest digest: its identity */
 	struct suit_block block[SUIT_BLOCKS_MAX];
 	size_t block_count;
-	struct suit_bytes manifest;       /* content of the manifest's byte string */
+	struct suit_bytes manifest; /* content of the manifest's byte string */
 	uint64_t sequence;
-	struct suit_bytes reference_uri;  /* empty: none */
+	struct suit_bytes reference_uri; /* empty: none */
 	int64_t version[SUIT_VERSION_MAX];
-	size_t version_count;             /* 0: no set-version */
+	size_t version_count; /* 0: no set-version */
 	struct suit_component_id component[SUIT_COMPONENTS_MAX];
 	size_t component_count;
 	size_t dependency_count;
 	/* A section's commands; n is 0 when it is absent or was severed away. */
 	struct suit_bytes section[SUIT_SECTIONS];
-	struct suit_bytes text;           /* the text map, or empty */
-	bool severed_away;                /* a section the manifest has is not in the envelope */
+	struct suit_bytes text; /* the text map, or empty */
+	bool severed_away;      /* a section the manifest has is not in the envelope */
 	struct suit_payload payload[SUIT_PAYLOADS_MAX];
 	size_t payload_count;
 };

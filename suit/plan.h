@@ -11,7 +11,7 @@
 struct suit_facts {
 	const struct suit_uuid *vendor_id; /* NULL: whatever the manifest says (the server) */
 	const struct suit_uuid *class_id;
-	uint64_t slot;                     /* the one that would be written */
+	uint64_t slot; /* the one that would be written */
 };
 
 struct suit_plan {
@@ -28,6 +28,7 @@ struct suit_plan {
 /* SUIT_CONDITION when it is not for this device or slot. */
 enum suit_rc suit_plan(const struct suit_envelope *e, const struct suit_facts *facts,
 		       struct suit_plan *ret) SUIT_MUST_CHECK;
-/* Every outcome that differs, over all slots below SUIT_SLOTS_MAX: what the server must hold. */
+/* Every outcome that differs, over all slots below SUIT_SLOTS_MAX: what the server must hold.
+ */
 enum suit_rc suit_plan_all(const struct suit_envelope *e, struct suit_plan ret[SUIT_SLOTS_MAX],
 			   size_t *ret_count) SUIT_MUST_CHECK;

@@ -26,11 +26,12 @@ struct suit_report {
 	struct suit_bytes nonce;   /* empty: none */
 	struct suit_bytes records; /* encoded array, checked for form only */
 	bool success;
-	int64_t result_code;       /* when not success */
-	uint64_t reason;           /* enum suit_reason when not success */
+	int64_t result_code; /* when not success */
+	uint64_t reason;     /* enum suit_reason when not success */
 };
 
-enum suit_rc suit_report_decode(struct suit_bytes bytes, struct suit_report *ret) SUIT_MUST_CHECK;
+enum suit_rc suit_report_decode(struct suit_bytes bytes,
+				struct suit_report *ret) SUIT_MUST_CHECK;
 /* records may be empty (an empty array is written). */
 enum suit_rc suit_report_encode(const struct suit_report *r, uint8_t *buf, size_t size,
 				size_t *ret_n) SUIT_MUST_CHECK;

@@ -1,7 +1,8 @@
 /* SUIT: results, views and limits.  This folder proves manifests (draft-ietf-suit-manifest-37).
- * It does no I/O, allocates nothing, includes nothing outside itself, and takes its cryptography
- * through a table of functions, so daemon, CLI, agent and a microcontroller run the same code.
- * Every function may be called from any thread; what it reads must stay unchanged meanwhile. */
+ * It does no I/O, allocates nothing, includes nothing outside itself, and takes its
+ * cryptography through a table of functions, so daemon, CLI, agent and a microcontroller run
+ * the same code. Every function may be called from any thread; what it reads must stay
+ * unchanged meanwhile. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,31 +11,31 @@
 
 #define SUIT_ENVELOPE_MAX   65536 /* bytes */
 #define SUIT_COMPONENTS_MAX 8
-#define SUIT_SEGMENTS_MAX   8     /* of one component id */
-#define SUIT_BLOCKS_MAX     8     /* signatures and MACs */
-#define SUIT_COMMANDS_MAX   64    /* of one sequence */
-#define SUIT_DEPTH_MAX      8     /* of nested sequences, and of any CBOR */
+#define SUIT_SEGMENTS_MAX   8  /* of one component id */
+#define SUIT_BLOCKS_MAX     8  /* signatures and MACs */
+#define SUIT_COMMANDS_MAX   64 /* of one sequence */
+#define SUIT_DEPTH_MAX      8  /* of nested sequences, and of any CBOR */
 #define SUIT_SLOTS_MAX      8
-#define SUIT_PAYLOADS_MAX   8     /* integrated ones */
-#define SUIT_URI_MAX        255   /* bytes */
+#define SUIT_PAYLOADS_MAX   8   /* integrated ones */
+#define SUIT_URI_MAX        255 /* bytes */
 #define SUIT_KID_MAX        64
-#define SUIT_VERSION_MAX    8     /* numbers of a set-version */
+#define SUIT_VERSION_MAX    8 /* numbers of a set-version */
 
 #define SUIT_MUST_CHECK __attribute__((warn_unused_result))
 
 enum suit_rc {
 	SUIT_OK = 0,
-	SUIT_MALFORMED,      /* not deterministic CBOR, or not of the expected shape */
-	SUIT_TOO_LARGE,      /* over one of the limits above */
-	SUIT_UNKNOWN,        /* a key, command or parameter that the draft does not have */
-	SUIT_UNSUPPORTED,    /* known, but not done by this library */
-	SUIT_DIGEST,         /* a digest does not hold */
-	SUIT_SIGNATURE,      /* a signature does not verify */
-	SUIT_KEY,            /* the key cannot be used for this algorithm */
-	SUIT_CONDITION,      /* a condition does not hold for this device */
-	SUIT_MISSING,        /* something required is not there */
-	SUIT_NO_SPACE,       /* the caller's buffer is too small */
-	SUIT_CRYPTO,         /* the cryptographic backend failed */
+	SUIT_MALFORMED,   /* not deterministic CBOR, or not of the expected shape */
+	SUIT_TOO_LARGE,   /* over one of the limits above */
+	SUIT_UNKNOWN,     /* a key, command or parameter that the draft does not have */
+	SUIT_UNSUPPORTED, /* known, but not done by this library */
+	SUIT_DIGEST,      /* a digest does not hold */
+	SUIT_SIGNATURE,   /* a signature does not verify */
+	SUIT_KEY,         /* the key cannot be used for this algorithm */
+	SUIT_CONDITION,   /* a condition does not hold for this device */
+	SUIT_MISSING,     /* something required is not there */
+	SUIT_NO_SPACE,    /* the caller's buffer is too small */
+	SUIT_CRYPTO,      /* the cryptographic backend failed */
 };
 
 /* A short text for people, such as "signature does not verify". */

@@ -1,0 +1,365 @@
+/* Checks command sequences against the tables of commands and parameters. */
+
+#include "suit/command.h"
+
+#include <string.h>
+
+enum arg_kind {
+	ARG_POLICY,
+	ARG_INDEX,
+	ARG_TRY,
+	ARG_PARAMETERS,
+	ARG_SEQUENCE,
+	ARG_MULTIPLE,
+	ARG_COPY
+};
+
+static const struct command_row {
+	uint8_t command;
+	uint8_t arg;
+	bool shared; /* allowed in the shared sequence */
+} commands[] = {
+	{ SUIT_COND_VENDOR, ARG_POLICY, true },
+	{ SUIT_COND_CLASS, ARG_POLICY, true },
+	{ SUIT_COND_IMAGE_MATCH, ARG_POLICY, true },
+	{ SUIT_COND_USE_BEFORE, ARG_POLICY, true },
+	{ SUIT_COND_SLOT, ARG_POLICY, true },
+	{ SUIT_COND_CHECK_CONTENT, ARG_POLICY, true },
+	{ SUIT_COND_DEPENDENCY_INTEGRITY, ARG_POLICY, true },
+	{ SUIT_COND_IS_DEPENDENCY, ARG_POLICY, true },
+	{ SUIT_PROCESS_DEPENDENCY, ARG_POLICY, false },
+	{ SUIT_SET_COMPONENT_INDEX, ARG_INDEX, true },
+	{ SUIT_COND_ABORT, ARG_POLICY, true },
+	{ SUIT_TRY_EACH, ARG_TRY, true },
+	{ SUIT_WRITE, ARG_POLICY, false },
+	{ SUIT_SET_PARAMETERS, ARG_PARAMETERS, true },
+	{ SUIT_OVERRIDE_PARAMETERS, ARG_PARAMETERS, true },
+	{ SUIT_FETCH, ARG_POLICY, false },
+	{ SUIT_COPY, ARG_POLICY, false },
+	{ SUIT_DO_INVOKE, ARG_POLICY, false },
+	{ SUIT_COND_DEVICE, ARG_POLICY, true },
+	{ SUIT_COND_IMAGE_NOT_MATCH, ARG_POLICY, true },
+	{ SUIT_COND_MIN_BATTERY, ARG_POLICY, true },
+	{ SUIT_COND_AUTHORIZED, ARG_POLICY, true },
+	{ SUIT_COND_VERSION, ARG_POLICY, true },
+	{ SUIT_WAIT, ARG_POLICY, false },
+	{ SUIT_SWAP, ARG_POLICY, false },
+	{ SUIT_RUN_SEQUENCE, ARG_SEQUENCE, true },
+	{ SUIT_UNLINK, ARG_POLICY, false },
+	{ SUIT_OVERRIDE_MULTIPLE, ARG_MULTIPLE, true },
+	{ SUIT_COPY_PARAMS, ARG_COPY, true },
+};
+
+enum value_kind {
+	VALUE_ID,
+	VALUE_DIGEST,
+	VALUE_UINT,
+	VALUE_INT,
+	VALUE_BOOL,
+	VALUE_BYTES,
+	VALUE_TEXT,
+	VALUE_WRAPPED
+};
+
+static const struct parameter_row {
+	uint8_t key;
+	uint8_t value;
+} parameters[] = {
+	{ SUIT_PARAM_VENDOR, VALUE_ID },
+	{ SUIT_PARAM_CLASS, VALUE_ID },
+	{ SUIT_PARAM_DIGEST, VALUE_DIGEST },
+	{ 4, VALUE_UINT }, /* use-before */
+	{ SUIT_PARAM_SLOT, VALUE_UINT },
+	{ 12, VALUE_BOOL }, /* strict-order */
+	{ 13, VALUE_BOOL }, /* soft-failure */
+	{ SUIT_PARAM_SIZE, VALUE_UINT },
+	{ 18, VALUE_BYTES }, /* content */
+	{ 19,
+	  VALUE_BYTES }, /* encryption-info: a COSE_Encrypt, whose maps need not be sorted */
+	{ SUIT_PARAM_URI, VALUE_TEXT },
+	{ 22, VALUE_UINT },    /* source-component */
+	{ 23, VALUE_BYTES },   /* invoke-args */
+	{ 24, VALUE_ID },      /* device-identifier */
+	{ 25, VALUE_BYTES },   /* fetch-arguments */
+	{ 26, VALUE_UINT },    /* minimum-battery */
+	{ 27, VALUE_INT },     /* update-priority */
+	{ 28, VALUE_WRAPPED }, /* version */
+	{ 29, VALUE_WRAPPED }, /* wait-info */
+	{ 30, VALUE_WRAPPED }, /* component-metadata */
+};
+
+static enum suit_rc check(struct suit_bytes sequence, struct suit_scope *scope, unsigned depth);
+
+static const struct command_row *command_find(int64_t command)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (commands[i].command == command)
+			return &commands[i];
+	return NULL;
+}
+
+static const struct parameter_row *parameter_find(int64_t key)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
+		if (parameters[i].key == key)
+			return &parameters[i];
+	return NULL;
+}
+
+enum suit_rc suit_digest_read(struct suit_bytes wrapped, struct suit_digest *ret)
+{
+	struct scbor c;
+
+	scbor_init(&c, wrapped);
+	size_t n = scbor_array(&c, 2);
+	int64_t alg = scbor_int(&c);
+	struct suit_bytes d = scbor_bytes(&c);
+	if (!scbor_done(&c) || n != 2)
+		return SUIT_MALFORMED;
+	if (alg != SUIT_ALG_SHA256)
+		return SUIT_UNSUPPORTED;
+	if (d.n != sizeof(ret->b))
+		return SUIT_MALFORMED;
+	memcpy(ret->b, d.p, sizeof(ret->b));
+	return SUIT_OK;
+}
+
+/* A UUID, or a tagged relative OID of a private enterprise number. */
+static void value_id(struct scbor *c)
+{
+	if (scbor_peek(c) == SCBOR_TAG) {
+		scbor_tag(c, 112);
+		scbor_bytes(c);
+		return;
+	}
+	if (scbor_bytes(c).n != 16)
+		c->bad = true;
+}
+
+static void value_wrapped(struct scbor *c)
+{
+	struct scbor inner;
+
+	scbor_init(&inner, scbor_bytes(c));
+	scbor_any(&inner);
+	if (!scbor_done(&inner))
+		c->bad = true;
+}
+
+static enum suit_rc value_check(struct scbor *c, enum value_kind kind)
+{
+	struct suit_digest digest;
+
+	switch (kind) {
+	case VALUE_ID:
+		value_id(c);
+		return SUIT_OK;
+	case VALUE_DIGEST:
+		return suit_digest_read(scbor_bytes(c), &digest);
+	case VALUE_UINT:
+		scbor_uint(c);
+		return SUIT_OK;
+	case VALUE_INT:
+		scbor_int(c);
+		return SUIT_OK;
+	case VALUE_BOOL:
+		scbor_bool(c);
+		return SUIT_OK;
+	case VALUE_BYTES:
+		scbor_bytes(c);
+		return SUIT_OK;
+	case VALUE_TEXT:
+		if (scbor_text(c).n > SUIT_URI_MAX)
+			return SUIT_TOO_LARGE;
+		return SUIT_OK;
+	case VALUE_WRAPPED:
+		value_wrapped(c);
+		return SUIT_OK;
+	}
+	return SUIT_MALFORMED;
+}
+
+static enum suit_rc parameters_check(struct scbor *c)
+{
+	size_t n = scbor_map(c, sizeof(parameters) / sizeof(parameters[0]));
+	struct scbor_order order = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *start = c->p;
+		int64_t key = scbor_int(c);
+		scbor_key(c, &order, start);
+		if (!scbor_ok(c))
+			return SUIT_MALFORMED;
+		const struct parameter_row *row = parameter_find(key);
+		if (!row)
+			return SUIT_UNKNOWN;
+		enum suit_rc rc = value_check(c, (enum value_kind)row->value);
+		if (rc != SUIT_OK)
+			return rc;
+	}
+	return scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
+}
+
+static enum suit_rc index_one(struct scbor *c, const struct suit_scope *scope)
+{
+	uint64_t index = scbor_uint(c);
+
+	if (!scbor_ok(c))
+		return SUIT_MALFORMED;
+	return index < scope->indexes ? SUIT_OK : SUIT_UNKNOWN;
+}
+
+/* One index, true for all, or a list. */
+static enum suit_rc index_check(struct scbor *c, struct suit_scope *scope)
+{
+	scope->indexed = true;
+	if (scbor_peek(c) == SCBOR_SIMPLE)
+		return scbor_bool(c) && scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
+	if (scbor_peek(c) != SCBOR_ARRAY)
+		return index_one(c, scope);
+	size_t n = scbor_array(c, 2 * SUIT_COMPONENTS_MAX);
+	enum suit_rc rc = n > 0 ? SUIT_OK : SUIT_MALFORMED;
+	for (size_t i = 0; i < n && rc == SUIT_OK; i++)
+		rc = index_one(c, scope);
+	return rc;
+}
+
+/* At least two alternatives; nil only as the last one. */
+static enum suit_rc try_check(struct scbor *c, struct suit_scope *scope, unsigned depth)
+{
+	size_t n = scbor_array(c, SUIT_COMMANDS_MAX);
+	bool before = scope->indexed, after = true;
+
+	if (!scbor_ok(c) || n < 2)
+		return SUIT_MALFORMED;
+	for (size_t i = 0; i < n; i++) {
+		if (i == n - 1 && scbor_peek(c) == SCBOR_SIMPLE) {
+			scbor_null(c);
+			after = after && before;
+			break;
+		}
+		scope->indexed = before;
+		struct suit_bytes sequence = scbor_bytes(c);
+		if (!scbor_ok(c))
+			return SUIT_MALFORMED;
+		enum suit_rc rc = check(sequence, scope, depth);
+		if (rc != SUIT_OK)
+			return rc;
+		after = after && scope->indexed;
+	}
+	scope->indexed = before || after;
+	return scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
+}
+
+/* { index: parameters } */
+static enum suit_rc multiple_check(struct scbor *c, struct suit_scope *scope)
+{
+	size_t n = scbor_map(c, 2 * SUIT_COMPONENTS_MAX);
+	struct scbor_order order = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *start = c->p;
+		enum suit_rc rc = index_one(c, scope);
+		scbor_key(c, &order, start);
+		if (rc == SUIT_OK)
+			rc = parameters_check(c);
+		if (rc != SUIT_OK)
+			return rc;
+	}
+	return scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
+}
+
+/* { source index: [parameter keys] } */
+static enum suit_rc copy_check(struct scbor *c, struct suit_scope *scope)
+{
+	size_t n = scbor_map(c, 2 * SUIT_COMPONENTS_MAX);
+	struct scbor_order order = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *start = c->p;
+		enum suit_rc rc = index_one(c, scope);
+		scbor_key(c, &order, start);
+		size_t keys = scbor_array(c, sizeof(parameters) / sizeof(parameters[0]));
+		for (size_t k = 0; k < keys && rc == SUIT_OK; k++)
+			rc = parameter_find(scbor_int(c)) ? SUIT_OK : SUIT_UNKNOWN;
+		if (rc != SUIT_OK)
+			return rc;
+	}
+	return scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
+}
+
+static enum suit_rc arg_check(struct scbor *c, enum arg_kind kind, struct suit_scope *scope,
+			      unsigned depth)
+{
+	switch (kind) {
+	case ARG_POLICY:
+		return scbor_uint(c) <= 15 && scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
+	case ARG_INDEX:
+		return index_check(c, scope);
+	case ARG_TRY:
+		return try_check(c, scope, depth);
+	case ARG_PARAMETERS:
+		return parameters_check(c);
+	case ARG_SEQUENCE: {
+		struct suit_bytes sequence = scbor_bytes(c);
+		return scbor_ok(c) ? check(sequence, scope, depth) : SUIT_MALFORMED;
+	}
+	case ARG_MULTIPLE:
+		return multiple_check(c, scope);
+	case ARG_COPY:
+		return copy_check(c, scope);
+	}
+	return SUIT_MALFORMED;
+}
+
+/* Does the command act on a component, so that an index must have been set? */
+static bool needs_index(const struct command_row *row)
+{
+	return row->arg == ARG_POLICY || row->arg == ARG_PARAMETERS;
+}
+
+static enum suit_rc check(struct suit_bytes sequence, struct suit_scope *scope, unsigned depth)
+{
+	struct scbor c;
+
+	if (depth == 0)
+		return SUIT_TOO_LARGE;
+	scbor_init(&c, sequence);
+	size_t n = scbor_array(&c, 2 * SUIT_COMMANDS_MAX);
+	if (!scbor_ok(&c) || n % 2 != 0)
+		return SUIT_MALFORMED;
+	for (size_t i = 0; i < n; i += 2) {
+		int64_t command = scbor_int(&c);
+		if (!scbor_ok(&c))
+			return SUIT_MALFORMED;
+		const struct command_row *row = command_find(command);
+		if (!row || (scope->shared && !row->shared))
+			return SUIT_UNKNOWN;
+		if (needs_index(row) && !scope->indexed)
+			return SUIT_MALFORMED;
+		enum suit_rc rc = arg_check(&c, (enum arg_kind)row->arg, scope, depth - 1);
+		if (rc != SUIT_OK)
+			return rc;
+	}
+	return scbor_done(&c) ? SUIT_OK : SUIT_MALFORMED;
+}
+
+enum suit_rc suit_sequence_check(struct suit_bytes sequence, struct suit_scope *scope)
+{
+	return check(sequence, scope, SUIT_DEPTH_MAX);
+}
+
+void suit_sequence_open(struct scbor *c, struct suit_bytes sequence)
+{
+	scbor_init(c, sequence);
+	scbor_array(c, 2 * SUIT_COMMANDS_MAX);
+}
+
+bool suit_sequence_next(struct scbor *c, int64_t *ret_command, struct suit_bytes *ret_arg)
+{
+	if (!scbor_ok(c) || c->p == c->end)
+		return false;
+	*ret_command = scbor_int(c);
+	*ret_arg = scbor_any(c);
+	return scbor_ok(c);
+}

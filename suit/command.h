@@ -1,0 +1,64 @@
+/* The commands and parameters of a command sequence (draft-37 section 8.4; firmware encryption,
+ * trust domains and update management): one table each, and a checker that walks a sequence. */
+#pragma once
+
+#include "suit/cbor.h"
+
+enum suit_command {
+	SUIT_COND_VENDOR = 1,
+	SUIT_COND_CLASS = 2,
+	SUIT_COND_IMAGE_MATCH = 3,
+	SUIT_COND_USE_BEFORE = 4,
+	SUIT_COND_SLOT = 5,
+	SUIT_COND_CHECK_CONTENT = 6,
+	SUIT_COND_DEPENDENCY_INTEGRITY = 7,
+	SUIT_COND_IS_DEPENDENCY = 8,
+	SUIT_PROCESS_DEPENDENCY = 11,
+	SUIT_SET_COMPONENT_INDEX = 12,
+	SUIT_COND_ABORT = 14,
+	SUIT_TRY_EACH = 15,
+	SUIT_WRITE = 18,
+	SUIT_SET_PARAMETERS = 19,
+	SUIT_OVERRIDE_PARAMETERS = 20,
+	SUIT_FETCH = 21,
+	SUIT_COPY = 22,
+	SUIT_DO_INVOKE = 23,
+	SUIT_COND_DEVICE = 24,
+	SUIT_COND_IMAGE_NOT_MATCH = 25,
+	SUIT_COND_MIN_BATTERY = 26,
+	SUIT_COND_AUTHORIZED = 27,
+	SUIT_COND_VERSION = 28,
+	SUIT_WAIT = 29,
+	SUIT_SWAP = 31,
+	SUIT_RUN_SEQUENCE = 32,
+	SUIT_UNLINK = 33,
+	SUIT_OVERRIDE_MULTIPLE = 34,
+	SUIT_COPY_PARAMS = 35,
+};
+
+enum suit_parameter {
+	SUIT_PARAM_VENDOR = 1,
+	SUIT_PARAM_CLASS = 2,
+	SUIT_PARAM_DIGEST = 3,
+	SUIT_PARAM_SLOT = 5,
+	SUIT_PARAM_SIZE = 14,
+	SUIT_PARAM_URI = 21,
+};
+
+/* What a sequence may refer to. */
+struct suit_scope {
+	size_t indexes; /* components and dependencies */
+	bool shared;    /* the shared sequence: no command with an effect */
+	/* Set as it is checked: */
+	bool indexed; /* a component index was set, or need not be */
+};
+
+/* Checks a whole sequence (content of its byte string) with all that is nested in it. */
+enum suit_rc suit_sequence_check(struct suit_bytes sequence, struct suit_scope *scope);
+
+/* The next command; false at the end or on an error in c.  arg is the encoded argument. */
+bool suit_sequence_next(struct scbor *c, int64_t *ret_command, struct suit_bytes *ret_arg);
+/* Opens a sequence for suit_sequence_next. */
+void suit_sequence_open(struct scbor *c, struct suit_bytes sequence);
+/* Reads SUIT_Digest inside a byte string: <<[-16, bstr .size 32]>>. */
+enum suit_rc suit_digest_read(struct suit_bytes wrapped, struct suit_digest *ret);

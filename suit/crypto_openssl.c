@@ -1,0 +1,373 @@
+/* Cryptography by OpenSSL 3.  P-256 signatures go over the wire as r||s, OpenSSL speaks DER. */
+
+#include "suit/crypto_openssl.h"
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+struct suit_key {
+	EVP_PKEY *pkey;
+	enum suit_key_type type;
+	bool is_private;
+};
+
+static void free_md(EVP_MD_CTX **p)
+{
+	EVP_MD_CTX_free(*p);
+}
+static void free_bio(BIO **p)
+{
+	BIO_free(*p);
+}
+static void free_sig(ECDSA_SIG **p)
+{
+	ECDSA_SIG_free(*p);
+}
+static void free_pkey(EVP_PKEY **p)
+{
+	EVP_PKEY_free(*p);
+}
+static void free_bytes(uint8_t **p)
+{
+	free(*p);
+}
+static void free_der(uint8_t **p)
+{
+	OPENSSL_free(*p);
+}
+#define AUTO(kind) __attribute__((cleanup(free_##kind)))
+
+static enum suit_rc hash(const EVP_MD *md, const struct suit_message *m, uint8_t *ret)
+{
+	AUTO(md) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned n = 0;
+
+	if (!ctx || EVP_DigestInit_ex(ctx, md, NULL) != 1)
+		return SUIT_CRYPTO;
+	for (size_t i = 0; i < m->count; i++)
+		if (EVP_DigestUpdate(ctx, m->piece[i].p, m->piece[i].n) != 1)
+			return SUIT_CRYPTO;
+	return EVP_DigestFinal_ex(ctx, ret, &n) == 1 ? SUIT_OK : SUIT_CRYPTO;
+}
+
+static enum suit_rc hash_sha256(const struct suit_message *m, struct suit_digest *ret)
+{
+	return hash(EVP_sha256(), m, ret->b);
+}
+
+static enum suit_rc hash_sha1(const struct suit_message *m, uint8_t ret[20])
+{
+	return hash(EVP_sha1(), m, ret);
+}
+
+/* The algorithm in the header must be one of the key's own. */
+static bool alg_fits(const struct suit_key *key, enum suit_alg alg)
+{
+	switch (alg) {
+	case SUIT_ALG_ESP256:
+	case SUIT_ALG_ES256:
+		return key->type == SUIT_KEY_P256;
+	case SUIT_ALG_ED25519:
+	case SUIT_ALG_EDDSA:
+		return key->type == SUIT_KEY_ED25519;
+	case SUIT_ALG_NONE:
+	case SUIT_ALG_SHA256:
+		return false;
+	}
+	return false;
+}
+
+/* Ed25519 takes the message in one piece.  NULL when memory is out. */
+static uint8_t *joined(const struct suit_message *m, size_t *ret_n)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->count; i++)
+		n += m->piece[i].n;
+	uint8_t *all = malloc(n + 1);
+	if (!all)
+		return NULL;
+	*ret_n = n;
+	n = 0;
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->piece[i].n > 0)
+			memcpy(all + n, m->piece[i].p, m->piece[i].n);
+		n += m->piece[i].n;
+	}
+	return all;
+}
+
+/* r||s to DER; NULL when a number is out of range or memory is out. */
+static uint8_t *signature_der(struct suit_bytes raw, int *ret_n)
+{
+	AUTO(sig) ECDSA_SIG *sig = ECDSA_SIG_new();
+	BIGNUM *r = BN_bin2bn(raw.p, 32, NULL), *s = BN_bin2bn(raw.p + 32, 32, NULL);
+	uint8_t *der = NULL;
+
+	if (!sig || !r || !s || ECDSA_SIG_set0(sig, r, s) != 1) {
+		BN_free(r);
+		BN_free(s);
+		return NULL;
+	}
+	*ret_n = i2d_ECDSA_SIG(sig, &der);
+	return *ret_n > 0 ? der : NULL;
+}
+
+static enum suit_rc verify(const struct suit_key *key, enum suit_alg alg,
+			   const struct suit_message *m, struct suit_bytes signature)
+{
+	AUTO(md) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	AUTO(bytes) uint8_t *all = NULL;
+	AUTO(der) uint8_t *der = NULL;
+	size_t n = 0;
+	int der_n = 0;
+
+	if (!alg_fits(key, alg))
+		return SUIT_KEY;
+	if (signature.n != 64)
+		return SUIT_SIGNATURE;
+	all = joined(m, &n);
+	if (!ctx || !all)
+		return SUIT_CRYPTO;
+	const EVP_MD *md = key->type == SUIT_KEY_P256 ? EVP_sha256() : NULL;
+	if (EVP_DigestVerifyInit(ctx, NULL, md, NULL, key->pkey) != 1)
+		return SUIT_CRYPTO;
+	if (key->type == SUIT_KEY_ED25519)
+		return EVP_DigestVerify(ctx, signature.p, 64, all, n) == 1 ? SUIT_OK
+									   : SUIT_SIGNATURE;
+	der = signature_der(signature, &der_n);
+	if (!der)
+		return SUIT_CRYPTO;
+	return EVP_DigestVerify(ctx, der, (size_t)der_n, all, n) == 1 ? SUIT_OK
+								      : SUIT_SIGNATURE;
+}
+
+static enum suit_rc signature_raw(const uint8_t *der, size_t n, uint8_t ret[64])
+{
+	AUTO(sig) ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)n);
+
+	if (!sig)
+		return SUIT_CRYPTO;
+	if (BN_bn2binpad(ECDSA_SIG_get0_r(sig), ret, 32) != 32 ||
+	    BN_bn2binpad(ECDSA_SIG_get0_s(sig), ret + 32, 32) != 32)
+		return SUIT_CRYPTO;
+	return SUIT_OK;
+}
+
+static enum suit_rc sign(const struct suit_key *key, enum suit_alg alg,
+			 const struct suit_message *m, uint8_t ret[64])
+{
+	AUTO(md) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	AUTO(bytes) uint8_t *all = NULL;
+	uint8_t out[80];
+	size_t n = 0, out_n = sizeof(out);
+
+	if (!alg_fits(key, alg) || !key->is_private)
+		return SUIT_KEY;
+	all = joined(m, &n);
+	if (!ctx || !all)
+		return SUIT_CRYPTO;
+	const EVP_MD *md = key->type == SUIT_KEY_P256 ? EVP_sha256() : NULL;
+	if (EVP_DigestSignInit(ctx, NULL, md, NULL, key->pkey) != 1 ||
+	    EVP_DigestSign(ctx, out, &out_n, all, n) != 1)
+		return SUIT_CRYPTO;
+	if (key->type == SUIT_KEY_P256)
+		return signature_raw(out, out_n, ret);
+	memcpy(ret, out, 64);
+	return SUIT_OK;
+}
+
+const struct suit_crypto suit_crypto_openssl = {
+	.sha256 = hash_sha256,
+	.verify = verify,
+	.sign = sign,
+	.sha1 = hash_sha1,
+};
+
+/* --- keys --------------------------------------------------------------------------------- */
+
+static bool is_p256(EVP_PKEY *pkey)
+{
+	char group[32] = "";
+
+	return EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC &&
+	       EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group,
+					      sizeof(group), NULL) == 1 &&
+	       strcmp(group, "prime256v1") == 0;
+}
+
+/* Takes pkey over, also on failure. */
+static enum suit_rc key_wrap(EVP_PKEY *taken, bool is_private, struct suit_key **ret)
+{
+	AUTO(pkey) EVP_PKEY *pkey = taken;
+	enum suit_key_type type = SUIT_KEY_P256;
+
+	if (!pkey)
+		return SUIT_KEY;
+	if (EVP_PKEY_get_base_id(pkey) == EVP_PKEY_ED25519)
+		type = SUIT_KEY_ED25519;
+	else if (!is_p256(pkey))
+		return SUIT_KEY;
+	struct suit_key *key = calloc(1, sizeof(*key));
+	if (!key)
+		return SUIT_CRYPTO;
+	*key = (struct suit_key){ .pkey = pkey, .type = type, .is_private = is_private };
+	pkey = NULL;
+	*ret = key;
+	return SUIT_OK;
+}
+
+enum suit_rc suit_key_generate(enum suit_key_type type, struct suit_key **ret)
+{
+	EVP_PKEY *pkey = type == SUIT_KEY_P256 ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256")
+					       : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+
+	return pkey ? key_wrap(pkey, true, ret) : SUIT_CRYPTO;
+}
+
+/* Without a passphrase OpenSSL would ask on the terminal; this says no instead. */
+static int passphrase_give(char *buf, int size, int writing, void *arg)
+{
+	const char *passphrase = arg;
+
+	(void)writing;
+	if (!passphrase || strlen(passphrase) > (size_t)size)
+		return -1;
+	size_t n = strlen(passphrase);
+	memcpy(buf, passphrase, n);
+	return (int)n;
+}
+
+enum suit_rc suit_key_from_private_pem(struct suit_bytes pem, const char *passphrase,
+				       struct suit_key **ret)
+{
+	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+
+	if (!bio || pem.n > SUIT_PEM_MAX)
+		return SUIT_KEY;
+	return key_wrap(PEM_read_bio_PrivateKey(bio, NULL, passphrase_give, (void *)passphrase),
+			true, ret);
+}
+
+enum suit_rc suit_key_from_public_pem(struct suit_bytes pem, struct suit_key **ret)
+{
+	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+
+	if (!bio || pem.n > SUIT_PEM_MAX)
+		return SUIT_KEY;
+	return key_wrap(PEM_read_bio_PUBKEY(bio, NULL, passphrase_give, NULL), false, ret);
+}
+
+enum suit_rc suit_key_from_spki(struct suit_bytes der, struct suit_key **ret)
+{
+	const uint8_t *p = der.p;
+
+	if (der.n > SUIT_SPKI_MAX)
+		return SUIT_KEY;
+	EVP_PKEY *pkey = d2i_PUBKEY(NULL, &p, (long)der.n);
+	if (pkey && p != der.p + der.n) {
+		EVP_PKEY_free(pkey);
+		return SUIT_KEY;
+	}
+	return key_wrap(pkey, false, ret);
+}
+
+void suit_key_free(struct suit_key *key)
+{
+	if (!key)
+		return;
+	EVP_PKEY_free(key->pkey);
+	free(key);
+}
+
+enum suit_key_type suit_key_type(const struct suit_key *key)
+{
+	return key->type;
+}
+
+bool suit_key_is_private(const struct suit_key *key)
+{
+	return key->is_private;
+}
+
+enum suit_alg suit_key_alg(const struct suit_key *key)
+{
+	return key->type == SUIT_KEY_P256 ? SUIT_ALG_ESP256 : SUIT_ALG_ED25519;
+}
+
+enum suit_rc suit_key_spki(const struct suit_key *key, uint8_t *buf, size_t size, size_t *ret_n)
+{
+	AUTO(der) uint8_t *der = NULL;
+	int n = i2d_PUBKEY(key->pkey, &der);
+
+	if (n <= 0)
+		return SUIT_CRYPTO;
+	*ret_n = (size_t)n;
+	if ((size_t)n > size)
+		return SUIT_NO_SPACE;
+	memcpy(buf, der, (size_t)n);
+	return SUIT_OK;
+}
+
+enum suit_rc suit_key_kid(const struct suit_key *key, uint8_t ret[SUIT_KID_SIZE])
+{
+	uint8_t spki[SUIT_SPKI_MAX];
+	struct suit_digest digest;
+	size_t n = 0;
+	enum suit_rc rc = suit_key_spki(key, spki, sizeof(spki), &n);
+
+	if (rc != SUIT_OK)
+		return rc;
+	struct suit_message m = { .piece = { { spki, n } }, .count = 1 };
+	rc = hash_sha256(&m, &digest);
+	if (rc == SUIT_OK)
+		memcpy(ret, digest.b, SUIT_KID_SIZE);
+	return rc;
+}
+
+static enum suit_rc bio_text(BIO *bio, char *buf, size_t size)
+{
+	char *p = NULL;
+	long n = BIO_get_mem_data(bio, &p);
+
+	if (n <= 0)
+		return SUIT_CRYPTO;
+	if ((size_t)n >= size)
+		return SUIT_NO_SPACE;
+	memcpy(buf, p, (size_t)n);
+	buf[n] = '\0';
+	return SUIT_OK;
+}
+
+enum suit_rc suit_key_private_pem(const struct suit_key *key, const char *passphrase, char *buf,
+				  size_t size)
+{
+	AUTO(bio) BIO *bio = BIO_new(BIO_s_secmem());
+
+	if (!key->is_private)
+		return SUIT_KEY;
+	if (!bio)
+		return SUIT_CRYPTO;
+	const EVP_CIPHER *cipher = passphrase ? EVP_aes_256_cbc() : NULL;
+	if (PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, cipher, passphrase,
+					  passphrase ? (int)strlen(passphrase) : 0, NULL,
+					  NULL) != 1)
+		return SUIT_CRYPTO;
+	return bio_text(bio, buf, size);
+}
+
+enum suit_rc suit_key_public_pem(const struct suit_key *key, char *buf, size_t size)
+{
+	AUTO(bio) BIO *bio = BIO_new(BIO_s_mem());
+
+	if (!bio || PEM_write_bio_PUBKEY(bio, key->pkey) != 1)
+		return SUIT_CRYPTO;
+	return bio_text(bio, buf, size);
+}
