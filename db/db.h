@@ -22,8 +22,8 @@ struct db;
 struct db_rows;
 
 struct db_options {
-	const char *conninfo;          /* libpq's; several hosts are allowed */
-	int connections;               /* >= 1 */
+	const char *conninfo; /* libpq's; several hosts are allowed */
+	int connections;      /* >= 1 */
 	int64_t statement_timeout_ms;
 	int64_t connect_timeout_s;
 };
@@ -52,7 +52,8 @@ void db_rollback(struct db *db);
 bool db_in_transaction(const struct db *db);
 
 /* A statement is prepared on a connection when it first runs there.  Statements live in one
- * static table per store; db_stmt_register() in its constructor lets a test prepare them all. */
+ * static table per store; db_stmt_register() in its constructor lets a test prepare them all.
+ */
 struct db_stmt {
 	const char *name; /* unique, e.g. "job_get" */
 	const char *sql;
@@ -65,6 +66,8 @@ struct db_stmt {
 void db_stmt_register(const struct db_stmt *stmts, size_t count);
 /* For the test that prepares every statement: the i-th, NULL past the end. */
 const struct db_stmt *db_stmt_at(size_t i);
+/* Prepares without running; db_run does it by itself. */
+enum rc db_prepare(struct db *db, const struct db_stmt *stmt) MUST_CHECK;
 
 /* Parameters, in order $1, $2, ...  Values are borrowed until db_run returns, integers copied.
  *     struct db_args a = {0};
