@@ -97,8 +97,11 @@ enum exit_code file_write_new(const char *path, struct bytes content, mode_t mod
 enum exit_code file_replace(const char *path, struct bytes content)
 {
 	CLEAN(arena) struct arena *mem = arena_create();
-	char *draft = arena_printf(mem, "%s.XXXXXX", path);
-	CLEAN(fd) int fd = mkostemp(draft, O_CLOEXEC); /* mode 0600 */
+	struct uuid id;
+	char text[UUID_TEXT_SIZE];
+	uuid_random(&id);
+	const char *draft = arena_printf(mem, "%s.%s", path, uuid_format(&id, text));
+	CLEAN(fd) int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return cli_fail(EXIT_FAILED, "cannot make %s: %s", draft, strerror(errno));
 	enum exit_code code = write_fd(fd, draft, content);

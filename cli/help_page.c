@@ -40,7 +40,8 @@ static void man_options(FILE *to, const struct option_def *o, struct arena *mem)
 
 static void man_command(FILE *to, const struct command *c, struct arena *mem)
 {
-	put_line(to, ".SS ", arena_printf(mem, "%s %s", c->name, c->operands));
+	put_line(to, ".SS ",
+		 arena_printf(mem, "%s%s%s", c->name, *c->operands ? " " : "", c->operands));
 	put_line(to, "", arena_printf(mem, "%s.", c->summary));
 	if (c->detail)
 		put_line(to, "", c->detail);
