@@ -12,7 +12,7 @@
 
 /* Inner parts are made first, each in a part of one scratch area. */
 struct part {
-	uint8_t bytes[1536];
+	uint8_t bytes[SUIT_SLOTS_MAX * (SUIT_URI_MAX + 64)];
 	struct scbor_out o;
 };
 
@@ -234,28 +234,41 @@ static void manifest_write(struct scbor_out *o, const struct suit_build *in,
 	}
 }
 
+/* Alternatives need slots to tell them apart; the draft wants at least two of them. */
+static enum suit_rc image_check(const struct suit_build *in, size_t i)
+{
+	const struct suit_build_image *image = &in->image[i];
+
+	if (image->uri.n == 0 || image->has_slot != (in->image_count > 1))
+		return SUIT_MISSING;
+	if (image->uri.n > SUIT_URI_MAX)
+		return SUIT_TOO_LARGE;
+	for (size_t k = 0; k < i; k++)
+		if (image->has_slot && in->image[k].slot == image->slot)
+			return SUIT_MALFORMED;
+	return scbor_utf8(image->uri) ? SUIT_OK : SUIT_MALFORMED;
+}
+
 static enum suit_rc input_check(const struct suit_build *in)
 {
+	enum suit_rc rc = SUIT_OK;
 	size_t bytes = 0;
 
 	if (in->image_count == 0 || in->component.count == 0)
 		return SUIT_MISSING;
 	if (in->image_count > SUIT_SLOTS_MAX || in->component.count > SUIT_SEGMENTS_MAX ||
-	    in->version_count > SUIT_VERSION_MAX || in->text_version.n > 64 ||
+	    in->version_count > SUIT_VERSION_MAX || in->text_version.n > SUIT_BUILD_TEXT_MAX ||
 	    in->reference_uri.n > SUIT_URI_MAX)
 		return SUIT_TOO_LARGE;
 	for (size_t i = 0; i < in->component.count; i++)
 		bytes += in->component.segment[i].n;
-	if (bytes > 128)
+	if (bytes > SUIT_BUILD_COMPONENT_MAX)
 		return SUIT_TOO_LARGE;
-	for (size_t i = 0; i < in->image_count; i++) {
-		if (in->image[i].uri.n == 0 || in->image[i].uri.n > SUIT_URI_MAX)
-			return SUIT_TOO_LARGE;
-		/* Alternatives need slots to tell them apart; the draft wants at least two. */
-		if (in->image[i].has_slot != (in->image_count > 1))
-			return SUIT_MISSING;
-	}
-	return SUIT_OK;
+	if (!scbor_utf8(in->text_version) || !scbor_utf8(in->reference_uri))
+		return SUIT_MALFORMED;
+	for (size_t i = 0; i < in->image_count && rc == SUIT_OK; i++)
+		rc = image_check(in, i);
+	return rc;
 }
 
 enum suit_rc suit_build(const struct suit_crypto *crypto, const struct suit_build *in,

@@ -7,7 +7,7 @@
 void scbor_init(struct scbor *c, struct suit_bytes b)
 {
 	c->p = b.p;
-	c->end = b.p + b.n;
+	c->end = b.n > 0 ? b.p + b.n : b.p;
 	c->bad = false;
 }
 
@@ -93,8 +93,8 @@ struct suit_bytes scbor_bytes(struct scbor *c)
 	return take(c, n);
 }
 
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
-static bool utf8_ok(struct suit_bytes b)
+/* No overlong forms, no surrogates, nothing above U+10FFFF. */
+bool scbor_utf8(struct suit_bytes b)
 {
 	size_t i = 0;
 
@@ -123,7 +123,7 @@ struct suit_bytes scbor_text(struct scbor *c)
 	uint64_t n = head(c, SCBOR_TEXT);
 	struct suit_bytes b = take(c, n);
 
-	if (!c->bad && !utf8_ok(b))
+	if (!c->bad && !scbor_utf8(b))
 		c->bad = true;
 	return b;
 }

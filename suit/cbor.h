@@ -37,6 +37,8 @@ int64_t scbor_int(struct scbor *c);
 struct suit_bytes scbor_bytes(struct scbor *c);
 /* Well-formed UTF-8 is checked. */
 struct suit_bytes scbor_text(struct scbor *c);
+/* Is b well-formed UTF-8 (RFC 3629)? */
+bool scbor_utf8(struct suit_bytes b);
 size_t scbor_array(struct scbor *c, size_t max);
 size_t scbor_map(struct scbor *c, size_t max);
 void scbor_tag(struct scbor *c, uint64_t tag);

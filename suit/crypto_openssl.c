@@ -5,6 +5,7 @@
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -120,8 +121,8 @@ static uint8_t *signature_der(struct suit_bytes raw, int *ret_n)
 	return *ret_n > 0 ? der : NULL;
 }
 
-static enum suit_rc verify(const struct suit_key *key, enum suit_alg alg,
-			   const struct suit_message *m, struct suit_bytes signature)
+static enum suit_rc verify_noisily(const struct suit_key *key, enum suit_alg alg,
+				   const struct suit_message *m, struct suit_bytes signature)
 {
 	AUTO(md) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	AUTO(bytes) uint8_t *all = NULL;
@@ -147,6 +148,17 @@ static enum suit_rc verify(const struct suit_key *key, enum suit_alg alg,
 		return SUIT_CRYPTO;
 	return EVP_DigestVerify(ctx, der, (size_t)der_n, all, n) == 1 ? SUIT_OK
 								      : SUIT_SIGNATURE;
+}
+
+/* Errors must not stay in the thread's queue: a TLS session of the same thread would find them. */
+static enum suit_rc verify(const struct suit_key *key, enum suit_alg alg,
+			   const struct suit_message *m, struct suit_bytes signature)
+{
+	enum suit_rc rc = verify_noisily(key, alg, m, signature);
+
+	if (rc != SUIT_OK)
+		ERR_clear_error();
+	return rc;
 }
 
 static enum suit_rc signature_raw(const uint8_t *der, size_t n, uint8_t ret[64])
@@ -209,8 +221,10 @@ static enum suit_rc key_wrap(EVP_PKEY *taken, bool is_private, struct suit_key *
 	AUTO(pkey) EVP_PKEY *pkey = taken;
 	enum suit_key_type type = SUIT_KEY_P256;
 
-	if (!pkey)
+	if (!pkey) {
+		ERR_clear_error();
 		return SUIT_KEY;
+	}
 	if (EVP_PKEY_get_base_id(pkey) == EVP_PKEY_ED25519)
 		type = SUIT_KEY_ED25519;
 	else if (!is_p256(pkey))
@@ -248,9 +262,9 @@ static int passphrase_give(char *buf, int size, int writing, void *arg)
 enum suit_rc suit_key_from_private_pem(struct suit_bytes pem, const char *passphrase,
 				       struct suit_key **ret)
 {
-	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	AUTO(bio) BIO *bio = pem.n <= SUIT_PEM_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
 
-	if (!bio || pem.n > SUIT_PEM_MAX)
+	if (!bio)
 		return SUIT_KEY;
 	return key_wrap(PEM_read_bio_PrivateKey(bio, NULL, passphrase_give, (void *)passphrase),
 			true, ret);
@@ -258,9 +272,9 @@ enum suit_rc suit_key_from_private_pem(struct suit_bytes pem, const char *passph
 
 enum suit_rc suit_key_from_public_pem(struct suit_bytes pem, struct suit_key **ret)
 {
-	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	AUTO(bio) BIO *bio = pem.n <= SUIT_PEM_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
 
-	if (!bio || pem.n > SUIT_PEM_MAX)
+	if (!bio)
 		return SUIT_KEY;
 	return key_wrap(PEM_read_bio_PUBKEY(bio, NULL, passphrase_give, NULL), false, ret);
 }

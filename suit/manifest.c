@@ -54,6 +54,7 @@ struct work {
 	struct suit_bytes severed[ELEMENTS]; /* encoded, from the envelope */
 	struct suit_bytes severed_content[ELEMENTS];
 	struct suit_bytes content[ELEMENTS]; /* the one that counts */
+	size_t indexes; /* component indexes in use: of components, of dependencies */
 };
 
 static int element_find(int64_t key)
@@ -144,6 +145,8 @@ static enum suit_rc block_header(struct scbor *c, bool is_protected, struct suit
 			if (b->kid.p)
 				return SUIT_MALFORMED;
 			b->kid = scbor_bytes(c);
+			if (b->kid.n == 0)
+				return SUIT_MALFORMED;
 		} else {
 			return scbor_ok(c) ? SUIT_UNKNOWN : SUIT_MALFORMED;
 		}
@@ -249,8 +252,11 @@ static enum suit_rc dependencies(struct work *w, struct scbor *c)
 	w->e->dependency_count = scbor_map(c, SUIT_COMPONENTS_MAX);
 	for (size_t i = 0; i < w->e->dependency_count; i++) {
 		const uint8_t *start = c->p;
-		scbor_uint(c);
+		uint64_t index = scbor_uint(c);
 		scbor_key(c, &order, start);
+		if (index >= 2 * SUIT_COMPONENTS_MAX)
+			return SUIT_TOO_LARGE;
+		w->indexes = (size_t)index + 1; /* sorted, so the last is the largest */
 		if (scbor_map(c, 1) == 1) {
 			if (scbor_uint(c) != 1)
 				return SUIT_UNKNOWN;
@@ -405,8 +411,9 @@ static enum suit_rc text_check(struct suit_bytes text)
 static enum suit_rc sections_check(struct work *w)
 {
 	struct suit_envelope *e = w->e;
-	size_t indexes = e->component_count + e->dependency_count;
 
+	if (w->indexes < e->component_count)
+		w->indexes = e->component_count;
 	for (size_t i = 0; i < ELEMENTS; i++) {
 		if (!w->content[i].p)
 			continue;
@@ -418,9 +425,9 @@ static enum suit_rc sections_check(struct work *w)
 			return SUIT_MALFORMED;
 	}
 	for (int s = 0; s < SUIT_SECTIONS; s++) {
-		struct suit_scope scope = { .indexes = indexes,
+		struct suit_scope scope = { .indexes = w->indexes,
 					    .shared = s == SUIT_SHARED,
-					    .indexed = indexes == 1 };
+					    .indexed = w->indexes == 1 };
 		if (!e->section[s].p)
 			continue;
 		enum suit_rc rc = suit_sequence_check(e->section[s], &scope);

@@ -8,6 +8,13 @@
 
 #include <string.h>
 
+/* Slot numbers that conditions asked for. */
+struct slots {
+	uint64_t number[SUIT_SLOTS_MAX];
+	size_t count;
+	bool too_many;
+};
+
 struct run {
 	const struct suit_envelope *e;
 	const struct suit_facts *facts;
@@ -19,16 +26,23 @@ struct run {
 	/* conditions that were asked */
 	bool vendor_asked, class_asked;
 	bool fetched, matched;
+	struct slots *slots; /* NULL: nobody wants to know */
 };
 
 static enum suit_rc run_sequence(struct run *r, struct suit_bytes sequence, unsigned depth);
 
-static bool id_take(struct scbor *c, struct suit_uuid *ret)
+/* An id that a condition has been asked for stays as it is, so the plan names what a device
+ * really compares. */
+static enum suit_rc id_take(struct scbor *c, bool asked, bool *has, struct suit_uuid *id)
 {
 	if (scbor_peek(c) != SCBOR_BYTES)
-		return false;
-	memcpy(ret->b, scbor_bytes(c).p, sizeof(ret->b));
-	return true;
+		return SUIT_UNSUPPORTED;
+	struct suit_bytes b = scbor_bytes(c);
+	if (asked && memcmp(id->b, b.p, sizeof(id->b)) != 0)
+		return SUIT_UNSUPPORTED;
+	memcpy(id->b, b.p, sizeof(id->b));
+	*has = true;
+	return SUIT_OK;
 }
 
 /* Digest, size and URI of what was fetched stay as they were at the fetch. */
@@ -43,11 +57,9 @@ static enum suit_rc parameter_set(struct run *r, struct scbor *c, int64_t key)
 {
 	switch (key) {
 	case SUIT_PARAM_VENDOR:
-		r->has_vendor = id_take(c, &r->plan->vendor_id);
-		return r->has_vendor ? SUIT_OK : SUIT_UNSUPPORTED;
+		return id_take(c, r->vendor_asked, &r->has_vendor, &r->plan->vendor_id);
 	case SUIT_PARAM_CLASS:
-		r->has_class = id_take(c, &r->plan->class_id);
-		return r->has_class ? SUIT_OK : SUIT_UNSUPPORTED;
+		return id_take(c, r->class_asked, &r->has_class, &r->plan->class_id);
 	case SUIT_PARAM_DIGEST: {
 		struct suit_digest digest;
 		enum suit_rc rc = suit_digest_read(scbor_bytes(c), &digest);
@@ -106,10 +118,23 @@ static enum suit_rc id_check(bool has, const struct suit_uuid *want, const struc
 	return !is || memcmp(want->b, is->b, sizeof(is->b)) == 0 ? SUIT_OK : SUIT_CONDITION;
 }
 
+static void slot_note(struct slots *s, uint64_t number)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->number[i] == number)
+			return;
+	if (s->count == SUIT_SLOTS_MAX)
+		s->too_many = true;
+	else
+		s->number[s->count++] = number;
+}
+
 static enum suit_rc slot_check(struct run *r)
 {
 	if (!r->has_slot)
 		return SUIT_MISSING;
+	if (r->slots)
+		slot_note(r->slots, r->slot);
 	r->plan->slot_matters = true;
 	return r->slot == r->facts->slot ? SUIT_OK : SUIT_CONDITION;
 }
@@ -123,7 +148,6 @@ static enum suit_rc fetch(struct run *r)
 		return SUIT_UNSUPPORTED;
 	r->fetched = true;
 	r->plan->digest = r->digest;
-	r->plan->slot = r->plan->slot_matters ? r->slot : 0;
 	return SUIT_OK;
 }
 
@@ -236,11 +260,11 @@ static bool beyond(const struct suit_envelope *e)
 	       e->section[SUIT_CANDIDATE_VERIFICATION].p || e->section[SUIT_LOAD].p;
 }
 
-enum suit_rc suit_plan(const struct suit_envelope *e, const struct suit_facts *facts,
-		       struct suit_plan *ret)
+static enum suit_rc plan_run(const struct suit_envelope *e, const struct suit_facts *facts,
+			     struct slots *slots, struct suit_plan *ret)
 {
 	struct suit_plan plan = { .sequence = e->sequence };
-	struct run r = { .e = e, .facts = facts, .plan = &plan };
+	struct run r = { .e = e, .facts = facts, .plan = &plan, .slots = slots };
 
 	if (beyond(e))
 		return SUIT_UNSUPPORTED;
@@ -254,30 +278,57 @@ enum suit_rc suit_plan(const struct suit_envelope *e, const struct suit_facts *f
 		rc = run_section(&r, SUIT_VALIDATE);
 	if (rc == SUIT_OK && !r.matched)
 		rc = SUIT_MISSING;
-	if (rc == SUIT_OK)
-		*ret = plan;
-	return rc;
+	if (rc != SUIT_OK)
+		return rc;
+	plan.slot = plan.slot_matters ? facts->slot : 0;
+	*ret = plan;
+	return SUIT_OK;
+}
+
+enum suit_rc suit_plan(const struct suit_envelope *e, const struct suit_facts *facts,
+		       struct suit_plan *ret)
+{
+	return plan_run(e, facts, NULL, ret);
+}
+
+/* One plan for each slot number that was asked for; asking may bring up more of them. */
+static enum suit_rc plan_slots(const struct suit_envelope *e, struct slots *slots,
+			       struct suit_plan ret[SUIT_SLOTS_MAX], size_t *ret_count)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < slots->count; i++) {
+		struct suit_facts facts = { .slot = slots->number[i] };
+		enum suit_rc rc = plan_run(e, &facts, slots, &ret[count]);
+
+		if (rc == SUIT_OK)
+			count++;
+		else if (rc != SUIT_CONDITION)
+			return rc;
+	}
+	if (slots->too_many)
+		return SUIT_TOO_LARGE;
+	if (count == 0)
+		return SUIT_MISSING;
+	*ret_count = count;
+	return SUIT_OK;
 }
 
 enum suit_rc suit_plan_all(const struct suit_envelope *e, struct suit_plan ret[SUIT_SLOTS_MAX],
 			   size_t *ret_count)
 {
-	size_t count = 0;
+	/* A slot that no manifest names: every alternative is asked, and none should hold. */
+	struct suit_facts nowhere = { .slot = UINT64_MAX };
+	struct slots slots = { 0 };
+	struct suit_plan plan;
+	enum suit_rc rc = plan_run(e, &nowhere, &slots, &plan);
 
-	for (uint64_t slot = 0; slot < SUIT_SLOTS_MAX; slot++) {
-		struct suit_facts facts = { .slot = slot };
-		enum suit_rc rc = suit_plan(e, &facts, &ret[count]);
-
-		if (rc == SUIT_CONDITION)
-			continue;
-		if (rc != SUIT_OK)
-			return rc;
-		count++;
-		if (!ret[count - 1].slot_matters)
-			break;
+	if (rc == SUIT_OK && slots.count == 0) {
+		ret[0] = plan;
+		*ret_count = 1;
+		return SUIT_OK;
 	}
-	if (count == 0)
-		return SUIT_MISSING;
-	*ret_count = count;
-	return SUIT_OK;
+	if (rc == SUIT_OK)
+		return SUIT_UNSUPPORTED;
+	return rc == SUIT_CONDITION ? plan_slots(e, &slots, ret, ret_count) : rc;
 }

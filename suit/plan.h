@@ -28,7 +28,8 @@ struct suit_plan {
 /* SUIT_CONDITION when it is not for this device or slot. */
 enum suit_rc suit_plan(const struct suit_envelope *e, const struct suit_facts *facts,
 		       struct suit_plan *ret) SUIT_MUST_CHECK;
-/* Every outcome that differs, over all slots below SUIT_SLOTS_MAX: what the server must hold.
- */
+/* The plan of every slot that the manifest names (at most SUIT_SLOTS_MAX), or the only one when
+ * slots do not matter: what the server must hold.  SUIT_UNSUPPORTED when it would also install
+ * into slots that it does not name. */
 enum suit_rc suit_plan_all(const struct suit_envelope *e, struct suit_plan ret[SUIT_SLOTS_MAX],
 			   size_t *ret_count) SUIT_MUST_CHECK;

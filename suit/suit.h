@@ -70,3 +70,8 @@ static inline bool suit_bytes_equal(struct suit_bytes a, struct suit_bytes b)
 {
 	return a.n == b.n && (a.n == 0 || __builtin_memcmp(a.p, b.p, a.n) == 0);
 }
+
+static inline bool suit_digest_equal(const struct suit_digest *a, const struct suit_digest *b)
+{
+	return __builtin_memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}

@@ -50,6 +50,16 @@ static inline bool is_str(const char *got, const char *wanted, const char *name)
 	return passed;
 }
 
+static inline bool is_bytes(const void *got, size_t got_n, const void *wanted, size_t wanted_n,
+			    const char *name)
+{
+	bool same = got_n == wanted_n && (got_n == 0 || memcmp(got, wanted, got_n) == 0);
+	bool passed = tap_ok(same, "%s", name);
+	if (!passed)
+		printf("# got %zu bytes, wanted %zu\n", got_n, wanted_n);
+	return passed;
+}
+
 /* A test that cannot run here says why. */
 static inline void tap_skip(const char *name, const char *reason)
 {
