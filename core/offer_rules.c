@@ -126,37 +126,43 @@ int offer_reasons(const struct offer_facts *f, struct offer_reason *ret)
 	return n;
 }
 
-/* 1 when the component is on one of its digests, 0 when on another, -1 when none is about it.
- */
-static int component_fits(const char *name, const struct component *have,
-			  const struct release_installed *installed, int installed_count)
+const struct component *component_find(const struct component *components, int component_count,
+				       const char *name, size_t name_size)
 {
-	int fits = -1;
-
-	for (int i = 0; i < installed_count; i++) {
-		if (strcmp(installed[i].component, name) != 0)
-			continue;
-		if (fits < 0)
-			fits = 0;
-		if (have && have->has_digest &&
-		    digest_equal(&have->digest, &installed[i].digest))
-			fits = 1;
-	}
-	return fits;
+	for (int i = 0; i < component_count; i++)
+		if (strlen(components[i].name) == name_size &&
+		    memcmp(components[i].name, name, name_size) == 0)
+			return &components[i];
+	return NULL;
 }
 
-bool offer_runs_installed(const struct component *components, int component_count,
-			  const struct release_installed *installed, int installed_count)
+static bool digest_is_installed(const struct component *have, const struct release *release)
 {
-	for (int i = 0; i < installed_count; i++) {
-		const struct component *have = NULL;
+	for (int i = 0; have->has_digest && i < release->installed_count; i++)
+		if (strcmp(release->installed[i].component, have->name) == 0 &&
+		    digest_equal(&release->installed[i].digest, &have->digest))
+			return true;
+	return false;
+}
 
-		for (int k = 0; k < component_count; k++)
-			if (strcmp(components[k].name, installed[i].component) == 0)
-				have = &components[k];
-		if (component_fits(installed[i].component, have, installed, installed_count) !=
-		    1)
+static bool version_is_installed(const struct component *have, const struct release *release)
+{
+	return have->version && strcmp(have->version, release->version) == 0;
+}
+
+bool offer_runs_release(const struct component *components, int component_count,
+			const struct release *release, enum class_confirm confirm)
+{
+	const char *name = release->components;
+
+	while (*name) {
+		size_t size = strcspn(name, ",");
+		const struct component *have =
+			component_find(components, component_count, name, size);
+		if (!have || !(confirm == CONFIRM_VERSION ? version_is_installed(have, release)
+							  : digest_is_installed(have, release)))
 			return false;
+		name += size + (name[size] == ',');
 	}
-	return installed_count > 0;
+	return release->components[0] != '\0';
 }

@@ -50,6 +50,11 @@ enum offer_verdict offer_decide(const struct offer_facts *f);
 /* All checks in order; ret has room for OFFER_CHECKS_MAX.  Returns their number. */
 int offer_reasons(const struct offer_facts *f, struct offer_reason *ret);
 
-/* True when every component that the digests are about is on one of them. */
-bool offer_runs_installed(const struct component *components, int component_count,
-			  const struct release_installed *installed, int installed_count);
+/* Does the device prove that it runs the release: by the installed digest of each component of
+ * the release, or by its version where the class says so? */
+bool offer_runs_release(const struct component *components, int component_count,
+			const struct release *release, enum class_confirm confirm);
+
+/* The device's component with this name (of name_size bytes), or NULL. */
+const struct component *component_find(const struct component *components, int component_count,
+				       const char *name, size_t name_size);

@@ -1,0 +1,25 @@
+/* Offers: what a device is told when it asks. */
+#pragma once
+
+#include "core/call.h"
+#include "core/offer_rules.h"
+#include "core/roster.h"
+#include "db/offer_store.h"
+#include "db/registration_store.h"
+
+struct offer {
+	bool has_job;
+	int64_t job_id;
+	int32_t attempt;
+	const struct roster_release *release; /* set with has_job */
+};
+
+/* The device's open job; else the first running campaign that may offer itself makes one; else
+ * nothing.  The actor is the device. */
+enum rc offer_next(struct call *c, struct offer *ret) MUST_CHECK;
+/* What the roster knows: RC_RETRY when the database must be asked. */
+enum rc offer_from_memory(const struct roster_device *d, struct offer *ret) MUST_CHECK;
+
+/* Gathers what the decision needs, about one device and one campaign. */
+enum rc offer_gather(struct call *c, const struct device_row *device,
+		     const struct offer_row *row, struct offer_facts *ret) MUST_CHECK;

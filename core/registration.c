@@ -1,0 +1,161 @@
+/* Registrations.  This is where an update is proved: by a digest of the release under a new
+ * boot id, and by nothing else. */
+
+#include "core/registration.h"
+
+#include "base/hash.h"
+#include "core/core.h"
+#include "core/job.h"
+#include "core/offer_rules.h"
+#include "core/outbox.h"
+#include "core/roster_update.h"
+#include "core/version.h"
+#include "db/offer_store.h"
+#include "db/registration_store.h"
+
+#include <string.h>
+
+static uint64_t digest_head(const struct digest *d)
+{
+	uint64_t head = 0;
+
+	for (int i = 0; i < 8; i++)
+		head = head << 8 | d->b[i];
+	return head;
+}
+
+bool registration_is_known(const struct roster_device *d, const struct digest *digest)
+{
+	struct roster_view v;
+
+	roster_view(d, &v);
+	return v.lifecycle == DEVICE_ACTIVE && v.registration != 0 &&
+	       v.registration == digest_head(digest);
+}
+
+struct registration_hook {
+	struct roster_device *device;
+	uint64_t registration;
+};
+
+static void roster_follow(struct core *core, void *arg)
+{
+	const struct registration_hook *hook = arg;
+
+	(void)core;
+	roster_set_registration(hook->device, hook->registration);
+}
+
+static void follow_after_commit(struct call *c, const struct digest *digest)
+{
+	struct registration_hook *hook = arena_new(c->mem, struct registration_hook);
+
+	*hook = (struct registration_hook){ c->actor.device, digest_head(digest) };
+	call_after_commit(c, roster_follow, hook);
+}
+
+/* --- jobs --- */
+
+/* Can a boot change it at all? */
+static bool boot_matters(enum job_state s)
+{
+	return job_state_is_open(s) || s == JOB_SUCCEEDED || s == JOB_SILENT || s == JOB_FAILED;
+}
+
+static bool runs_old(const struct registration *in, const struct job *job)
+{
+	static const struct digest unknown;
+	const struct component *have =
+		component_find(in->components, in->component_count, job->component,
+			       strcspn(job->component, ","));
+
+	return have && have->has_digest && !digest_equal(&job->from_digest, &unknown) &&
+	       digest_equal(&job->from_digest, &have->digest);
+}
+
+static enum rc judge_job(struct call *c, const struct registration *in,
+			 const struct job_row *row)
+{
+	struct offer_row release = { 0 };
+	struct job_step step;
+
+	enum rc rc =
+		offer_store_release(c->db, c->tenant, &row->job.release_id, c->mem, &release);
+	if (rc != RC_OK)
+		return rc == RC_NOT_FOUND ? call_fail(c, ERR_INTERNAL, "the release is gone")
+					  : rc;
+	struct job_boot boot = {
+		.new_boot = !bytes_equal(in->boot_id, row->job.boot_id),
+		.runs_release = offer_runs_release(in->components, in->component_count,
+						   &release.release, release.confirm),
+		.runs_old = runs_old(in, &row->job),
+		.campaign_active = row->campaign_state == CAMPAIGN_RUNNING ||
+				   row->campaign_state == CAMPAIGN_PAUSED,
+		.max_attempts = row->max_attempts,
+		.last_job = in->last_job,
+		.last_attempt = in->last_attempt,
+		.last_outcome = (enum job_state)in->last_outcome,
+		.last_text = in->last_text,
+	};
+	job_on_boot(&row->job, &boot, &step);
+	return job_apply(c, row, &step, in->boot_id);
+}
+
+static enum rc judge_jobs(struct call *c, const struct registration *in)
+{
+	struct job_row *rows;
+	int n;
+
+	enum rc rc = job_store_lock_device(c->db, c->tenant, &c->actor.id, c->mem, &rows, &n);
+	for (int i = 0; rc == RC_OK && i < n; i++)
+		if (boot_matters(rows[i].job.state))
+			rc = judge_job(c, in, &rows[i]);
+	return rc;
+}
+
+/* --- the registration itself --- */
+
+static enum rc store(struct call *c, const struct registration *in, const struct digest *digest)
+{
+	struct bytes keys[COMPONENTS_MAX] = { 0 };
+
+	for (int i = 0; i < in->component_count; i++)
+		if (in->components[i].version &&
+		    version_key(in->components[i].version, c->mem, &keys[i]) != RC_OK)
+			keys[i] = (struct bytes){ 0 };
+	enum rc rc = registration_store_put(c->db, c->tenant, c->mem,
+					    &(struct registration_put){
+						    .device_id = &c->actor.id,
+						    .registration = in,
+						    .digest = digest,
+						    .version_keys = keys,
+						    .now = c->now,
+					    });
+	if (rc == RC_UNPROCESSABLE)
+		return call_fail(c, ERR_VALIDATION,
+				 "the device would have too many attributes");
+	return rc;
+}
+
+enum rc registration_commit(struct call *c, const struct registration *in,
+			    const struct digest *digest)
+{
+	struct device_row device;
+	struct uuid named;
+
+	device_id_derive(c->core->tenant_secret, in->endpoint, &named);
+	if (!uuid_equal(&named, &c->actor.id))
+		return call_fail(c, ERR_DENIED, "the credential is another device's");
+	enum rc rc = registration_store_lock(c->db, c->tenant, &c->actor.id, c->mem, &device);
+	if (rc == RC_NOT_FOUND || (rc == RC_OK && device.lifecycle == DEVICE_REVOKED))
+		return call_fail(c, ERR_REVOKED, "the device is not known any more");
+	if (rc != RC_OK)
+		return rc;
+	follow_after_commit(c, digest);
+	if (device.lifecycle == DEVICE_ACTIVE && digest_equal(&device.registration, digest))
+		return RC_OK;
+	rc = store(c, in, digest);
+	if (rc == RC_OK)
+		rc = judge_jobs(c, in);
+	return rc == RC_OK ? outbox_device(c, &c->actor.id) : rc;
+}

@@ -1,0 +1,13 @@
+/* A device registers: what it says of itself is stored, and what that proves about its jobs. */
+#pragma once
+
+#include "base/model/device.h"
+#include "core/call.h"
+
+/* Was exactly this registration (by the SHA-256 of its body) committed last? */
+bool registration_is_known(const struct roster_device *d, const struct digest *digest);
+
+/* The actor is the device; ERR_DENIED when the registration carries another name.  An equal
+ * registration changes nothing. */
+enum rc registration_commit(struct call *c, const struct registration *in,
+			    const struct digest *digest) MUST_CHECK;
