@@ -11,7 +11,11 @@ WARN := -Wall -Wextra -Wshadow -Wswitch-enum -Wstrict-prototypes -Wmissing-proto
 ifneq (,$(findstring gcc,$(shell $(CC) --version 2>/dev/null | head -n 1)))
 WARN += -Wjump-misses-init
 endif
-HARDEN := -fstack-protector-strong -fPIE -ftrivial-auto-var-init=zero -fno-strict-aliasing
+HARDEN := -fstack-protector-strong -fPIE -fno-strict-aliasing
+# clang 14 has it behind another option only.
+ifneq (,$(findstring gcc,$(shell $(CC) --version 2>/dev/null | head -n 1)))
+HARDEN += -ftrivial-auto-var-init=zero
+endif
 ifeq ($(SAN),)
 HARDEN += -D_FORTIFY_SOURCE=2 -O2
 else

@@ -10,7 +10,8 @@
 
 static int tap_count, tap_failed;
 
-static inline bool tap_vcheck(bool passed, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static inline bool tap_vcheck(bool passed,
+								    const char *fmt, va_list ap)
 {
 	printf("%sok %d - ", passed ? "" : "not ", ++tap_count);
 	vprintf(fmt, ap);
