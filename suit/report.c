@@ -27,6 +27,22 @@ static enum suit_rc reference(struct scbor *c, struct suit_report *r)
 	return suit_digest_read(digest, &r->manifest_digest);
 }
 
+/* [[dependency indexes], section, offset, component index, {measured parameters}] */
+static void record(struct scbor *c, struct suit_record *ret)
+{
+	if (scbor_array(c, 5) != 5)
+		c->bad = true;
+	size_t dependencies = scbor_array(c, SUIT_DEPTH_MAX);
+	for (size_t i = 0; i < dependencies; i++)
+		scbor_uint(c);
+	ret->section = scbor_uint(c);
+	ret->offset = scbor_uint(c);
+	ret->component = scbor_uint(c);
+	if (scbor_peek(c) != SCBOR_MAP)
+		c->bad = true;
+	scbor_any(c);
+}
+
 /* true, or { 5: code, 6: record, 7: reason } */
 static enum suit_rc result(struct scbor *c, struct suit_report *r)
 {
@@ -45,7 +61,7 @@ static enum suit_rc result(struct scbor *c, struct suit_report *r)
 		if (key == KEY_CODE)
 			r->result_code = scbor_int(c);
 		else if (key == KEY_RECORD)
-			scbor_any(c);
+			record(c, &r->failed);
 		else if (key == KEY_REASON)
 			r->reason = scbor_uint(c);
 		else
@@ -81,18 +97,21 @@ static enum suit_rc value(struct scbor *c, uint64_t key, struct suit_report *r)
 enum suit_rc suit_report_decode(struct suit_bytes bytes, struct suit_report *ret)
 {
 	struct suit_report r = { 0 };
-	struct scbor_order order = { 0 };
 	struct scbor c;
 	unsigned required = 0;
+	uint64_t seen = 0;
 
 	if (bytes.n > SUIT_ENVELOPE_MAX)
 		return SUIT_TOO_LARGE;
 	scbor_init(&c, bytes);
 	size_t n = scbor_map(&c, 5);
 	for (size_t i = 0; i < n; i++) {
-		const uint8_t *start = c.p;
 		uint64_t key = scbor_uint(&c);
-		scbor_key(&c, &order, start);
+		/* Senders write the reference first, so the order is free here; repeats are
+		 * not. */
+		if (seen & (UINT64_C(1) << (key % 64)))
+			return SUIT_MALFORMED;
+		seen |= UINT64_C(1) << (key % 64);
 		if (!scbor_ok(&c))
 			return SUIT_MALFORMED;
 		enum suit_rc rc = value(&c, key, &r);
@@ -108,10 +127,19 @@ enum suit_rc suit_report_decode(struct suit_bytes bytes, struct suit_report *ret
 	return SUIT_OK;
 }
 
+static void put_record(struct scbor_out *o, const struct suit_record *r)
+{
+	scbor_put_array(o, 5);
+	scbor_put_array(o, 0);
+	scbor_put_uint(o, r->section);
+	scbor_put_uint(o, r->offset);
+	scbor_put_uint(o, r->component);
+	scbor_put_map(o, 0);
+}
+
 static void put_result(struct scbor_out *o, const struct suit_report *r)
 {
-	static const uint8_t yes[] = { 0xf5 },
-			     no_record[] = { 0x85, 0x80, 0x07, 0x00, 0x00, 0xa0 };
+	static const uint8_t yes[] = { 0xf5 };
 
 	if (r->success) {
 		scbor_put_raw(o, (struct suit_bytes){ yes, sizeof(yes) });
@@ -121,7 +149,7 @@ static void put_result(struct scbor_out *o, const struct suit_report *r)
 	scbor_put_int(o, KEY_CODE);
 	scbor_put_int(o, r->result_code);
 	scbor_put_int(o, KEY_RECORD);
-	scbor_put_raw(o, (struct suit_bytes){ no_record, sizeof(no_record) });
+	put_record(o, &r->failed);
 	scbor_put_int(o, KEY_REASON);
 	scbor_put_uint(o, r->reason);
 }
