@@ -150,7 +150,8 @@ static enum suit_rc verify_noisily(const struct suit_key *key, enum suit_alg alg
 								      : SUIT_SIGNATURE;
 }
 
-/* Errors must not stay in the thread's queue: a TLS session of the same thread would find them. */
+/* Errors must not stay in the thread's queue: a TLS session of the same thread would find them.
+ */
 static enum suit_rc verify(const struct suit_key *key, enum suit_alg alg,
 			   const struct suit_message *m, struct suit_bytes signature)
 {
@@ -291,6 +292,15 @@ enum suit_rc suit_key_from_spki(struct suit_bytes der, struct suit_key **ret)
 		return SUIT_KEY;
 	}
 	return key_wrap(pkey, false, ret);
+}
+
+enum suit_rc suit_key_from_cose(struct suit_bytes key, struct suit_key **ret)
+{
+	uint8_t spki[SUIT_SPKI_MAX];
+	size_t n = 0;
+	enum suit_rc rc = suit_cose_key_to_spki(key, spki, &n);
+
+	return rc == SUIT_OK ? suit_key_from_spki((struct suit_bytes){ spki, n }, ret) : rc;
 }
 
 void suit_key_free(struct suit_key *key)

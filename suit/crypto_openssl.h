@@ -1,12 +1,12 @@
 /* The OpenSSL 3 backend and key files.  The only part of suit/ that allocates. */
 #pragma once
 
+#include "suit/cose_key.h"
 #include "suit/crypto.h"
 
 extern const struct suit_crypto suit_crypto_openssl;
 
 #define SUIT_PEM_MAX  2048
-#define SUIT_SPKI_MAX 128 /* SubjectPublicKeyInfo of P-256 or Ed25519, DER */
 #define SUIT_KID_SIZE 8
 
 enum suit_key_type { SUIT_KEY_P256 = 1, SUIT_KEY_ED25519 = 2 };
@@ -19,6 +19,8 @@ enum suit_rc suit_key_from_private_pem(struct suit_bytes pem, const char *passph
 enum suit_rc suit_key_from_public_pem(struct suit_bytes pem,
 				      struct suit_key **ret) SUIT_MUST_CHECK;
 enum suit_rc suit_key_from_spki(struct suit_bytes der, struct suit_key **ret) SUIT_MUST_CHECK;
+/* A public key as COSE_Key (suit/cose_key.h). */
+enum suit_rc suit_key_from_cose(struct suit_bytes key, struct suit_key **ret) SUIT_MUST_CHECK;
 void suit_key_free(struct suit_key *key);
 
 enum suit_key_type suit_key_type(const struct suit_key *key);
