@@ -59,7 +59,9 @@ struct req {
 	enum format format; /* of the body */
 	enum format accept; /* FORMAT_NONE: anything */
 	struct bytes body;
-	struct image_upload *upload; /* streamed body of a route with .streams, else NULL */
+	struct image_upload *upload; /* streamed body of a route with .streams, else NULL; the
+					dispatcher commits it under the digest in the path */
+	int64_t uploaded_size;       /* bytes, when that has happened */
 	const char *if_match;        /* HTTP, entity tag without quotes, or NULL */
 	const char *if_none_match;
 	const char *idempotency_key;

@@ -65,3 +65,22 @@ enum rc route_find(struct req *req)
 	}
 	return path_known ? RC_METHOD : RC_NOT_FOUND;
 }
+
+static const char *const method_names[] = {
+	[METHOD_GET] = "GET",       [METHOD_POST] = "POST",   [METHOD_PUT] = "PUT",
+	[METHOD_DELETE] = "DELETE", [METHOD_PATCH] = "PATCH",
+};
+
+const char *route_allow(const struct req *req)
+{
+	const char *allow = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		const char *params[REQ_PARAMS_MAX];
+
+		if ((routes[i].via & req->via) && path_fits(routes[i].path, req, params))
+			allow = arena_printf(req->mem, "%s%s%s", allow, *allow ? ", " : "",
+					     method_names[routes[i].method]);
+	}
+	return allow;
+}

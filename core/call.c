@@ -1,0 +1,69 @@
+/* The call: errors in words, and what runs after its commit. */
+
+#include "core/call.h"
+
+#define FIELDS_MAX 32 /* more wrong fields than this are not told one by one */
+
+struct call_hook {
+	struct call_hook *next;
+	void (*fn)(struct core *core, void *arg);
+	void *arg;
+};
+
+enum rc call_fail(struct call *c, enum err e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	c->detail = arena_vprintf(c->mem, fmt, ap);
+	va_end(ap);
+	c->err = e;
+	return err_rc(e);
+}
+
+enum rc call_field(struct call *c, const char *pointer, const char *fmt, ...)
+{
+	struct call_field **end = &c->fields;
+	int count = 0;
+
+	c->err = ERR_VALIDATION;
+	for (; *end; end = &(*end)->next)
+		count++;
+	if (count == FIELDS_MAX)
+		return err_rc(ERR_VALIDATION);
+
+	struct call_field *f = arena_new(c->mem, struct call_field);
+	va_list ap;
+	va_start(ap, fmt);
+	f->detail = arena_vprintf(c->mem, fmt, ap);
+	va_end(ap);
+	f->pointer = arena_text(c->mem, pointer);
+	*end = f;
+	return err_rc(ERR_VALIDATION);
+}
+
+void call_after_commit(struct call *c, void (*fn)(struct core *core, void *arg), void *arg)
+{
+	struct call_hook **end = &c->hooks;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = arena_new(c->mem, struct call_hook);
+	(*end)->fn = fn;
+	(*end)->arg = arg;
+}
+
+void call_run_hooks(struct call *c)
+{
+	for (struct call_hook *h = c->hooks; h; h = h->next)
+		h->fn(c->core, h->arg);
+	c->hooks = NULL;
+}
+
+void call_clear(struct call *c)
+{
+	c->err = ERR_NONE;
+	c->detail = NULL;
+	c->fields = NULL;
+	c->hooks = NULL;
+}
