@@ -29,7 +29,6 @@ enum {
 	DELETE_COMPONENTS,
 	DELETE_SEEN,
 	DELETE_SESSION,
-	BUSY,
 };
 
 static const struct db_stmt stmts[] = {
@@ -74,8 +73,6 @@ static const struct db_stmt stmts[] = {
 						"tenant_id = $1 AND device_id = $2" },
 	[DELETE_SESSION] = { "device_delete_session", "DELETE FROM device_session WHERE "
 						      "tenant_id = $1 AND device_id = $2" },
-	[BUSY] = { "device_busy", "SELECT EXISTS (SELECT 1 FROM slot WHERE tenant_id = $1 "
-				  "AND device_id = $2) AS busy" },
 };
 DB_STMTS(stmts)
 
@@ -276,18 +273,5 @@ enum rc device_store_delete(struct db *db, int32_t tenant, const struct uuid *de
 		return RC_STALE;
 	for (int i = DELETE_COMPONENTS; rc == RC_OK && i <= DELETE_SESSION; i++)
 		rc = db_run(db, &stmts[i], &parts, NULL);
-	return rc;
-}
-
-enum rc device_store_busy(struct db *db, int32_t tenant, const struct uuid *device_id,
-			  bool *ret)
-{
-	struct db_args a = { 0 };
-	CLEAN(rows) struct db_rows *rows = NULL;
-
-	arg_device(&a, tenant, device_id);
-	enum rc rc = db_run(db, &stmts[BUSY], &a, &rows);
-	if (rc == RC_OK)
-		*ret = db_row_bool(rows, 0, "busy");
 	return rc;
 }

@@ -68,6 +68,3 @@ enum rc device_store_revoke(struct db *db, int32_t tenant,
  * given. */
 enum rc device_store_delete(struct db *db, int32_t tenant, const struct uuid *device_id,
 			    int64_t revision) MUST_CHECK;
-/* Has it an open job? */
-enum rc device_store_busy(struct db *db, int32_t tenant, const struct uuid *device_id,
-			  bool *ret) MUST_CHECK;
