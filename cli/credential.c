@@ -8,6 +8,8 @@
 #include "cli/csr.h"
 #include "cli/file.h"
 
+#include <string.h>
+
 #define CSR_FILE_MAX 16384
 
 /* What a new credential needs before the call, and leaves behind after it. */
@@ -90,6 +92,18 @@ static enum exit_code keep_psk(struct cli *c, const struct credential *cr, const
 	return code;
 }
 
+/* The certificate and its issuer: what the device sends.  The root is left out; who checks the
+ * device has it. */
+static const char *with_issuer(struct arena *mem, const char *pem, const char *chain)
+{
+	static const char end[] = "-----END CERTIFICATE-----\n";
+	const char *issuer_end = chain ? strstr(chain, end) : NULL;
+	if (!issuer_end)
+		return pem;
+	return arena_printf(mem, "%s%.*s", pem,
+			    (int)(issuer_end - chain) + (int)sizeof(end) - 1, chain);
+}
+
 static enum exit_code keep_certificate(struct cli *c, const struct credential *cr,
 				       const json_t *answer)
 {
@@ -102,7 +116,8 @@ static enum exit_code keep_certificate(struct cli *c, const struct credential *c
 			fputs(pem, c->out.to);
 		return EXIT_DONE;
 	}
-	enum exit_code code = file_write_new(cr->crt_path, bytes_of(pem), 0644);
+	enum exit_code code =
+		file_write_new(cr->crt_path, bytes_of(with_issuer(c->mem, pem, chain)), 0644);
 	if (code == EXIT_DONE && cr->ca_path && chain && !file_exists(cr->ca_path))
 		code = file_write_new(cr->ca_path, bytes_of(chain), 0644);
 	if (code == EXIT_DONE && cr->key_path)
