@@ -1,7 +1,9 @@
 # Muster.  `make demo` shows it; `make check` proves it; docs/CONTRIBUTING.md explains the rest.
 
 BUILD   ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PREFIX  ?= /usr
 DESTDIR ?=
 SAN     ?=
@@ -61,7 +63,8 @@ all: $(PROGRAMS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The migrations, embedded: one array of name, text and SHA-256.
 SCHEMA := $(sort $(wildcard db/schema/*.sql))
