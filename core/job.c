@@ -2,7 +2,9 @@
 
 #include "core/job.h"
 
+#include "core/audit.h"
 #include "core/core.h"
+#include "core/event.h"
 #include "core/outbox.h"
 #include "core/roster_update.h"
 #include "db/slot_store.h"
@@ -24,10 +26,12 @@ static void roster_follow(struct core *core, void *arg)
 
 	if (!d)
 		return;
-	if (hook->release)
+	if (hook->release) {
 		roster_set_job(d, hook->job_id, hook->attempt, hook->release);
-	else
-		roster_clear_job(d, hook->job_id);
+		return;
+	}
+	roster_clear_job(d, hook->job_id);
+	roster_wake_device(core->roster, d);
 }
 
 static void follow_after_commit(struct call *c, const struct job *job,
@@ -46,6 +50,21 @@ static struct tally_key tally_of(const struct call *c, const struct job *job)
 	return (struct tally_key){ job->campaign_id, job->stage, c->shard };
 }
 
+static enum rc tell(struct call *c, const struct job *job, const char *text)
+{
+	struct event event = {
+		.device_id = job->device_id,
+		.kind = EVENT_JOB,
+		.campaign_id = job->campaign_id,
+		.job_id = job->job_id,
+		.detail = audit_detail(c->mem, "state", job_state_name(job->state), "cause",
+				       job->cause ? job_cause_name(job->cause) : NULL, "text",
+				       text && text[0] ? text : NULL, NULL),
+	};
+
+	return event_add(c, &event);
+}
+
 enum rc job_open(struct call *c, struct job *job, const struct roster_release *release)
 {
 	struct tally_key key = tally_of(c, job);
@@ -60,6 +79,8 @@ enum rc job_open(struct call *c, struct job *job, const struct roster_release *r
 							   job->job_id, job->campaign_id });
 	if (rc == RC_OK)
 		rc = tally_store_add(c->db, c->tenant, &key, job->state);
+	if (rc == RC_OK)
+		rc = tell(c, job, NULL);
 	if (rc != RC_OK || !open)
 		return rc;
 	follow_after_commit(c, job, release);
@@ -116,6 +137,8 @@ enum rc job_apply(struct call *c, const struct job_row *row, const struct job_st
 		rc = slot_store_release(c->db, c->tenant, &to.device_id, to.job_id);
 	if (rc == RC_OK && from->state != to.state)
 		rc = tally_store_move(c->db, c->tenant, &key, from->state, to.state);
+	if (rc == RC_OK && from->state != to.state)
+		rc = tell(c, &to, step->text);
 	return rc == RC_OK ? announce(c, from, &to) : rc;
 }
 

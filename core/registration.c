@@ -4,7 +4,9 @@
 #include "core/registration.h"
 
 #include "base/hash.h"
+#include "core/audit.h"
 #include "core/core.h"
+#include "core/event.h"
 #include "core/job.h"
 #include "core/offer_rules.h"
 #include "core/outbox.h"
@@ -137,6 +139,19 @@ static enum rc store(struct call *c, const struct registration *in, const struct
 	return rc;
 }
 
+static enum rc tell(struct call *c, const struct registration *in,
+		    const struct device_row *before)
+{
+	bool booted = !bytes_equal(in->boot_id, before->boot_id);
+	struct event event = {
+		.device_id = c->actor.id,
+		.kind = booted ? EVENT_BOOTED : EVENT_REGISTERED,
+		.detail = audit_detail(c->mem, "boot", hex_encode(c->mem, in->boot_id), NULL),
+	};
+
+	return event_add(c, &event);
+}
+
 enum rc registration_commit(struct call *c, const struct registration *in,
 			    const struct digest *digest)
 {
@@ -155,6 +170,8 @@ enum rc registration_commit(struct call *c, const struct registration *in,
 	if (device.lifecycle == DEVICE_ACTIVE && digest_equal(&device.registration, digest))
 		return RC_OK;
 	rc = store(c, in, digest);
+	if (rc == RC_OK)
+		rc = tell(c, in, &device);
 	if (rc == RC_OK)
 		rc = judge_jobs(c, in);
 	return rc == RC_OK ? outbox_device(c, &c->actor.id) : rc;

@@ -18,6 +18,7 @@ struct load {
 	uint64_t writes; /* the roster's write counter when the read began */
 	uint32_t number;
 	bool full;
+	bool ready; /* there may be sessions to wake */
 };
 
 static bool load_psk(struct load *load, const struct roster_row *row, struct bytes *ret)
@@ -30,13 +31,20 @@ static bool load_psk(struct load *load, const struct roster_row *row, struct byt
 	return unseal(key, PSK_CONTEXT, row->psk_sealed, load->mem, ret) == RC_OK;
 }
 
+/* What a row changed that somebody else must hear of. */
+struct changes {
+	bool credential, offer;
+};
+
 /* The open job, as far as its release is known here; else the device is sent to the database.
  */
-static void load_job(struct roster_device *d, const struct roster_row *row)
+static void load_job(struct roster_device *d, const struct roster_row *row, struct changes *ret)
 {
 	const struct roster_release *release =
 		row->job_id ? roster_release_find(d->roster, &row->release_id) : NULL;
 
+	ret->offer = ENTRY_LOAD(d, job_id) != row->job_id ||
+		     (row->exposed && !ENTRY_LOAD(d, maybe_work));
 	ENTRY_STORE(d, job_id, release ? row->job_id : 0);
 	ENTRY_STORE(d, attempt, release ? row->attempt : 0);
 	ENTRY_STORE(d, release, release);
@@ -44,23 +52,23 @@ static void load_job(struct roster_device *d, const struct roster_row *row)
 		entry_set_work(d);
 }
 
-/* True when sessions that were made with an older credential must go. */
-static bool load_entry(struct roster_device *d, const struct roster_row *row, struct bytes psk)
+/* A credential that was replaced ends the sessions that were made with it. */
+static void load_entry(struct roster_device *d, const struct roster_row *row, struct bytes psk,
+		       struct changes *ret)
 {
-	bool replaced = ENTRY_LOAD(d, load) != 0 &&
-			(ENTRY_LOAD(d, credential) != (uint8_t)row->credential ||
-			 !entry_psk_equal(d, psk) ||
-			 (row->lifecycle == DEVICE_REVOKED &&
-			  ENTRY_LOAD(d, lifecycle) != DEVICE_REVOKED));
+	bool revoked =
+		row->lifecycle == DEVICE_REVOKED && ENTRY_LOAD(d, lifecycle) != DEVICE_REVOKED;
 
+	ret->credential = ENTRY_LOAD(d, load) != 0 &&
+			  (revoked || ENTRY_LOAD(d, credential) != (uint8_t)row->credential ||
+			   !entry_psk_equal(d, psk));
 	ENTRY_STORE(d, lifecycle, (uint8_t)row->lifecycle);
 	ENTRY_STORE(d, credential, (uint8_t)row->credential);
 	entry_set_psk(d, psk);
 	ENTRY_STORE(d, registration, row->registration);
 	if (row->seen_at > ENTRY_LOAD(d, last_seen))
 		ENTRY_STORE(d, last_seen, row->seen_at);
-	load_job(d, row);
-	return replaced;
+	load_job(d, row, ret);
 }
 
 static void load_row(void *arg, const struct roster_row *row)
@@ -68,7 +76,7 @@ static void load_row(void *arg, const struct roster_row *row)
 	struct load *load = arg;
 	struct roster_device *d = roster_entry(load->roster, &row->device_id);
 	struct bytes psk;
-	bool replaced = false;
+	struct changes changes = { 0 };
 
 	if (load->full)
 		arena_reset(load->mem);
@@ -76,13 +84,15 @@ static void load_row(void *arg, const struct roster_row *row)
 		return;
 	entry_write_begin(d);
 	if (ENTRY_LOAD(d, stamp) <= load->writes)
-		replaced = load_entry(d, row, psk);
+		load_entry(d, row, psk, &changes);
 	else
 		entry_set_work(d);
 	ENTRY_STORE(d, load, load->number);
 	entry_write_end(d);
-	if (replaced && load->roster->evict)
+	if (changes.credential && load->roster->evict)
 		load->roster->evict(load->roster->evict_arg, d);
+	if (changes.offer && load->ready)
+		roster_wake_device(load->roster, d);
 }
 
 static enum rc load_release(struct load *load, struct db *db, const struct uuid *release_id)
@@ -135,6 +145,7 @@ static void load_begin(struct load *load, struct roster *r, struct arena *mem, b
 		.writes = atomic_load(&r->writes),
 		.number = ++r->loads,
 		.full = full,
+		.ready = roster_ready(r),
 	};
 }
 

@@ -19,10 +19,11 @@ enum { INSERT, GET, LOCK, LIST, ACTIVE, MOVE, HOLD, AUDIENCE, SAMPLE, WRONG, MIS
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "campaign_insert",
 		     "INSERT INTO campaign (tenant_id, campaign_id, name, release_id, target, "
-		     "salt, silent_after_s, max_attempts, created_by, created_at) "
+		     "salt, silent_after_s, max_attempts, created_by, created_at, "
+		     "members) "
 		     "VALUES ($1, $2, $3, $4, $5::jsonb, ARRAY[$6, $7, $8, $9, $10, "
 		     "$11]::bigint[], "
-		     "$12, $13, $14, $15)" },
+		     "$12, $13, $14, $15, $16)" },
 	[GET] = { "campaign_get",
 		  CAMPAIGN_COLUMNS "WHERE c.tenant_id = $1 AND c.campaign_id = $2" },
 	[LOCK] = { "campaign_lock",
@@ -85,6 +86,7 @@ enum rc campaign_store_insert(struct db *db, int32_t tenant, const struct campai
 	db_arg_i64(&a, c->max_attempts);
 	db_arg_uuid(&a, in->created_by);
 	db_arg_i64(&a, c->created_at);
+	db_arg_i64(&a, c->members);
 	enum rc rc = db_run(db, &stmts[INSERT], &a, NULL);
 	for (int i = 0; rc == RC_OK && i < c->stage_count; i++)
 		rc = stage_store_insert(db, tenant, &c->campaign_id, &c->stages[i]);

@@ -15,7 +15,7 @@
 	"AND c.campaign_id = j.campaign_id "
 #define OPEN_STATES "(1, 2, 3, 4, 5, 15)"
 
-enum { LOCK, LOCK_DEVICE, OPEN, DUE, INSERT, MOVE, LIST, OPEN_OF_CAMPAIGN };
+enum { LOCK, LOCK_DEVICE, OPEN, DUE, ANY_DUE, INSERT, MOVE, LIST, OPEN_OF_CAMPAIGN };
 
 static const struct db_stmt stmts[] = {
 	[LOCK] = { "job_lock", "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
@@ -42,6 +42,9 @@ static const struct db_stmt stmts[] = {
 		  "WHERE j.tenant_id = $1 AND j.deadline_at <= $2 "
 		  "AND j.state IN " OPEN_STATES " "
 		  "ORDER BY j.deadline_at LIMIT $3 FOR UPDATE OF j SKIP LOCKED" },
+	[ANY_DUE] = { "job_any_due",
+		      "SELECT EXISTS (SELECT 1 FROM job WHERE tenant_id = $1 "
+		      "AND deadline_at <= $2 AND state IN " OPEN_STATES ") AS due" },
 	[INSERT] = { "job_insert",
 		     "INSERT INTO job (tenant_id, device_id, campaign_id, release_id, "
 		     "component, "
@@ -188,6 +191,19 @@ enum rc job_store_due(struct db *db, int32_t tenant, int64_t now, int limit, str
 	enum rc rc = db_run(db, &stmts[DUE], &a, &rows);
 	if (rc == RC_OK)
 		read_job_rows(rows, mem, ret, ret_count);
+	return rc;
+}
+
+enum rc job_store_any_due(struct db *db, int32_t tenant, int64_t now, bool *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_i64(&a, now);
+	enum rc rc = db_run(db, &stmts[ANY_DUE], &a, &rows);
+	if (rc == RC_OK)
+		*ret = db_row_bool(rows, 0, "due");
 	return rc;
 }
 

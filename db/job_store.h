@@ -32,6 +32,9 @@ enum rc job_store_open(struct db *db, int32_t tenant, const struct uuid *device_
 enum rc job_store_due(struct db *db, int32_t tenant, int64_t now, int limit, struct arena *mem,
 		      struct job_row **ret, int *ret_count) MUST_CHECK;
 
+/* Is there one at all? */
+enum rc job_store_any_due(struct db *db, int32_t tenant, int64_t now, bool *ret) MUST_CHECK;
+
 /* The job's own id is ignored; ret_id is the new one.  RC_CONFLICT when the device has a job of
  * this campaign and component. */
 enum rc job_store_insert(struct db *db, int32_t tenant, const struct job *job,

@@ -1,0 +1,362 @@
+/* The ticker.  Every piece of work under the lease is a transaction of its own that first makes
+ * sure, by the fence, that the lease is still held: a daemon that was stopped and wakes up late
+ * can do no harm. */
+
+#include "core/ticker.h"
+
+#include "base/clean.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/call.h"
+#include "core/campaign_run.h"
+#include "core/job.h"
+#include "core/roster_update.h"
+#include "db/campaign_store.h"
+#include "db/idempotency_store.h"
+#include "db/lease_store.h"
+#include "db/outbox_store.h"
+#include "db/seen_store.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#define INTERVAL_DEFAULT_US (500 * USEC_PER_MS)
+#define LEASE_US            (10 * USEC_PER_SEC)
+#define LEASE_RENEW_US      (2 * USEC_PER_SEC)
+#define FLUSH_US            (5 * USEC_PER_SEC)
+#define FLUSH_BATCH         1000
+#define NODE_US             (10 * USEC_PER_SEC)
+#define PURGE_US            (60 * USEC_PER_SEC)
+#define OUTBOX_KEEP_US      (3600 * USEC_PER_SEC)
+#define PURGE_LIMIT         10000
+#define DUE_BATCH           500
+#define RERUNS_MAX          3
+#define TICKER_SHARD        1000 /* of the tallies: no worker has it */
+
+struct ticker {
+	struct core *core;
+	struct db_pool *pool;
+	struct ticker_options options;
+	struct arena *mem;
+	struct lease lease;
+	bool held;
+	int64_t up_since; /* wall; 0 while the database is away */
+	int64_t flushed_at, renewed_at, node_at, purged_at; /* monotonic */
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	bool stopping;
+};
+
+struct ticker *ticker_create(struct core *core, struct db_pool *pool,
+			     const struct ticker_options *options)
+{
+	struct ticker *t = xcalloc(1, sizeof(*t));
+	pthread_condattr_t attr;
+
+	t->core = core;
+	t->pool = pool;
+	t->options = *options;
+	if (t->options.interval_us <= 0)
+		t->options.interval_us = INTERVAL_DEFAULT_US;
+	t->mem = arena_create();
+	t->lease = (struct lease){ .name = "ticker", .holder = core->node_id };
+	pthread_mutex_init(&t->mutex, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	return t;
+}
+
+void ticker_free(struct ticker *t)
+{
+	if (!t)
+		return;
+	pthread_cond_destroy(&t->changed);
+	pthread_mutex_destroy(&t->mutex);
+	arena_free(t->mem);
+	free(t);
+}
+
+/* --- signs of life: every daemon --- */
+
+static enum rc flush_batch(struct ticker *t, struct db *db, const struct roster_sign *signs,
+			   size_t n)
+{
+	struct uuid *ids = arena_array(t->mem, n, sizeof(*ids));
+	int64_t *times = arena_array(t->mem, n, sizeof(*times));
+
+	for (size_t i = 0; i < n; i++) {
+		ids[i] = signs[i].device_id;
+		times[i] = signs[i].seen_at;
+	}
+	enum rc rc = seen_store_put(db, t->options.tenant, t->mem, ids, times, n);
+	if (rc != RC_OK)
+		roster_give_back_seen(t->core->roster, signs, n);
+	return rc;
+}
+
+static enum rc flush(struct ticker *t, struct db *db)
+{
+	enum rc rc = RC_OK;
+	size_t n = FLUSH_BATCH;
+
+	while (rc == RC_OK && n == FLUSH_BATCH) {
+		arena_reset(t->mem);
+		struct roster_sign *signs = arena_array(t->mem, FLUSH_BATCH, sizeof(*signs));
+		n = roster_take_seen(t->core->roster, signs, FLUSH_BATCH);
+		if (n)
+			rc = flush_batch(t, db, signs, n);
+	}
+	if (rc == RC_OK)
+		t->flushed_at = clock_monotonic();
+	return rc;
+}
+
+static enum rc node_work(struct ticker *t, struct db *db)
+{
+	int64_t now = clock_monotonic();
+	enum rc rc = RC_OK;
+
+	if (now >= t->flushed_at + FLUSH_US)
+		rc = flush(t, db);
+	if (rc != RC_OK || (t->node_at && now < t->node_at + NODE_US))
+		return rc;
+	t->node_at = now;
+	return node_store_seen(db, &t->core->node_id, t->options.node_name, clock_wall());
+}
+
+/* --- work under the lease --- */
+
+typedef enum rc ticker_work(struct ticker *t, struct call *c, const void *arg);
+
+static enum rc run_once(struct ticker *t, struct call *c, ticker_work *work, const void *arg)
+{
+	enum rc rc = db_begin(c->db);
+
+	if (rc == RC_OK)
+		rc = lease_store_guard(c->db, &t->lease);
+	if (rc == RC_OK)
+		rc = work(t, c, arg);
+	if (rc == RC_OK)
+		rc = db_commit(c->db);
+	if (rc == RC_OK)
+		call_run_hooks(c);
+	else
+		db_rollback(c->db);
+	return rc;
+}
+
+/* One transaction, again when it lost a race. */
+static enum rc run(struct ticker *t, struct db *db, ticker_work *work, const void *arg)
+{
+	enum rc rc = RC_RETRY;
+
+	for (int i = 0; i <= RERUNS_MAX && rc == RC_RETRY; i++) {
+		arena_reset(t->mem);
+		struct call c = {
+			.core = t->core,
+			.mem = t->mem,
+			.db = db,
+			.shard = TICKER_SHARD,
+			.tenant = t->options.tenant,
+			.actor = { .kind = ACTOR_SYSTEM },
+			.now = clock_wall(),
+		};
+		rc = run_once(t, &c, work, arg);
+	}
+	return rc;
+}
+
+static enum rc work_campaign(struct ticker *t, struct call *c, const void *arg)
+{
+	const struct uuid *id = arg;
+	bool changed;
+
+	(void)t;
+	enum rc rc = campaign_begin(c, id);
+	return rc == RC_OK ? campaign_judge(c, id, &changed) : rc;
+}
+
+/* A campaign that fails does not hold up the others. */
+static enum rc work_campaigns(struct ticker *t, struct db *db)
+{
+	CLEAN(arena) struct arena *mem = arena_create();
+	struct uuid *ids;
+	int n;
+
+	enum rc rc = campaign_store_active(db, t->options.tenant, mem, &ids, &n);
+	for (int i = 0; rc == RC_OK && i < n; i++) {
+		char text[UUID_TEXT_SIZE];
+		rc = run(t, db, work_campaign, &ids[i]);
+		if (rc != RC_OK && rc != RC_UNAVAILABLE && rc != RC_CONFLICT) {
+			log_error("campaign was not advanced", "campaign",
+				  uuid_format(&ids[i], text), "result", rc_name(rc), "error",
+				  db_error(db));
+			rc = RC_OK;
+		}
+	}
+	return rc;
+}
+
+static enum rc work_deadlines(struct ticker *t, struct call *c, const void *arg)
+{
+	struct job_row *rows;
+	struct job_step step;
+	int n;
+
+	(void)arg;
+	enum rc rc = job_store_due(c->db, c->tenant, c->now, DUE_BATCH, c->mem, &rows, &n);
+	for (int i = 0; rc == RC_OK && i < n; i++) {
+		struct job_clock clock = {
+			.now = c->now,
+			.heard_at = rows[i].heard_at,
+			.up_since = t->up_since,
+			.silent_after = rows[i].silent_after_s * USEC_PER_SEC,
+		};
+		job_on_deadline(&rows[i].job, &clock, &step);
+		rc = job_apply(c, &rows[i], &step, (struct bytes){ 0 });
+	}
+	return rc;
+}
+
+/* Signs of life first: a device is not silent because its sign was not written yet. */
+static enum rc deadlines(struct ticker *t, struct db *db)
+{
+	bool any;
+
+	enum rc rc = job_store_any_due(db, t->options.tenant, clock_wall(), &any);
+	if (rc != RC_OK || !any)
+		return rc;
+	rc = flush(t, db);
+	return rc == RC_OK ? run(t, db, work_deadlines, NULL) : rc;
+}
+
+static enum rc work_purge(struct ticker *t, struct call *c, const void *arg)
+{
+	(void)t;
+	(void)arg;
+	enum rc rc = outbox_store_purge(c->db, c->now - OUTBOX_KEEP_US);
+	if (rc != RC_OK)
+		return rc;
+	return idempotency_store_purge(c->db, c->now - IDEMPOTENCY_KEEP_US, PURGE_LIMIT);
+}
+
+static enum rc purge(struct ticker *t, struct db *db)
+{
+	int64_t now = clock_monotonic();
+
+	if (t->purged_at && now < t->purged_at + PURGE_US)
+		return RC_OK;
+	t->purged_at = now;
+	return run(t, db, work_purge, NULL);
+}
+
+static enum rc renew(struct ticker *t, struct db *db)
+{
+	int64_t now = clock_monotonic(), fence = t->lease.fence;
+
+	if (t->held && now < t->renewed_at + LEASE_RENEW_US)
+		return RC_OK;
+	enum rc rc = lease_store_acquire(db, &t->lease, LEASE_US, &t->held);
+	if (rc != RC_OK)
+		return rc;
+	t->renewed_at = now;
+	if (t->held && t->lease.fence != fence)
+		log_info("this daemon holds the ticker's lease", "fence",
+			 log_i64(t->lease.fence));
+	return RC_OK;
+}
+
+static enum rc lease_work(struct ticker *t, struct db *db)
+{
+	enum rc rc = renew(t, db);
+
+	if (rc != RC_OK || !t->held)
+		return rc;
+	rc = deadlines(t, db);
+	if (rc == RC_OK)
+		rc = work_campaigns(t, db);
+	if (rc == RC_OK)
+		rc = purge(t, db);
+	if (rc == RC_CONFLICT) {
+		log_warn("the ticker's lease was lost");
+		t->held = false;
+		rc = RC_OK;
+	}
+	return rc;
+}
+
+/* --- the thread --- */
+
+enum rc ticker_tick(struct ticker *t)
+{
+	struct db *db;
+
+	enum rc rc = db_acquire(t->pool, USEC_PER_SEC, &db);
+	if (rc != RC_OK) {
+		t->up_since = 0;
+		return rc;
+	}
+	if (!t->up_since)
+		t->up_since = clock_wall();
+	rc = node_work(t, db);
+	if (rc == RC_OK)
+		rc = lease_work(t, db);
+	if (rc != RC_OK) {
+		log_warn("tick failed", "result", rc_name(rc), "error", db_error(db));
+		t->up_since = rc == RC_UNAVAILABLE ? 0 : t->up_since;
+	}
+	db_release(t->pool, db);
+	return rc;
+}
+
+/* Waits for the next tick; false when it is time to stop. */
+static bool wait_tick(struct ticker *t)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	int64_t ns = until.tv_nsec + t->options.interval_us % USEC_PER_SEC * 1000;
+	until.tv_sec += t->options.interval_us / USEC_PER_SEC + ns / 1000000000;
+	until.tv_nsec = ns % 1000000000;
+	pthread_mutex_lock(&t->mutex);
+	while (!t->stopping && pthread_cond_timedwait(&t->changed, &t->mutex, &until) == 0)
+		continue;
+	bool go_on = !t->stopping;
+	pthread_mutex_unlock(&t->mutex);
+	return go_on;
+}
+
+/* What was not written yet, and the lease for another daemon. */
+static void leave(struct ticker *t)
+{
+	struct db *db;
+
+	if (db_acquire(t->pool, USEC_PER_SEC, &db) != RC_OK)
+		return;
+	enum rc rc = flush(t, db);
+	if (rc == RC_OK && t->held)
+		rc = lease_store_release(db, &t->lease);
+	if (rc != RC_OK)
+		log_warn("last signs of life were not written", "result", rc_name(rc));
+	db_release(t->pool, db);
+}
+
+void ticker_run(struct ticker *t)
+{
+	do {
+		enum rc rc = ticker_tick(t);
+		(void)rc; /* said in the log; the next tick tries again */
+	} while (wait_tick(t));
+	leave(t);
+}
+
+void ticker_stop(struct ticker *t)
+{
+	pthread_mutex_lock(&t->mutex);
+	t->stopping = true;
+	pthread_cond_signal(&t->changed);
+	pthread_mutex_unlock(&t->mutex);
+}
