@@ -95,6 +95,15 @@ $(BUILD)/muster: $(BUILD)/cli/main.o $(CLILIB)
 $(BUILD)/muster-%: $(BUILD)/agent/main_%.o $(AGENTLIB) $(SUITLIB)
 	$(CC) $(LDFLAGS) -o $@ $< $(AGENTLIB) $(SUITLIB) $(AGENT_LIBS)
 
+# The agent as firmware of a given version: build/firmware/agent-2.  One whose name ends in -hangs
+# starts and then only sleeps: the demo's bad release.
+$(BUILD)/firmware/version-%.o: agent/version.c agent/version.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -DAGENT_VERSION='"$(patsubst %-hangs,%,$*)"' \
+		$(if $(filter %-hangs,$*),-DAGENT_TEST_NEVER_CONFIRMS=1) -c -o $@ $<
+$(BUILD)/firmware/agent-%: $(BUILD)/firmware/version-%.o $(BUILD)/agent/main_agent.o $(AGENTLIB) $(SUITLIB)
+	$(CC) $(LDFLAGS) -s -o $@ $^ $(AGENT_LIBS)
+
 # Unit tests: one program a file, against everything.
 UNIT_C   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_C))
