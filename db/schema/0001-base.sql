@@ -139,6 +139,7 @@ COMMENT ON COLUMN event.job_id IS 'job, when it is about one';
 COMMENT ON COLUMN event.detail IS 'JSON, small';
 
 CREATE TABLE event_default PARTITION OF event DEFAULT;
+CREATE INDEX event_at ON event (tenant_id, at, seq);
 
 CREATE TABLE outbox (
 	outbox_id bigserial PRIMARY KEY,

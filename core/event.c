@@ -1,0 +1,41 @@
+/* Events: written with what they tell of, read by operators. */
+
+#include "core/event.h"
+
+#include "db/event_store.h"
+
+enum rc event_add(struct call *c, const struct event *event)
+{
+	return event_store_add(c->db, c->tenant, event, c->now);
+}
+
+enum rc event_list(struct call *c, const struct event_filter *f, struct event_item **ret,
+		   int *ret_count)
+{
+	struct event_page page = {
+		.device_id = f->device_id,
+		.after_at = f->after_at,
+		.after_seq = f->after_seq,
+		.limit = f->limit,
+		.mem = c->mem,
+	};
+	struct event_row *rows = NULL;
+	int count = 0;
+
+	/* (since - 1, last possible seq) is just before everything at `since`. */
+	if (f->since > f->after_at) {
+		page.after_at = f->since - 1;
+		page.after_seq = INT64_MAX;
+	}
+	enum rc rc = event_store_list(c->db, c->tenant, &page, &rows, &count);
+	if (rc != RC_OK)
+		return rc;
+
+	struct event_item *items = arena_array(c->mem, (size_t)count, sizeof(*items));
+	for (int i = 0; i < count; i++)
+		items[i] = (struct event_item){ rows[i].event, rows[i].endpoint, rows[i].at,
+						rows[i].seq };
+	*ret = items;
+	*ret_count = count;
+	return RC_OK;
+}

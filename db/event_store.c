@@ -1,0 +1,94 @@
+/* Events: append-only, read by time for one device or for all. */
+
+#include "db/event_store.h"
+
+#include "base/clean.h"
+
+#define EVENT_COLUMNS                                                                          \
+	"e.device_id, d.endpoint, e.at, e.seq, e.kind, e.campaign_id, e.job_id, e.detail "     \
+	"FROM event e LEFT JOIN device d ON d.tenant_id = e.tenant_id AND "                    \
+	"d.device_id = e.device_id "
+
+enum { INSERT, LIST, LIST_DEVICE };
+
+static const struct db_stmt stmts[] = {
+	[INSERT] = { "event_insert",
+		     "INSERT INTO event (tenant_id, device_id, at, kind, campaign_id, job_id, "
+		     "detail) VALUES ($1, $2, $3, $4, $5, $6, $7)" },
+	[LIST] = { "event_list", "SELECT " EVENT_COLUMNS
+				 "WHERE e.tenant_id = $1 AND (e.at, e.seq) > ($2, $3) "
+				 "ORDER BY e.at, e.seq LIMIT $4" },
+	[LIST_DEVICE] = { "event_list_device",
+			  "SELECT " EVENT_COLUMNS
+			  "WHERE e.tenant_id = $1 AND (e.at, e.seq) > ($2, $3) "
+			  "AND e.device_id = $5 ORDER BY e.at, e.seq LIMIT $4" },
+};
+DB_STMTS(stmts)
+
+static void arg_id(struct db_args *a, const struct uuid *id)
+{
+	if (uuid_is_zero(id))
+		db_arg_null(a);
+	else
+		db_arg_uuid(a, id);
+}
+
+enum rc event_store_add(struct db *db, int32_t tenant, const struct event *e, int64_t at)
+{
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, &e->device_id);
+	db_arg_i64(&a, at);
+	db_arg_i64(&a, e->kind);
+	arg_id(&a, &e->campaign_id);
+	if (e->job_id)
+		db_arg_i64(&a, e->job_id);
+	else
+		db_arg_null(&a);
+	db_arg_text(&a, e->detail ? e->detail : "");
+	return db_run(db, &stmts[INSERT], &a, NULL);
+}
+
+static void read_event(const struct db_rows *rows, int row, struct arena *mem,
+		       struct event_row *ret)
+{
+	*ret = (struct event_row){
+		.event = {
+			.device_id = db_row_uuid(rows, row, "device_id"),
+			.kind = (enum event_kind)db_row_i64(rows, row, "kind"),
+			.campaign_id = db_row_uuid(rows, row, "campaign_id"),
+			.job_id = db_row_i64(rows, row, "job_id"),
+			.detail = db_row_text(rows, row, "detail", mem),
+		},
+		.endpoint = db_row_text(rows, row, "endpoint", mem),
+		.at = db_row_i64(rows, row, "at"),
+		.seq = db_row_i64(rows, row, "seq"),
+	};
+}
+
+enum rc event_store_list(struct db *db, int32_t tenant, const struct event_page *page,
+			 struct event_row **ret, int *ret_count)
+{
+	CLEAN(rows) struct db_rows *rows = NULL;
+	struct db_args a = { 0 };
+	bool one = !uuid_is_zero(&page->device_id);
+
+	db_arg_i64(&a, tenant);
+	db_arg_i64(&a, page->after_at);
+	db_arg_i64(&a, page->after_seq);
+	db_arg_i64(&a, page->limit);
+	if (one)
+		db_arg_uuid(&a, &page->device_id);
+	enum rc rc = db_run(db, &stmts[one ? LIST_DEVICE : LIST], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+
+	int count = db_rows_count(rows);
+	struct event_row *items = arena_array(page->mem, (size_t)count, sizeof(*items));
+	for (int i = 0; i < count; i++)
+		read_event(rows, i, page->mem, &items[i]);
+	*ret = items;
+	*ret_count = count;
+	return RC_OK;
+}

@@ -1,0 +1,25 @@
+/* Events of devices. */
+#pragma once
+
+#include "base/model/event.h"
+#include "db/db.h"
+
+enum rc event_store_add(struct db *db, int32_t tenant, const struct event *e,
+			int64_t at) MUST_CHECK;
+
+struct event_row {
+	struct event event;
+	const char *endpoint; /* NULL when the device is gone */
+	int64_t at;
+	int64_t seq;
+};
+struct event_page {
+	struct uuid device_id; /* zero: every device */
+	int64_t after_at;      /* behind (at, seq) */
+	int64_t after_seq;
+	int limit;
+	struct arena *mem; /* for the rows */
+};
+/* By time. */
+enum rc event_store_list(struct db *db, int32_t tenant, const struct event_page *page,
+			 struct event_row **ret, int *ret_count) MUST_CHECK;
