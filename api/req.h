@@ -25,9 +25,10 @@ enum format {
 	FORMAT_CBOR = 60,
 	FORMAT_PROBLEM_CBOR = 257, /* RFC 9290 */
 	FORMAT_SUIT_REPORT = 270,
-	FORMAT_PROBLEM_JSON = -2, /* no number of its own: application/problem+json */
-	FORMAT_METRICS = -3,      /* text/plain; version=0.0.4 */
-	FORMAT_UNKNOWN = -4,      /* the peer sent one we have no word for */
+	FORMAT_PROBLEM_JSON = -2,  /* no number of its own: application/problem+json */
+	FORMAT_METRICS = -3,       /* text/plain; version=0.0.4 */
+	FORMAT_UNKNOWN = -4,       /* the peer sent one we have no word for */
+	FORMAT_SUIT_ENVELOPE = -5, /* application/suit-envelope+cose */
 };
 
 #define REQ_SEGMENTS_MAX 12

@@ -17,7 +17,8 @@ struct image_upload {
 	char temp[IMAGE_PATH_MAX];
 	int fd;
 	int64_t size, max_size;
-	struct sha256 *hash;
+	struct sha256 *hash; /* NULL once it is committed */
+	enum rc outcome;     /* of the commit */
 };
 
 static enum rc rc_of_errno(void)
@@ -92,18 +93,22 @@ static enum rc upload_keep(struct image_upload *u, const struct digest *d)
 	return image_sync_dir(folder);
 }
 
+static enum rc commit_once(struct image_upload *u, const struct digest *expected)
+{
+	struct digest d;
+
+	sha256_finish(TAKE(u->hash), &d);
+	return digest_equal(&d, expected) ? upload_keep(u, expected) : RC_UNPROCESSABLE;
+}
+
 enum rc image_upload_commit(struct image_upload *u, const struct digest *expected,
 			    int64_t *ret_size)
 {
-	struct digest d;
-	int64_t size = u->size;
-
-	sha256_finish(TAKE(u->hash), &d);
-	enum rc rc = digest_equal(&d, expected) ? upload_keep(u, expected) : RC_UNPROCESSABLE;
-	image_upload_abort(u);
-	if (rc == RC_OK)
-		*ret_size = size;
-	return rc;
+	if (u->hash)
+		u->outcome = commit_once(u, expected);
+	if (u->outcome == RC_OK)
+		*ret_size = u->size;
+	return u->outcome;
 }
 
 void image_upload_abort(struct image_upload *u)

@@ -36,7 +36,9 @@ enum rc image_upload_begin(struct images *s, int64_t max_size,
 /* RC_TOO_LARGE past max_size, RC_STORAGE when the disk is full. */
 enum rc image_upload_write(struct image_upload *u, struct bytes b) MUST_CHECK;
 /* Fsyncs, compares with the expected digest (RC_UNPROCESSABLE when it differs), renames.
- * Storing the same bytes twice is fine.  Frees u in every case. */
+ * Storing the same bytes twice is fine.  Does not free u: asked again, because the call around
+ * it is run again, it gives the same answer. */
 enum rc image_upload_commit(struct image_upload *u, const struct digest *expected,
 			    int64_t *ret_size) MUST_CHECK;
+/* Frees u; what was not committed leaves nothing behind. */
 void image_upload_abort(struct image_upload *u);
