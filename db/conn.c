@@ -214,6 +214,13 @@ static enum rc set_up(struct db *db, const struct db_options *o)
 	return db_exec(db, sql);
 }
 
+static _Thread_local char connect_error[DB_ERROR_MAX];
+
+const char *db_connect_error(void)
+{
+	return connect_error;
+}
+
 enum rc db_connect(const struct db_options *options, struct db **ret)
 {
 	struct db *db = xcalloc(1, sizeof(*db));
@@ -230,7 +237,7 @@ enum rc db_connect(const struct db_options *options, struct db **ret)
 		rc = set_up(db, options);
 	}
 	if (rc != RC_OK) {
-		log_debug("no connection to the database", "error", db->error);
+		snprintf(connect_error, sizeof(connect_error), "%s", db->error);
 		db_close(db);
 		return RC_UNAVAILABLE;
 	}

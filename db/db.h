@@ -26,6 +26,7 @@ struct db_options {
 	int connections;      /* >= 1 */
 	int64_t statement_timeout_ms;
 	int64_t connect_timeout_s;
+	bool held; /* db_acquire says RC_UNAVAILABLE until db_pool_open() */
 };
 
 /* Makes the pool; does not connect yet. */
@@ -35,12 +36,16 @@ void db_pool_free(struct db_pool *pool);
  * After a failed connect it backs off with jitter, so a dead server costs nothing. */
 enum rc db_acquire(struct db_pool *pool, int64_t timeout_us, struct db **ret) MUST_CHECK;
 void db_release(struct db_pool *pool, struct db *db);
+/* Lets a held pool give connections: what was written before is seen by whoever gets one. */
+void db_pool_open(struct db_pool *pool);
 /* True when the last attempt to reach the server worked. */
 bool db_pool_healthy(struct db_pool *pool);
 int db_pool_in_use(struct db_pool *pool);
 
 /* One connection outside a pool (migrate, LISTEN, tests). */
 enum rc db_connect(const struct db_options *options, struct db **ret) MUST_CHECK;
+/* Why the last db_connect of this thread failed; for the log alone. */
+const char *db_connect_error(void);
 void db_close(struct db *db);
 const char *db_error(const struct db *db);
 const char *db_sqlstate(const struct db *db);

@@ -75,9 +75,10 @@ static int64_t with_jitter(int64_t us)
 /* Under the lock, after an attempt. */
 static void note_attempt(struct db_pool *pool, bool worked)
 {
-	if (worked != pool->healthy)
-		log_write(worked ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-			  worked ? "the database is there" : "the database is away", NULL);
+	if (worked && !pool->healthy)
+		log_info("the database is there");
+	if (!worked && !pool->backoff_us)
+		log_warn("the database is away", "error", db_connect_error());
 	pool->trying = false;
 	pool->healthy = worked;
 	if (worked) {
@@ -147,10 +148,20 @@ static enum rc acquire(struct db_pool *pool, int64_t until, struct db **ret)
 
 enum rc db_acquire(struct db_pool *pool, int64_t timeout_us, struct db **ret)
 {
+	enum rc rc = RC_UNAVAILABLE;
+
 	pthread_mutex_lock(&pool->mutex);
-	enum rc rc = acquire(pool, clock_monotonic() + timeout_us, ret);
+	if (!pool->options.held)
+		rc = acquire(pool, clock_monotonic() + timeout_us, ret);
 	pthread_mutex_unlock(&pool->mutex);
 	return rc;
+}
+
+void db_pool_open(struct db_pool *pool)
+{
+	pthread_mutex_lock(&pool->mutex);
+	pool->options.held = false;
+	pthread_mutex_unlock(&pool->mutex);
 }
 
 void db_release(struct db_pool *pool, struct db *db)
