@@ -3,6 +3,7 @@
 
 #include "api/cursor.h"
 #include "api/rest/fleet_json.h"
+#include "base/clean.h"
 #include "certs/certs.h"
 #include "core/author_key.h"
 #include "core/class.h"

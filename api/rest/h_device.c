@@ -4,6 +4,7 @@
 #include "api/cursor.h"
 #include "api/rest/event_json.h"
 #include "api/rest/fleet_json.h"
+#include "base/clean.h"
 #include "core/device.h"
 
 #include <string.h>

@@ -3,6 +3,7 @@
 
 #include "api/cursor.h"
 #include "api/rest/fleet_json.h"
+#include "base/clean.h"
 #include "core/core.h"
 #include "core/images.h"
 #include "core/release.h"
