@@ -268,7 +268,9 @@ static enum exit_code tell_connection(const struct client *c, const struct excha
 		return EXIT_FAILED;
 	if (x->too_large)
 		return cli_fail(EXIT_FAILED, "the answer of %s is too large", c->login.url);
-	if (result == CURLE_PEER_FAILED_VERIFICATION)
+	long verified = 0;
+	curl_easy_getinfo(c->curl, CURLINFO_SSL_VERIFYRESULT, &verified);
+	if (result == CURLE_PEER_FAILED_VERIFICATION || verified != 0)
 		return cli_fail(EXIT_AUTH,
 				"%s does not prove that it is the server you logged in to: %s",
 				c->login.url, x->error);

@@ -49,8 +49,8 @@ static enum exit_code confirm_fingerprint(struct cli *c, const char *url,
 	const char *given = args_value(&c->args, "fingerprint");
 	digest_format(got, text);
 	if (!given) {
-		cli_say("%s says that the root of its CA has the SHA-256 fingerprint\n  %s",
-			url, text);
+		cli_say("%s says that the root of its CA has the SHA-256 fingerprint", url);
+		cli_say("  %s", text);
 		cli_say("Compare it with what \"musterd ca show\" prints on the server.");
 		return prompt_yes(c, "Trust it from now on (yes/no)? ",
 				  "give --ca FILE or --fingerprint HEX");
