@@ -51,13 +51,9 @@ static struct bytes body_of(const struct res *res)
 
 static void make_failure(const struct res *res, const struct req *req, struct reply *ret)
 {
-	struct bytes body = res->body.n ? res->body : problem_cbor(req, res);
-
 	reply_code(code_of_rc(res->rc), ret);
-	if (body.n <= block_size(BLOCK_SZX_MAX)) {
-		ret->format = res->body.n ? res->format : FORMAT_PROBLEM_CBOR;
-		ret->payload = body;
-	}
+	ret->format = FORMAT_PROBLEM_CBOR;
+	ret->payload = problem_cbor(req, res);
 	if (res->rc == RC_UNAVAILABLE || res->rc == RC_LIMIT)
 		ret->max_age_s = res->retry_after_s >= 0 ? res->retry_after_s : RETRY_DEFAULT_S;
 }

@@ -261,7 +261,7 @@ bool inquiry_read(const coap_pdu_t *pdu, struct inquiry *q, struct req *req,
 		return false;
 	}
 	r.path[r.path_size] = '\0';
-	if (req_set_path(req, r.path_size ? arena_text(req->mem, r.path) : "/") != RC_OK) {
+	if (req_set_path(req, r.path_size ? r.path : "/") != RC_OK) {
 		*ret_why = (struct refusal){ CODE(4, 4), ERR_NOT_FOUND, NULL };
 		return false;
 	}

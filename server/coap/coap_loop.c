@@ -1,0 +1,185 @@
+/* A network thread.  The one thing to know: libcoap's own loop walks every session for every
+ * datagram.  Ours gives it as many events at once as there are datagrams waiting, and spreads
+ * sessions over many contexts, so that a walk is rare and short. */
+
+#include "server/coap/coap_internal.h"
+
+#include "base/clock.h"
+#include "core/roster.h"
+
+#include <linux/sock_diag.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define TURN_US          USEC_PER_SEC /* longest turn: the watchdog counts them */
+#define PROBE_TURN_US    (100 * USEC_PER_MS)
+#define READY_MAX        64
+#define BATCH_MAX_EVENTS 64
+#define DATAGRAM_BYTES   768 /* what the kernel counts for a small one */
+#define DEVICE_NOTES_MAX 65536
+
+void net_tell(struct net *net, enum note_kind kind, struct roster_device *device)
+{
+	struct device_note *n;
+
+	if (atomic_fetch_add(&net->device_notes, 1) >= DEVICE_NOTES_MAX) {
+		/* The queue is not empty, so the thread will see this. */
+		atomic_fetch_sub(&net->device_notes, 1);
+		atomic_store(&net->rescan, true);
+		return;
+	}
+	n = xmalloc(sizeof(*n));
+	*n = (struct device_note){ .note.kind = kind, .device = device };
+	if (queue_push(net->notes, &n->note.node) != RC_OK) {
+		atomic_fetch_sub(&net->device_notes, 1);
+		free(n);
+	}
+}
+
+static void device_changed(struct net *net, const struct device_note *n)
+{
+	struct peer *p, *next;
+
+	for (p = peer_first_of(net, n->device); p; p = next) {
+		next = peer_next_of(p);
+		if (n->note.kind == NOTE_EVICT)
+			peer_recheck(p);
+		else
+			observe_changed(p);
+	}
+}
+
+static void take_note(struct net *net, struct note *note)
+{
+	switch (note->kind) {
+	case NOTE_ANSWER:
+		exchange_answered((struct exchange *)note);
+		return;
+	case NOTE_WAKE:
+	case NOTE_EVICT:
+		atomic_fetch_sub(&net->device_notes, 1);
+		device_changed(net, (struct device_note *)note);
+		free(note);
+		return;
+	}
+}
+
+static void rescan(struct net *net)
+{
+	struct peer *p;
+
+	if (!atomic_exchange(&net->rescan, false))
+		return;
+	LIST_FOREACH(p, &net->peers, all)
+	{
+		peer_recheck(p);
+		observe_changed(p);
+	}
+}
+
+static void take_notes(struct net *net)
+{
+	struct queue_node *node = queue_take(net->notes, 0);
+
+	while (node) {
+		struct queue_node *next = node->next;
+
+		take_note(net, (struct note *)node);
+		node = next;
+	}
+	rescan(net);
+}
+
+/* --- datagrams ---------------------------------------------------------------------------- */
+
+/* About how many datagrams wait; too many costs a failed read each, too few another turn. */
+static int datagrams_waiting(const struct shard *s)
+{
+	uint32_t info[SK_MEMINFO_VARS];
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &size) != 0)
+		return 1;
+	uint32_t n = info[SK_MEMINFO_RMEM_ALLOC] / DATAGRAM_BYTES;
+	return n < 1 ? 1 : n > BATCH_MAX_EVENTS ? BATCH_MAX_EVENTS : (int)n;
+}
+
+static void shard_turn(struct shard *s)
+{
+	struct epoll_event ready[4], batch[BATCH_MAX_EVENTS + ARRAY_LEN(ready)];
+	int n = epoll_wait(s->epfd, ready, ARRAY_LEN(ready), 0);
+	int waiting = datagrams_waiting(s);
+	size_t size = 0;
+
+	for (int i = 0; i < n; i++) {
+		/* libcoap's timer has no pointer; everything else is the one socket. */
+		int times = ready[i].data.ptr ? waiting : 1;
+
+		for (int k = 0; k < times && size < ARRAY_LEN(batch); k++)
+			batch[size++] = ready[i];
+	}
+	if (size)
+		coap_io_do_epoll(s->ctx, batch, size);
+}
+
+/* libcoap sets its timer, and lets dead sessions go, only in its own turn. */
+static void rearm(struct net *net)
+{
+	coap_tick_t now;
+
+	coap_ticks(&now);
+	for (int i = 0; i < net->shard_count; i++) {
+		if (!net->shards[i].rearm)
+			continue;
+		net->shards[i].rearm = false;
+		coap_io_prepare_epoll(net->shards[i].ctx, now);
+	}
+}
+
+/* --- turns -------------------------------------------------------------------------------- */
+
+static int timeout_ms(const struct net *net)
+{
+	int64_t at = net->now + (TAILQ_EMPTY(&net->suspects) ? TURN_US : PROBE_TURN_US);
+	int64_t others[] = { exchanges_next(net), observes_next(net) };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		at = others[i] < at ? others[i] : at;
+	int64_t left = at - clock_monotonic();
+	return left <= 0 ? 0 : (int)((left + USEC_PER_MS - 1) / USEC_PER_MS);
+}
+
+static void turn(struct net *net)
+{
+	struct epoll_event ready[READY_MAX];
+	int n = epoll_wait(net->epfd, ready, ARRAY_LEN(ready), timeout_ms(net));
+
+	net->now = clock_monotonic();
+	net->wall = clock_wall();
+	atomic_fetch_add_explicit(&net->beats, 1, memory_order_relaxed);
+	for (int i = 0; i < n; i++) {
+		if (ready[i].data.ptr)
+			shard_turn(ready[i].data.ptr);
+		else
+			take_notes(net);
+	}
+	exchanges_turn(net);
+	observes_turn(net);
+	peers_turn(net);
+	rearm(net);
+}
+
+void *net_run(void *arg)
+{
+	struct net *net = arg;
+
+	net->now = net->push_at = net->swept_at = clock_monotonic();
+	net->wall = clock_wall();
+	for (int i = 0; i < net->shard_count; i++)
+		net->shards[i].rearm = true;
+	rearm(net);
+	while (!atomic_load(&net->server->ending))
+		turn(net);
+	return NULL;
+}

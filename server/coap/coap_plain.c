@@ -1,0 +1,61 @@
+/* Plain CoAP: anybody may ask, from an address that may be forged.  So it serves what needs no
+ * identity and no database, keeps nothing of who asked, and never sends more than three times
+ * what came in (RFC 7252 11.3). */
+
+#include "server/coap/coap_internal.h"
+
+#include "api/route.h"
+#include "server/coap/coap_code.h"
+
+#include <stdlib.h>
+
+#define AMPLIFICATION_MAX 3
+
+static bool may_ask(struct req *req, struct refusal *ret_why)
+{
+	enum rc rc = route_find(req);
+	enum err err = ERR_UNAUTHENTICATED;
+
+	if (rc == RC_OK && req->route->roles == ROLE_ANY && req->route->need == NEED_MEMORY)
+		return true;
+	if (rc != RC_OK)
+		err = err_of_rc(rc);
+	*ret_why = (struct refusal){ code_of_rc(err_rc(err)), err, NULL };
+	return false;
+}
+
+static void answer(struct exchange *x, struct reply *ret)
+{
+	const struct inquiry *q = &x->q;
+	struct reply_wish wish = {
+		.block = q->has_block2 ? &q->block2 : NULL,
+		.token_size = q->token_size,
+		.wire_max = q->wire_size * AMPLIFICATION_MAX,
+	};
+
+	/* A memory route is answered at once, always. */
+	if (exchange_dispatch(x))
+		reply_make(x->res, x->req, &wish, ret);
+	else
+		abort();
+}
+
+void plain_handle(struct shard *shard, coap_session_t *session, const coap_pdu_t *pdu,
+		  coap_pdu_t *response)
+{
+	struct req *req = req_create();
+	struct exchange *x = exchange_create(shard->net, NULL, req);
+	struct refusal why;
+	struct reply reply;
+
+	(void)session;
+	count(&shard->net->stats.requests, 1);
+	inquiry_head(pdu, &x->q);
+	if (inquiry_read(pdu, &x->q, req, &why) && may_ask(req, &why))
+		answer(x, &reply);
+	else
+		reply_code(why.code, &reply);
+	if (!reply_write(&reply, response))
+		coap_pdu_set_code(response, COAP_RESPONSE_CODE_INTERNAL_ERROR);
+	exchange_free(x);
+}
