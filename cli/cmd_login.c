@@ -51,7 +51,8 @@ static enum exit_code confirm_fingerprint(struct cli *c, const char *url,
 	if (!given) {
 		cli_say("%s says that the root of its CA has the SHA-256 fingerprint", url);
 		cli_say("  %s", text);
-		cli_say("Compare it with what \"musterd ca show\" prints on the server.");
+		cli_say("On the server this prints it: musterd ca show | "
+			"openssl x509 -noout -fingerprint -sha256");
 		return prompt_yes(c, "Trust it from now on (yes/no)? ",
 				  "give --ca FILE or --fingerprint HEX");
 	}

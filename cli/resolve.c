@@ -88,7 +88,9 @@ static const char *release_name(struct arena *mem, const json_t *item)
 enum exit_code resolve_release(struct client *c, const char *text, struct arena *mem,
 			       const char **ret_id)
 {
-	struct search s = { .text = text,
+	/* Releases know the name of their class, not its vendor. */
+	const char *slash = strrchr(text, '/');
+	struct search s = { .text = slash ? slash + 1 : text,
 			    .kind = "release",
 			    .id_member = "release_id",
 			    .name = release_name,

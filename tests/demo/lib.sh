@@ -152,7 +152,7 @@ musterd() { "$BUILD/musterd" "$@" -c "$VAR/server/musterd.conf"; }
 musterd_runs() { [ -n "$musterd_pid" ] && kill -0 "$musterd_pid" 2>/dev/null; }
 musterd_is_ready() {
 	musterd_runs || return 0
-	grep -q 'ready' "$VAR/server/log" 2>/dev/null
+	grep -q ' serving' "$VAR/server/log" 2>/dev/null
 }
 
 # A port may be taken: then another one is tried, unless devices know it already.
