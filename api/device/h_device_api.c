@@ -1,0 +1,202 @@
+/* Handlers of the device API: decode, ask core, encode.  What can be answered from memory is,
+ * on the network thread. */
+
+#include "api/device/device.h"
+
+#include "api/device/device_codec.h"
+#include "base/hash.h"
+#include "core/core.h"
+#include "core/images.h"
+#include "core/job.h"
+#include "core/registration.h"
+
+#include <string.h>
+
+#define FOR_EVER_S 86400 /* Max-Age of what never changes */
+#define ETAG_SIZE  8
+
+static void answer_cbor(struct res *res, struct bytes body)
+{
+	res->format = FORMAT_CBOR;
+	res->body = body;
+}
+
+enum rc h_well_known(struct call *c, const struct req *req, struct res *res)
+{
+	static const char links[] = "</register>;ct=60,</update>;ct=60;obs,</time>;ct=60";
+
+	(void)c;
+	(void)req;
+	res->format = FORMAT_LINK;
+	res->body = bytes_of(links);
+	return RC_OK;
+}
+
+enum rc h_time(struct call *c, const struct req *req, struct res *res)
+{
+	(void)req;
+	answer_cbor(res, time_encode(c->mem, c->now));
+	return RC_OK;
+}
+
+/* --- register --- */
+
+static void answer_registered(struct call *c, struct res *res)
+{
+	answer_cbor(res,
+		    registered_encode(c->mem, c->now, c->core->options.checkin_interval_s));
+}
+
+enum rc h_register_memory(struct call *c, const struct req *req, struct res *res)
+{
+	struct digest digest;
+
+	if (req->format != FORMAT_CBOR)
+		return RC_RETRY;
+	sha256_of(req->body, &digest);
+	if (!registration_is_known(c->actor.device, &digest))
+		return RC_RETRY;
+	answer_registered(c, res);
+	return RC_OK;
+}
+
+enum rc h_register(struct call *c, const struct req *req, struct res *res)
+{
+	struct registration in;
+	struct digest digest;
+	const char *why;
+
+	if (req->format != FORMAT_CBOR)
+		return call_fail(c, ERR_MEDIA_TYPE, "a registration is CBOR (60)");
+	if (registration_decode(req->body, c->mem, &in, &why) != RC_OK)
+		return call_fail(c, ERR_BAD_REQUEST, "%s", why);
+	sha256_of(req->body, &digest);
+	enum rc rc = registration_commit(c, &in, &digest);
+	if (rc == RC_OK)
+		answer_registered(c, res);
+	return rc;
+}
+
+/* --- update --- */
+
+static void answer_offer(struct call *c, struct res *res, const struct offer *offer)
+{
+	int32_t come_back_s = c->core->options.checkin_interval_s;
+
+	answer_cbor(res, offer_encode(c->mem, offer, come_back_s));
+	res->max_age_s = come_back_s;
+	res->observe = true;
+}
+
+enum rc h_update_memory(struct call *c, const struct req *req, struct res *res)
+{
+	struct offer offer;
+
+	(void)req;
+	enum rc rc = offer_from_memory(c->actor.device, &offer);
+	if (rc == RC_OK)
+		answer_offer(c, res, &offer);
+	return rc;
+}
+
+enum rc h_update(struct call *c, const struct req *req, struct res *res)
+{
+	struct offer offer;
+
+	(void)req;
+	enum rc rc = offer_next(c, &offer);
+	if (rc == RC_OK)
+		answer_offer(c, res, &offer);
+	return rc;
+}
+
+/* --- manifest and image --- */
+
+/* What the device may not fetch is refused alike, whether it exists or not. */
+static enum rc entitled(struct call *c, const char *param, struct digest *ret)
+{
+	if (digest_parse(param, ret) != RC_OK || !roster_may_fetch(c->actor.device, ret))
+		return call_fail(c, ERR_DENIED, "the device's open job does not need this");
+	return RC_OK;
+}
+
+/* The same for ever, on every node: the digest's first bytes. */
+static void immutable(struct call *c, struct res *res, const struct digest *digest)
+{
+	res->coap_etag = (struct bytes){ arena_copy(c->mem, digest->b, ETAG_SIZE), ETAG_SIZE };
+	res->max_age_s = FOR_EVER_S;
+}
+
+enum rc h_manifest(struct call *c, const struct req *req, struct res *res)
+{
+	struct roster_view v;
+	struct digest digest;
+
+	enum rc rc = entitled(c, req->params[0], &digest);
+	if (rc != RC_OK)
+		return rc;
+	roster_view(c->actor.device, &v);
+	if (!v.release || !digest_equal(&v.release->manifest_digest, &digest))
+		return call_fail(c, ERR_DENIED, "the device's open job does not need this");
+	answer_cbor(res, v.release->envelope);
+	immutable(c, res, &digest);
+	return RC_OK;
+}
+
+enum rc h_image(struct call *c, const struct req *req, struct res *res)
+{
+	struct image *image;
+	struct digest digest;
+
+	enum rc rc = entitled(c, req->params[0], &digest);
+	if (rc != RC_OK)
+		return rc;
+	rc = images_open(c->core->images, &digest, &image);
+	if (rc == RC_NOT_FOUND)
+		return call_fail(c, ERR_DENIED, "the device's open job does not need this");
+	if (rc == RC_UNAVAILABLE)
+		return call_fail(c, ERR_UNAVAILABLE, "the image is being read");
+	if (rc != RC_OK)
+		return call_fail(c, ERR_INTERNAL, "the image cannot be read");
+	res->format = FORMAT_OCTETS;
+	res->image = image;
+	immutable(c, res, &digest);
+	return RC_OK;
+}
+
+/* --- report --- */
+
+static enum rc decode_report(struct call *c, const struct req *req, struct job_report *ret)
+{
+	const char *why = "";
+	enum rc rc;
+
+	if (req->format == FORMAT_CBOR)
+		rc = progress_decode(req->body, c->mem, ret, &why);
+	else if (req->format == FORMAT_SUIT_REPORT)
+		rc = suit_report_progress(req->body, c->mem, ret, &why);
+	else
+		return call_fail(c, ERR_MEDIA_TYPE,
+				 "a report is CBOR (60) or a SUIT report (270)");
+	return rc == RC_OK ? RC_OK : call_fail(c, ERR_BAD_REQUEST, "%s", why);
+}
+
+enum rc h_report(struct call *c, const struct req *req, struct res *res)
+{
+	uint64_t job, attempt;
+	struct job_report report;
+	bool stop;
+
+	if (parse_u64(bytes_of(req->params[0]), INT64_MAX, &job) != RC_OK ||
+	    parse_u64(bytes_of(req->params[1]), INT32_MAX, &attempt) != RC_OK)
+		return call_fail(c, ERR_NOT_FOUND, "no such job");
+	enum rc rc = decode_report(c, req, &report);
+	if (rc != RC_OK)
+		return rc;
+	report.job_id = (int64_t)job;
+	report.attempt = (int32_t)attempt;
+	rc = job_report(c, &report, &stop);
+	if (rc == RC_OK)
+		answer_cbor(res, reported_encode(stop));
+	return rc;
+}
