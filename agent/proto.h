@@ -1,0 +1,73 @@
+/* The bodies of the device API (api/device.cddl): what we send, written; what we get, read.
+ * Unknown keys of a map are passed over; anything else that is not of the form is refused. */
+#pragma once
+
+#include "agent/boot.h"
+#include "suit/suit.h"
+
+#define PROTO_ATTRIBUTES_MAX 8
+#define PROTO_TEXT_MAX       128
+
+enum proto_state {
+	PROTO_DOWNLOADING = 2,
+	PROTO_DOWNLOADED = 3,
+	PROTO_INSTALLING = 4,
+	PROTO_REBOOTING = 5,
+	PROTO_FAILED = 11,
+	PROTO_REJECTED = 14,
+};
+
+enum proto_cause {
+	PROTO_CAUSE_NONE = 0,
+	PROTO_CAUSE_DOWNLOAD = 1,
+	PROTO_CAUSE_DIGEST = 2,
+	PROTO_CAUSE_SIGNATURE = 3,
+	PROTO_CAUSE_CLASS = 4,
+	PROTO_CAUSE_SEQUENCE = 5,
+	PROTO_CAUSE_SPACE = 6,
+	PROTO_CAUSE_STORAGE = 7,
+	PROTO_CAUSE_MANIFEST = 8,
+	PROTO_CAUSE_INSTALL = 9,
+};
+
+struct proto_attribute {
+	const char *name, *value;
+};
+
+struct proto_register {
+	const char *endpoint;
+	struct suit_uuid vendor_id, class_id;
+	const char *component;
+	struct suit_digest digest;
+	const char *version; /* empty: not known */
+	uint8_t boot_id[BOOT_ID_SIZE];
+	uint64_t envelope_max, image_max, block_size;
+	struct proto_attribute attribute[PROTO_ATTRIBUTES_MAX]; /* in any order */
+	size_t attribute_count;
+	struct boot_last last;
+};
+
+struct proto_offer {
+	bool offered;
+	uint64_t again_s; /* come back after so many seconds */
+	uint64_t job, attempt;
+	struct suit_digest manifest;
+	uint64_t envelope_size;
+};
+
+struct proto_progress {
+	enum proto_state state;
+	bool counted; /* done and total say something */
+	uint64_t done, total;
+	enum proto_cause cause;
+	const char *text; /* NULL: none */
+};
+
+/* Write into buf; 0 when it does not fit. */
+size_t proto_put_register(const struct proto_register *r, uint8_t *buf, size_t size);
+size_t proto_put_progress(const struct proto_progress *p, uint8_t *buf, size_t size);
+
+bool proto_get_registered(struct suit_bytes b, uint64_t *ret_again_s);
+bool proto_get_offer(struct suit_bytes b, struct proto_offer *ret);
+/* An empty body says that nothing is to be stopped. */
+bool proto_get_reported(struct suit_bytes b, bool *ret_stop);

@@ -1,0 +1,171 @@
+/* Signature first, then everything else; an unsigned envelope gets no answer but "signature".
+ */
+#include "agent/verify.h"
+
+#include "agent/file.h"
+#include "suit/cose.h"
+#include "suit/ids.h"
+#include "suit/plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+bool verify_anchors(struct verify *v, const char (*path)[256], size_t count, size_t *ret_bad)
+{
+	char pem[SUIT_PEM_MAX];
+	size_t n;
+	for (size_t i = 0; i < count; i++) {
+		*ret_bad = i;
+		if (i >= VERIFY_ANCHORS_MAX || !file_read(path[i], pem, sizeof(pem), &n))
+			return false;
+		struct suit_bytes bytes = { (const uint8_t *)pem, n };
+		if (suit_key_from_public_pem(bytes, &v->anchor[i]) != SUIT_OK)
+			return false;
+		v->anchor_count = i + 1;
+	}
+	return true;
+}
+
+void verify_finish(struct verify *v)
+{
+	for (size_t i = 0; i < v->anchor_count; i++)
+		suit_key_free(v->anchor[i]);
+	v->anchor_count = 0;
+}
+
+static bool is_signed(const struct verify *v, const struct suit_envelope *e)
+{
+	for (size_t i = 0; i < e->block_count; i++)
+		for (size_t k = 0; k < v->anchor_count; k++)
+			if (suit_block_verify(v->crypto, e, &e->block[i], v->anchor[k]) ==
+			    SUIT_OK)
+				return true;
+	return false;
+}
+
+/* A segment that is not of plain letters is written in hexadecimal (api/coap.md). */
+static bool is_plain(struct suit_bytes s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._-";
+	if (s.n == 0 || (s.n > 1 && s.p[0] == '0' && s.p[1] == 'x'))
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!memchr(plain, s.p[i], sizeof(plain) - 1))
+			return false;
+	return true;
+}
+
+static bool component_is(const struct suit_component_id *id, const char *name)
+{
+	char text[256];
+	char hex[SUIT_HEX_SIZE(64)];
+	size_t at = 0;
+	for (size_t i = 0; i < id->count; i++) {
+		struct suit_bytes s = id->segment[i];
+		const char *slash = i ? "/" : "";
+		if (s.n > 64)
+			return false;
+		suit_hex(s, hex);
+		int n = is_plain(s)
+				? snprintf(text + at, sizeof(text) - at, "%s%.*s", slash,
+					   (int)s.n, (const char *)s.p)
+				: snprintf(text + at, sizeof(text) - at, "%s0x%s", slash, hex);
+		at += (size_t)n;
+		if (at >= sizeof(text))
+			return false;
+	}
+	return id->count > 0 && strcmp(text, name) == 0;
+}
+
+/* img/<digest>, and nothing else: an envelope cannot make us ask for any other path. */
+static bool take_path(struct suit_bytes uri, char ret[LINK_PATH_MAX])
+{
+	if (uri.n != 4 + 64 || memcmp(uri.p, "img/", 4) != 0)
+		return false;
+	for (size_t i = 4; i < uri.n; i++)
+		if (!memchr("0123456789abcdef", uri.p[i], 16))
+			return false;
+	memcpy(ret, uri.p, uri.n);
+	ret[uri.n] = '\0';
+	return true;
+}
+
+static void take_version(const struct suit_envelope *e, const struct suit_component_id *id,
+			 char ret[VERIFY_VERSION_MAX])
+{
+	struct suit_bytes text = suit_text_version(e, id);
+	int at = 0;
+	ret[0] = '\0';
+	if (text.n > 0 && text.n < VERIFY_VERSION_MAX) {
+		memcpy(ret, text.p, text.n);
+		ret[text.n] = '\0';
+		return;
+	}
+	for (size_t i = 0; i < e->version_count && e->version[i] >= 0; i++) {
+		at += snprintf(ret + at, VERIFY_VERSION_MAX - (size_t)at, "%s%" PRId64,
+			       i ? "." : "", e->version[i]);
+		if (at >= VERIFY_VERSION_MAX)
+			break;
+	}
+}
+
+static enum proto_cause plan_cause(enum suit_rc rc)
+{
+	return rc == SUIT_CONDITION ? PROTO_CAUSE_CLASS : PROTO_CAUSE_MANIFEST;
+}
+
+static enum proto_cause check_plan(const struct verify *v, const struct suit_plan *plan,
+				   uint64_t sequence, const char **ret_why)
+{
+	if (!component_is(&plan->component, v->component)) {
+		*ret_why = "for another component";
+		return PROTO_CAUSE_CLASS;
+	}
+	if (plan->sequence <= sequence) {
+		*ret_why = "not newer than what was confirmed here";
+		return PROTO_CAUSE_SEQUENCE;
+	}
+	if (plan->size == 0 || plan->size > v->image_max) {
+		*ret_why = "the image does not fit the slot";
+		return PROTO_CAUSE_SPACE;
+	}
+	return PROTO_CAUSE_NONE;
+}
+
+enum proto_cause verify_envelope(const struct verify *v, struct suit_bytes envelope,
+				 uint64_t slot, uint64_t sequence, struct update *ret,
+				 const char **ret_why)
+{
+	struct suit_envelope e;
+	struct suit_plan plan;
+	struct suit_facts facts = { &v->vendor_id, &v->class_id, slot };
+	char path[LINK_PATH_MAX];
+	enum suit_rc rc = suit_envelope_decode(v->crypto, envelope, &e);
+	*ret_why = suit_rc_text(rc);
+	if (rc != SUIT_OK)
+		return PROTO_CAUSE_MANIFEST;
+	if (!is_signed(v, &e)) {
+		*ret_why = "not signed by an author this device trusts";
+		return PROTO_CAUSE_SIGNATURE;
+	}
+	rc = suit_plan(&e, &facts, &plan);
+	*ret_why = suit_rc_text(rc);
+	if (rc != SUIT_OK)
+		return plan_cause(rc);
+	enum proto_cause cause = check_plan(v, &plan, sequence, ret_why);
+	if (cause != PROTO_CAUSE_NONE)
+		return cause;
+	if (!take_path(plan.uri, path)) {
+		*ret_why = "the image's address is not img/<digest>";
+		return PROTO_CAUSE_MANIFEST;
+	}
+	ret->sequence = plan.sequence;
+	ret->manifest = e.digest;
+	ret->image = plan.digest;
+	ret->size = plan.size;
+	memcpy(ret->path, path, sizeof(path));
+	take_version(&e, &plan.component, ret->version);
+	return PROTO_CAUSE_NONE;
+}
