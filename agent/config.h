@@ -1,0 +1,63 @@
+/* The device's configuration: one `key = value` file that agent and launcher share.
+ *
+ *	endpoint      = lock-0815
+ *	server        = coaps://updates.example.net:5684
+ *	psk_file      = lock-0815.psk           (or cert_file, key_file and ca_file)
+ *	vendor_id     = 8-4-4-4-12 digits
+ *	class_id      = 8-4-4-4-12 digits
+ *	anchor        = author.pem.pub          (up to four: whose signatures are believed)
+ *	state_dir     = /var/lib/muster-agent
+ *	attribute.site = berlin                 (up to eight)
+ *
+ * Relative paths are relative to the file's own folder. */
+#pragma once
+
+#include "agent/link.h"
+#include "suit/suit.h"
+
+#define CONFIG_TEXT_MAX       256
+#define CONFIG_ANCHORS_MAX    4
+#define CONFIG_ATTRIBUTES_MAX 8
+
+struct config_attribute {
+	char name[32];
+	char value[64];
+};
+
+struct config {
+	char endpoint[65];
+	char server[CONFIG_TEXT_MAX];
+	char component[65];
+	char psk_file[CONFIG_TEXT_MAX];
+	char cert_file[CONFIG_TEXT_MAX];
+	char key_file[CONFIG_TEXT_MAX];
+	char ca_file[CONFIG_TEXT_MAX];
+	char state_dir[CONFIG_TEXT_MAX];
+	char anchor[CONFIG_ANCHORS_MAX][CONFIG_TEXT_MAX];
+	size_t anchor_count;
+	struct suit_uuid vendor_id, class_id;
+	struct config_attribute attribute[CONFIG_ATTRIBUTES_MAX];
+	size_t attribute_count;
+	bool observe;            /* be told of offers; else ask now and then */
+	uint64_t poll_max_s;     /* ask at least so often; 0: as the server says */
+	uint64_t envelope_max;   /* bytes; this much memory is taken while one is read */
+	uint64_t image_max;      /* bytes; what a slot holds */
+	uint64_t block_size;     /* bytes, a power of two from 16 to 1024 */
+	uint64_t journal_blocks; /* progress is made durable every so many blocks of 1024 bytes
+				  */
+	uint64_t ack_timeout_ms;
+	uint64_t request_timeout_s;
+	uint64_t retry_min_ms, retry_max_ms;
+	uint64_t trial_s;        /* a trial must be confirmed within */
+	uint64_t trial_tries;    /* starts of one trial */
+	struct link_config link; /* made of the above by config_finish */
+	uint8_t psk[LINK_PSK_MAX];
+};
+
+/* Reads and checks a file.  why, of CONFIG_TEXT_MAX bytes, says "FILE:LINE: text" on failure.
+ */
+bool config_load(const char *path, struct config *ret, char *why);
+/* Fills in link: reads the key file, takes the server's address apart. */
+bool config_finish(struct config *c, char *why);
+/* "coaps://host[:port]" or "coap://host[:port]"; [..] around an IPv6 address. */
+bool config_server(const char *uri, struct link_config *ret);
