@@ -1,0 +1,14 @@
+/* The launcher's decisions, apart from processes: what to start, and what a child's end means.
+ * It stands for a boot loader: it lives outside the slots and is not updated with them. */
+#pragma once
+
+#include "agent/boot.h"
+
+/* The next start.  A trial that has used up its tries falls back here; one that has not is
+ * counted, and the count is durable before this returns.  False when the state cannot be read
+ * or written: then nothing is changed, and *ret_slot is the confirmed slot as far as it is
+ * known. */
+bool launcher_next(const char *dir, uint64_t tries_max, struct boot_state *ret, char *ret_slot);
+/* The image on trial in slot was stopped by its timer.  When it confirmed itself at the last
+ * moment, that stands.  ret_fell says whether it fell back. */
+bool launcher_timed_out(const char *dir, char slot, bool *ret_fell);

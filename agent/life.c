@@ -1,0 +1,467 @@
+/* Reading path: life_start, on_answer, then one function a state. */
+#include "agent/life.h"
+
+#include "agent/log.h"
+#include "suit/ids.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT_CBOR    60
+#define WAIT_MAX_S     604800
+#define REFUSED_WAIT_S 5     /* after 4.xx: the server's mind may change soon */
+#define REST_MS        60000 /* let the session go when nothing is to be asked for so long */
+#define QUARTERS       4     /* of a download are reported */
+
+static void go_on(struct life *l, enum life_next next);
+
+/* --- asking
+ * ------------------------------------------------------------------------------------ */
+
+static void ask_register(struct life *l)
+{
+	struct link_request r = { .method = LINK_POST, .format = FORMAT_CBOR };
+	snprintf(r.path, sizeof(r.path), "register");
+	r.body_n = proto_put_register(l->self, r.body, sizeof(r.body));
+	l->state = LIFE_REGISTERING;
+	link_ask(l->link, &r);
+}
+
+static void ask_update(struct life *l)
+{
+	struct link_request r = { .method = LINK_GET, .observe = l->config->observe };
+	snprintf(r.path, sizeof(r.path), "update");
+	l->state = LIFE_ASKING;
+	link_ask(l->link, &r);
+}
+
+static void ask_block(struct life *l, enum life_state state)
+{
+	struct link_request r;
+	fetch_request(&l->fetch, &r);
+	l->state = state;
+	link_ask(l->link, &r);
+}
+
+static void wait_ms(struct life *l, int64_t ms)
+{
+	l->state = LIFE_WAITING;
+	l->wake_ms = link_now_ms() + ms;
+	if (ms >= REST_MS && !l->link->observing)
+		link_rest(l->link);
+}
+
+/* As the server says, but not all devices at the same moment: up to a tenth sooner. */
+static void wait_s(struct life *l, uint64_t seconds)
+{
+	uint64_t most = l->config->poll_max_s ? l->config->poll_max_s : WAIT_MAX_S;
+	uint64_t ms = (seconds < most ? seconds : most) * 1000;
+	ms = ms < 1000 ? 1000 : ms;
+	wait_ms(l, (int64_t)(ms - link_random(&l->link->random, ms / 10 + 1)));
+}
+
+static void report(struct life *l, const struct proto_progress *p, enum life_next next)
+{
+	struct link_request r = { .method = LINK_POST, .format = FORMAT_CBOR };
+	snprintf(r.path, sizeof(r.path), "report/%" PRIu64 "/%" PRIu64, l->update.job,
+		 l->update.attempt);
+	r.body_n = proto_put_progress(p, r.body, sizeof(r.body));
+	l->state = LIFE_REPORTING;
+	l->said = p->state;
+	l->next = next;
+	link_ask(l->link, &r);
+}
+
+static void report_state(struct life *l, enum proto_state state, enum life_next next)
+{
+	struct proto_progress p = { .state = state };
+	report(l, &p, next);
+}
+
+/* --- ends of a job
+ * ----------------------------------------------------------------------------- */
+
+static void drop_envelope(struct life *l)
+{
+	free(l->envelope);
+	l->envelope = NULL;
+}
+
+/* The job ended badly by our own judgement: say why, and do not begin this attempt again. */
+static void give_up(struct life *l, enum proto_state state, enum proto_cause cause,
+		    const char *why)
+{
+	struct proto_progress p = { .state = state, .cause = cause, .text = why };
+	log_line("job %" PRIu64 ": %s", l->update.job, why);
+	drop_envelope(l);
+	l->ops->call_off(l->machine);
+	l->refused_job = l->update.job;
+	l->refused_attempt = l->update.attempt;
+	report(l, &p, LIFE_NEXT_ASK);
+}
+
+/* The server does not want it any more. */
+static void forget_job(struct life *l, uint64_t pause_s)
+{
+	drop_envelope(l);
+	l->ops->call_off(l->machine);
+	if (pause_s)
+		wait_ms(l, (int64_t)pause_s * 1000);
+	else
+		ask_update(l);
+}
+
+/* --- registration and offers
+ * ------------------------------------------------------------------- */
+
+static void on_registered(struct life *l, const struct link_answer *a)
+{
+	uint64_t again_s;
+	if (a->code != 204 || !proto_get_registered(a->body, &again_s)) {
+		log_line("registration refused (%u.%02u)", a->code / 100, a->code % 100);
+		wait_s(l, REST_MS / 1000);
+		return;
+	}
+	l->is_registered = true;
+	l->ops->registered(l->machine);
+	/* whoever heard of it may have wanted something else by now */
+	if (l->state == LIFE_REGISTERING)
+		ask_update(l);
+}
+
+static bool may_pass(struct life *l, enum life_point point, enum life_next next)
+{
+	if (!l->ops->pass || l->ops->pass(l->machine, point))
+		return true;
+	l->state = LIFE_HELD;
+	l->next = next;
+	return false;
+}
+
+static void take_offer(struct life *l, const struct proto_offer *o)
+{
+	bool refused = o->job == l->refused_job && o->attempt == l->refused_attempt;
+	if (!o->offered || refused) {
+		wait_s(l, o->again_s);
+		return;
+	}
+	l->update = (struct update){ .job = o->job,
+				     .attempt = o->attempt,
+				     .manifest = o->manifest };
+	l->envelope_size = o->envelope_size;
+	if (may_pass(l, LIFE_AT_OFFERED, LIFE_NEXT_MANIFEST))
+		go_on(l, LIFE_NEXT_MANIFEST);
+}
+
+static void on_offer(struct life *l, const struct link_answer *a)
+{
+	struct proto_offer offer;
+	if (a->code == 205 && proto_get_offer(a->body, &offer))
+		take_offer(l, &offer);
+	else
+		wait_s(l, REST_MS / 1000);
+}
+
+/* --- manifest
+ * ---------------------------------------------------------------------------------- */
+
+static bool write_envelope(void *user, uint64_t offset, const uint8_t *p, size_t n)
+{
+	struct life *l = user;
+	memcpy(l->envelope + offset, p, n);
+	return true;
+}
+
+static void begin_manifest(struct life *l)
+{
+	char path[LINK_PATH_MAX];
+	char hex[SUIT_HEX_SIZE(32)];
+	drop_envelope(l);
+	if (l->envelope_size == 0 || l->envelope_size > l->config->envelope_max) {
+		give_up(l, PROTO_REJECTED, PROTO_CAUSE_SPACE, "the envelope is too large");
+		return;
+	}
+	suit_hex((struct suit_bytes){ l->update.manifest.b, 32 }, hex);
+	snprintf(path, sizeof(path), "manifest/%s", hex);
+	l->envelope = malloc(l->envelope_size);
+	if (!l->envelope ||
+	    !fetch_begin(&l->fetch, path, l->envelope_size, 0, l->config->block_size)) {
+		give_up(l, PROTO_REJECTED, PROTO_CAUSE_SPACE, "no memory for the envelope");
+		return;
+	}
+	ask_block(l, LIFE_MANIFEST);
+}
+
+static void begin_image(struct life *l)
+{
+	uint64_t have = 0;
+	enum proto_cause cause = l->ops->begin(l->machine, &l->update, &have);
+	if (cause != PROTO_CAUSE_NONE) {
+		give_up(l, PROTO_FAILED, cause, "the slot cannot be written");
+		return;
+	}
+	if (!fetch_begin(&l->fetch, l->update.path, l->update.size, have,
+			 l->config->block_size)) {
+		give_up(l, PROTO_REJECTED, PROTO_CAUSE_SPACE,
+			"blocks are too small for the image");
+		return;
+	}
+	l->tell_at = have + l->update.size / QUARTERS;
+	struct proto_progress p = { .state = PROTO_DOWNLOADING,
+				    .counted = true,
+				    .done = have,
+				    .total = l->update.size };
+	report(l, &p, LIFE_NEXT_IMAGE);
+}
+
+static void judge_manifest(struct life *l)
+{
+	struct suit_digest offered = l->update.manifest;
+	struct suit_bytes envelope = { l->envelope, l->envelope_size };
+	const char *why = NULL;
+	uint64_t slot, sequence;
+	l->ops->facts(l->machine, &slot, &sequence);
+	enum proto_cause cause =
+		verify_envelope(l->verify, envelope, slot, sequence, &l->update, &why);
+	drop_envelope(l);
+	if (cause == PROTO_CAUSE_NONE &&
+	    memcmp(&offered, &l->update.manifest, sizeof(offered)) != 0) {
+		cause = PROTO_CAUSE_MANIFEST;
+		why = "not the manifest that was offered";
+	}
+	if (cause != PROTO_CAUSE_NONE)
+		give_up(l, PROTO_REJECTED, cause, why);
+	else
+		begin_image(l);
+}
+
+/* True when the download goes on or is over well; everything else is dealt with here. */
+static bool take_block(struct life *l, const struct link_answer *a,
+		       const struct fetch_sink *sink, bool *ret_done)
+{
+	switch (fetch_take(&l->fetch, a, sink)) {
+	case FETCH_MORE:
+		*ret_done = false;
+		return true;
+	case FETCH_DONE:
+		*ret_done = true;
+		return true;
+	case FETCH_REFUSED:
+		log_line("job %" PRIu64 ": %s refused (%u.%02u)", l->update.job, l->fetch.path,
+			 a->code / 100, a->code % 100);
+		forget_job(l, REFUSED_WAIT_S);
+		return false;
+	case FETCH_BAD:
+		give_up(l, PROTO_FAILED, PROTO_CAUSE_DOWNLOAD,
+			"a block is not what was asked for");
+		return false;
+	case FETCH_STORE:
+		give_up(l, PROTO_FAILED, PROTO_CAUSE_STORAGE, "the slot cannot be written");
+		return false;
+	}
+	return false;
+}
+
+static void on_manifest(struct life *l, const struct link_answer *a)
+{
+	struct fetch_sink sink = { write_envelope, l };
+	bool done;
+	if (!take_block(l, a, &sink, &done))
+		return;
+	if (done)
+		judge_manifest(l);
+	else
+		ask_block(l, LIFE_MANIFEST);
+}
+
+/* --- image
+ * ------------------------------------------------------------------------------------- */
+
+static void finish_image(struct life *l)
+{
+	enum proto_cause cause = l->ops->check(l->machine, &l->update);
+	if (cause != PROTO_CAUSE_NONE)
+		give_up(l, PROTO_FAILED, cause,
+			"the image that was read back is not the signed one");
+	else
+		report_state(l, PROTO_DOWNLOADED, LIFE_NEXT_INSTALL);
+}
+
+static bool tell_progress(struct life *l)
+{
+	if (l->fetch.offset < l->tell_at)
+		return false;
+	l->tell_at = l->fetch.offset + l->update.size / QUARTERS;
+	struct proto_progress p = { .state = PROTO_DOWNLOADING,
+				    .counted = true,
+				    .done = l->fetch.offset,
+				    .total = l->update.size };
+	report(l, &p, LIFE_NEXT_IMAGE);
+	return true;
+}
+
+static void on_block(struct life *l, const struct link_answer *a)
+{
+	struct fetch_sink sink = { l->ops->write, l->machine };
+	bool done;
+	uint64_t half = l->update.size / 2;
+	bool below = l->fetch.offset < half;
+	if (!take_block(l, a, &sink, &done))
+		return;
+	if (done)
+		finish_image(l);
+	else if (below && l->fetch.offset >= half &&
+		 !may_pass(l, LIFE_AT_DOWNLOADING, LIFE_NEXT_IMAGE))
+		return;
+	else if (!tell_progress(l))
+		ask_block(l, LIFE_IMAGE);
+}
+
+static void activate(struct life *l)
+{
+	if (l->ops->activate(l->machine, &l->update))
+		report_state(l, PROTO_REBOOTING, LIFE_NEXT_REBOOT);
+	else
+		give_up(l, PROTO_FAILED, PROTO_CAUSE_INSTALL, "the slot cannot be made active");
+}
+
+/* --- reports
+ * ----------------------------------------------------------------------------------- */
+
+static void on_reported(struct life *l, const struct link_answer *a)
+{
+	bool stop = true;
+	if (a->code == 204 && l->ops->reported)
+		l->ops->reported(l->machine, &l->update, l->said);
+	if (l->state != LIFE_REPORTING)
+		return;
+	if (a->code == 204 && !proto_get_reported(a->body, &stop))
+		stop = false;
+	if (l->next == LIFE_NEXT_ASK)
+		forget_job(l, 0);
+	else if (stop)
+		forget_job(l, a->code == 204 ? 0 : REFUSED_WAIT_S);
+	else if (l->said != PROTO_INSTALLING ||
+		 may_pass(l, LIFE_AT_INSTALLING, LIFE_NEXT_ACTIVATE))
+		go_on(l, l->next);
+}
+
+static void reboot(struct life *l)
+{
+	l->state = LIFE_OFF;
+	l->is_registered = false;
+	link_rest(l->link);
+	l->ops->reboot(l->machine);
+}
+
+static void go_on(struct life *l, enum life_next next)
+{
+	switch (next) {
+	case LIFE_NEXT_ASK:
+		ask_update(l);
+		break;
+	case LIFE_NEXT_MANIFEST:
+		begin_manifest(l);
+		break;
+	case LIFE_NEXT_IMAGE:
+		if (l->fetch.offset == l->fetch.size)
+			finish_image(l);
+		else
+			ask_block(l, LIFE_IMAGE);
+		break;
+	case LIFE_NEXT_INSTALL:
+		report_state(l, PROTO_INSTALLING, LIFE_NEXT_ACTIVATE);
+		break;
+	case LIFE_NEXT_ACTIVATE:
+		activate(l);
+		break;
+	case LIFE_NEXT_REBOOT:
+		reboot(l);
+		break;
+	}
+}
+
+/* --- events
+ * ------------------------------------------------------------------------------------ */
+
+static void on_answer(void *user, const struct link_answer *a)
+{
+	struct life *l = user;
+	/* A notification is news only to one that waits; the others ask when they are done. */
+	if (a->told && l->state != LIFE_WAITING)
+		return;
+	switch (l->state) {
+	case LIFE_REGISTERING:
+		on_registered(l, a);
+		break;
+	case LIFE_WAITING:
+		if (a->told && l->is_registered)
+			on_offer(l, a);
+		break;
+	case LIFE_ASKING:
+		on_offer(l, a);
+		break;
+	case LIFE_MANIFEST:
+		on_manifest(l, a);
+		break;
+	case LIFE_IMAGE:
+		on_block(l, a);
+		break;
+	case LIFE_REPORTING:
+		on_reported(l, a);
+		break;
+	case LIFE_OFF:
+	case LIFE_HELD:
+		break;
+	}
+}
+
+static void on_unobserved(void *user)
+{
+	struct life *l = user;
+	if (l->state == LIFE_WAITING)
+		l->wake_ms = 0;
+}
+
+void life_init(struct life *l, struct link *link, const struct machine_ops *ops, void *machine)
+{
+	static const struct link_events events = { on_answer, on_unobserved };
+	*l = (struct life){ .link = link, .ops = ops, .machine = machine };
+	link_listen(link, &events, l);
+}
+
+void life_finish(struct life *l)
+{
+	drop_envelope(l);
+	l->state = LIFE_OFF;
+}
+
+void life_start(struct life *l, const struct proto_register *self)
+{
+	drop_envelope(l);
+	l->self = self;
+	l->is_registered = false;
+	ask_register(l);
+}
+
+void life_go_on(struct life *l)
+{
+	if (l->state == LIFE_HELD)
+		go_on(l, l->next);
+}
+
+int64_t life_step(struct life *l, int64_t now_ms)
+{
+	if (l->state == LIFE_WAITING && now_ms >= l->wake_ms) {
+		if (l->is_registered)
+			ask_update(l);
+		else
+			ask_register(l);
+	}
+	int64_t next = link_step(l->link, now_ms);
+	if (l->state == LIFE_WAITING && l->wake_ms < next)
+		return l->wake_ms;
+	return next;
+}

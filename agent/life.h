@@ -1,0 +1,94 @@
+/* A device's life (api/coap.md): register, ask, fetch, verify, install, start anew.
+ *
+ * One state holds at most one request, and the link repeats that until it is answered, so no
+ * state has a way out for "no answer".  Everything that touches the device itself goes through
+ * struct machine_ops: the agent puts files under it, the fleet puts memory.
+ *
+ * Belongs to the thread of its link. */
+#pragma once
+
+#include "agent/fetch.h"
+#include "agent/link.h"
+#include "agent/proto.h"
+#include "agent/verify.h"
+
+/* Where an owner may make a life stop for a while (tests aim so). */
+enum life_point { LIFE_AT_OFFERED, LIFE_AT_DOWNLOADING, LIFE_AT_INSTALLING };
+
+struct machine_ops {
+	/* The slot that would be written (0 or 1), and the newest confirmed sequence number. */
+	void (*facts)(void *m, uint64_t *ret_slot, uint64_t *ret_sequence);
+	/* Makes the slot ready; ret_have is how much of this very image is in it already. */
+	enum proto_cause (*begin)(void *m, const struct update *u, uint64_t *ret_have);
+	bool (*write)(void *m, uint64_t offset, const uint8_t *p, size_t n);
+	/* Reads the whole image back and compares its digest. */
+	enum proto_cause (*check)(void *m, const struct update *u);
+	/* The next start is a trial of the written slot. */
+	bool (*activate)(void *m, const struct update *u);
+	/* The job is no longer wanted, or failed: undo activate, forget what was written. */
+	void (*call_off)(void *m);
+	/* The server has this boot's registration. */
+	void (*registered)(void *m);
+	/* Start anew.  The life does nothing more until life_start. */
+	void (*reboot)(void *m);
+	/* The server has this report.  May be NULL. */
+	void (*reported)(void *m, const struct update *u, enum proto_state state);
+	/* False: wait for life_go_on.  May be NULL. */
+	bool (*pass)(void *m, enum life_point point);
+};
+
+struct life_config {
+	bool observe;
+	uint64_t poll_max_s;
+	uint64_t envelope_max;
+	uint64_t block_size;
+};
+
+enum life_state {
+	LIFE_OFF,
+	LIFE_REGISTERING,
+	LIFE_WAITING,
+	LIFE_ASKING,
+	LIFE_MANIFEST,
+	LIFE_IMAGE,
+	LIFE_REPORTING,
+	LIFE_HELD,
+};
+
+/* What comes after a report or a stop. */
+enum life_next {
+	LIFE_NEXT_ASK,
+	LIFE_NEXT_MANIFEST,
+	LIFE_NEXT_IMAGE,
+	LIFE_NEXT_INSTALL,
+	LIFE_NEXT_ACTIVATE,
+	LIFE_NEXT_REBOOT,
+};
+
+struct life {
+	const struct life_config *config;
+	const struct machine_ops *ops;
+	void *machine;
+	struct link *link;
+	const struct verify *verify;
+	const struct proto_register *self; /* what the device is now */
+	enum life_state state;
+	enum life_next next;
+	bool is_registered;
+	int64_t wake_ms;
+	uint64_t refused_job, refused_attempt; /* not to be begun again */
+	struct update update;
+	uint64_t envelope_size;
+	struct fetch fetch;
+	uint8_t *envelope;
+	enum proto_state said; /* the report under way */
+	uint64_t tell_at;      /* bytes: the next progress to report */
+};
+
+void life_init(struct life *l, struct link *link, const struct machine_ops *ops, void *machine);
+void life_finish(struct life *l);
+/* Begins with a registration of self, as after every boot. */
+void life_start(struct life *l, const struct proto_register *self);
+void life_go_on(struct life *l);
+/* Does what is due (the link's part too) and yields the time of the next thing. */
+int64_t life_step(struct life *l, int64_t now_ms);

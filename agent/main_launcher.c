@@ -1,0 +1,316 @@
+/* muster-launcher: stands for the boot loader.  It starts the image in the slot that the boot
+ * state names, watches a trial with a timer, and falls back when it is not confirmed.
+ *
+ * It trusts no image: whatever a child does, hangs or leaves undone, the confirmed slot starts
+ * in the end. */
+#include "agent/clean.h"
+#include "agent/config.h"
+#include "agent/file.h"
+#include "agent/launcher.h"
+#include "agent/log.h"
+#include "agent/store.h"
+#include "suit/ids.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define EXIT_USAGE    2
+#define STOP_MS       10000 /* for a child to end after SIGTERM */
+#define PAUSE_MIN_MS  500
+#define PAUSE_MAX_MS  60000
+#define STEADY_MS     60000 /* one that ran so long did not crash at once */
+#define TRIAL_POLL_MS 1000
+
+struct launcher {
+	struct config config;
+	const char *config_path;
+	const char *dir;
+	sigset_t signals;
+	bool stopping;
+	int64_t pause_ms;
+};
+
+enum ending { ENDED_REBOOT, ENDED_OTHER, ENDED_TIMEOUT, ENDED_STOPPED };
+
+/* --- a child
+ * ----------------------------------------------------------------------------------- */
+
+static void set_environment(char slot)
+{
+	uint8_t id[BOOT_ID_SIZE];
+	char hex[SUIT_HEX_SIZE(BOOT_ID_SIZE)];
+	char name[2] = { slot, '\0' };
+	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		_exit(EXIT_FAILURE);
+	suit_hex((struct suit_bytes){ id, sizeof(id) }, hex);
+	setenv(BOOT_ENV_SLOT, name, 1);
+	setenv(BOOT_ENV_ID, hex, 1);
+}
+
+static void exec_slot(const struct launcher *l, char slot, pid_t parent)
+{
+	char name[STORE_SLOT_NAME_SIZE];
+	char path[FILE_PATH_MAX];
+	char *argv[] = { path, (char *)(uintptr_t) "run", (char *)(uintptr_t) "-c",
+			 (char *)(uintptr_t)l->config_path, NULL };
+	store_slot_name(slot, name);
+	sigprocmask(SIG_UNBLOCK, &l->signals, NULL);
+	/* a machine that loses its boot loader does not run on */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || !file_path(l->dir, name, path))
+		_exit(EXIT_FAILURE);
+	set_environment(slot);
+	execv(path, argv);
+	log_errno("%s", path);
+	_exit(EXIT_FAILURE);
+}
+
+static pid_t start_slot(const struct launcher *l, char slot)
+{
+	pid_t parent = getpid();
+	pid_t child = fork();
+	if (child == 0)
+		exec_slot(l, slot, parent);
+	if (child < 0)
+		log_errno("fork");
+	return child;
+}
+
+/* Waits for a signal of ours, at most so long; 0 when none came. */
+static int wait_signal(const struct launcher *l, int64_t ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+	int number = sigtimedwait(&l->signals, NULL, &t);
+	return number > 0 ? number : 0;
+}
+
+static bool has_ended(pid_t child, int *status)
+{
+	return waitpid(child, status, WNOHANG) == child;
+}
+
+static void kill_child(pid_t child, int *status)
+{
+	kill(child, SIGKILL);
+	while (waitpid(child, status, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* SIGTERM, then patience, then SIGKILL. */
+static void stop_child(const struct launcher *l, pid_t child)
+{
+	int64_t end = link_now_ms() + STOP_MS;
+	int status;
+	kill(child, SIGTERM);
+	while (link_now_ms() < end) {
+		if (has_ended(child, &status))
+			return;
+		wait_signal(l, 100);
+	}
+	kill_child(child, &status);
+}
+
+static bool is_on_trial(const struct launcher *l, char slot)
+{
+	struct boot_state s;
+	return boot_load(l->dir, &s) && s.trial == slot;
+}
+
+/* Watches a child to its end.  until_ms: when its trial is over; 0: it is not on trial. */
+static enum ending watch(struct launcher *l, pid_t child, char slot, int64_t until_ms)
+{
+	int status;
+	for (;;) {
+		if (has_ended(child, &status))
+			return WIFEXITED(status) && WEXITSTATUS(status) == BOOT_EXIT_REBOOT
+				       ? ENDED_REBOOT
+				       : ENDED_OTHER;
+		if (until_ms && link_now_ms() >= until_ms) {
+			if (is_on_trial(l, slot)) {
+				kill_child(child, &status);
+				return ENDED_TIMEOUT;
+			}
+			until_ms = 0;
+		}
+		int64_t left = until_ms ? until_ms - link_now_ms() : PAUSE_MAX_MS;
+		left = left < 1 ? 1 : left < TRIAL_POLL_MS || !until_ms ? left : TRIAL_POLL_MS;
+		int number = wait_signal(l, left);
+		if (number == SIGTERM || number == SIGINT) {
+			stop_child(l, child);
+			return ENDED_STOPPED;
+		}
+	}
+}
+
+/* --- the life of the machine
+ * ------------------------------------------------------------------- */
+
+static void rest(struct launcher *l, int64_t ran_ms)
+{
+	l->pause_ms = ran_ms >= STEADY_MS || !l->pause_ms ? PAUSE_MIN_MS : l->pause_ms * 2;
+	if (l->pause_ms > PAUSE_MAX_MS)
+		l->pause_ms = PAUSE_MAX_MS;
+	int64_t end = link_now_ms() + l->pause_ms;
+	while (!l->stopping && link_now_ms() < end) {
+		int number = wait_signal(l, end - link_now_ms());
+		l->stopping = number == SIGTERM || number == SIGINT;
+	}
+}
+
+static void boot_once(struct launcher *l)
+{
+	struct boot_state state;
+	char slot;
+	bool fell;
+	bool known = launcher_next(l->dir, l->config.trial_tries, &state, &slot);
+	if (!known)
+		log_errno("%s: the boot state cannot be used; starting slot %c", l->dir, slot);
+	bool trial = known && state.trial == slot;
+	int64_t began = link_now_ms();
+	log_line("starting slot %c%s", slot, trial ? " on trial" : "");
+	pid_t child = start_slot(l, slot);
+	if (child < 0) {
+		rest(l, 0);
+		return;
+	}
+	int64_t until = trial ? began + (int64_t)l->config.trial_s * 1000 : 0;
+	switch (watch(l, child, slot, until)) {
+	case ENDED_REBOOT:
+		l->pause_ms = 0;
+		break;
+	case ENDED_OTHER:
+		log_line("slot %c ended by itself", slot);
+		if (!trial)
+			rest(l, link_now_ms() - began);
+		break;
+	case ENDED_TIMEOUT:
+		if (!launcher_timed_out(l->dir, slot, &fell))
+			log_errno("the boot state cannot be written");
+		break;
+	case ENDED_STOPPED:
+		l->stopping = true;
+		break;
+	}
+}
+
+static int run(struct launcher *l)
+{
+	sigemptyset(&l->signals);
+	sigaddset(&l->signals, SIGTERM);
+	sigaddset(&l->signals, SIGINT);
+	sigaddset(&l->signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &l->signals, NULL);
+	while (!l->stopping)
+		boot_once(l);
+	return EXIT_SUCCESS;
+}
+
+/* --- other commands
+ * ---------------------------------------------------------------------------- */
+
+/* What would start now, for people and for scripts. */
+static int show(struct launcher *l)
+{
+	struct boot_state s;
+	if (!boot_load(l->dir, &s)) {
+		log_errno("%s: the boot state cannot be read", l->dir);
+		return EXIT_FAILURE;
+	}
+	printf("slot=%c\ntrial=%s\ntries=%" PRIu64 "\nsequence=%" PRIu64 "\nlast=%d\n",
+	       boot_slot(&s), s.trial == BOOT_NO_TRIAL ? "no" : "yes", s.tries, s.sequence,
+	       (int)s.last.outcome);
+	return EXIT_SUCCESS;
+}
+
+static bool copy_file(const char *from, const char *to)
+{
+	char buf[65536];
+	CLEAN(fd) int in = open(from, O_RDONLY | O_CLOEXEC);
+	CLEAN(fd) int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+	if (in < 0 || out < 0)
+		return false;
+	for (;;) {
+		ssize_t n = read(in, buf, sizeof(buf));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 && fsync(out) == 0;
+		if (!file_write_all(out, buf, (size_t)n))
+			return false;
+	}
+}
+
+/* As the factory does: the first image into slot a. */
+static int provision(struct launcher *l, const char *image)
+{
+	char path[FILE_PATH_MAX];
+	char boot[FILE_PATH_MAX];
+	struct boot_state fresh = { .active = 'a', .trial = BOOT_NO_TRIAL };
+	if (!file_path(l->dir, "a.bin", path) || !file_path(l->dir, BOOT_FILE, boot))
+		return EXIT_FAILURE;
+	if (mkdir(l->dir, 0700) != 0 && errno != EEXIST) {
+		log_errno("%s", l->dir);
+		return EXIT_FAILURE;
+	}
+	if (access(boot, F_OK) == 0) {
+		log_line("%s: is provisioned already", l->dir);
+		return EXIT_FAILURE;
+	}
+	unlink(path); /* of a provisioning that was cut short */
+	if (!copy_file(image, path) || !boot_save(l->dir, &fresh)) {
+		log_errno("%s", image);
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
+static int usage(void)
+{
+	fputs("usage: muster-launcher [run] -c FILE\n"
+	      "       muster-launcher provision -c FILE --image FILE\n"
+	      "       muster-launcher show -c FILE\n",
+	      stderr);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "image", required_argument, NULL, 'i' },
+		{ NULL, 0, NULL, 0 },
+	};
+	static struct launcher l;
+	const char *image = NULL;
+	char why[CONFIG_TEXT_MAX];
+	int o;
+	log_open("muster-launcher");
+	while ((o = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+		if (o == '?')
+			return usage();
+		*(o == 'c' ? &l.config_path : &image) = optarg;
+	}
+	const char *command = optind < argc ? argv[optind] : "run";
+	if (!l.config_path || optind + 1 < argc)
+		return usage();
+	if (!config_load(l.config_path, &l.config, why)) {
+		log_line("%s", why);
+		return EXIT_FAILURE;
+	}
+	l.dir = l.config.state_dir;
+	if (strcmp(command, "run") == 0)
+		return run(&l);
+	if (strcmp(command, "show") == 0)
+		return show(&l);
+	return strcmp(command, "provision") == 0 && image ? provision(&l, image) : usage();
+}
