@@ -14,28 +14,28 @@ static int min3(int a, int b, int c)
 	return m < c ? m : c;
 }
 
+/* Changed, left out, put in, or two neighbours swapped: each counts one. */
 int suggest_distance(const char *a, const char *b)
 {
 	size_t a_len = strlen(a), b_len = strlen(b);
-	int row[WORD_MAX + 1];
+	int rows[3][WORD_MAX + 1];
 
 	if (a_len > WORD_MAX || b_len > WORD_MAX)
 		return INT_MAX;
 	for (size_t j = 0; j <= b_len; j++)
-		row[j] = (int)j;
+		rows[0][j] = (int)j;
 	for (size_t i = 1; i <= a_len; i++) {
-		int diagonal = row[0];
+		int *row = rows[i % 3], *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
 
 		row[0] = (int)i;
 		for (size_t j = 1; j <= b_len; j++) {
-			int above = row[j];
-
-			row[j] = min3(above + 1, row[j - 1] + 1,
-				      diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
+			row[j] = min3(above[j] + 1, row[j - 1] + 1,
+				      above[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				row[j] = min3(row[j], above2[j - 2] + 1, INT_MAX);
 		}
 	}
-	return row[b_len];
+	return rows[a_len % 3][b_len];
 }
 
 const char *suggest_nearest(const char *word, const char *const *candidates, size_t count)
