@@ -197,8 +197,9 @@ const char *conf_sample(const struct conf_table *t, struct arena *mem)
 			text = arena_printf(mem, "%s%s[%s]\n", text, *text ? "\n" : "",
 					    key->section);
 		section = key->section;
-		text = arena_printf(mem, "%s# %s%s\n%s = %s\n", text, key->help,
-				    sample_range(key, mem), key->key, key->def);
+		text = arena_printf(mem, "%s# %s%s\n%s =%s%s\n", text, key->help,
+				    sample_range(key, mem), key->key, *key->def ? " " : "",
+				    key->def);
 	}
 	return text;
 }

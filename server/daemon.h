@@ -1,0 +1,70 @@
+/* The parts of a running daemon, in the order in which they start.  Only the main thread
+ * touches this struct; other threads have their part alone. */
+#pragma once
+
+#include "api/dispatch.h"
+#include "certs/certs.h"
+#include "certs/seal.h"
+#include "core/core.h"
+#include "core/images.h"
+#include "core/notifier.h"
+#include "core/roster.h"
+#include "core/ticker.h"
+#include "server/coap/coap_server.h"
+#include "server/http/http.h"
+#include "server/settings.h"
+#include "server/setup.h"
+#include "server/watchdog.h"
+
+#include <pthread.h>
+
+#define DAEMON_WORKERS_MAX 64
+
+struct daemon_worker {
+	pthread_t thread;
+	struct dispatcher *dispatcher;
+	int number;
+};
+
+enum daemon_phase {
+	DAEMON_WAITING, /* for the database */
+	DAEMON_LOADING, /* the roster */
+	DAEMON_SERVING,
+};
+
+struct daemon {
+	struct arena *mem;
+	const char *config_path;
+	struct settings settings;
+	char node_name[65];
+	const char *cert_path, *key_path; /* of the own CA's server certificate */
+	uint8_t seal_key[SEAL_KEY_SIZE];
+	struct core core;
+
+	struct db_pool *pool;
+	struct dispatcher *dispatcher;
+	struct daemon_worker workers[DAEMON_WORKERS_MAX];
+	int worker_count;
+	struct http_server *http;
+	struct setup *setup;
+	struct ticker *ticker;
+	pthread_t ticker_thread;
+	struct notifier *notifier;
+	pthread_t notifier_thread;
+	struct coap_server *coap;
+
+	struct watchdog watchdog;
+	enum daemon_phase phase;
+	int64_t started; /* monotonic */
+	bool told_ready;
+};
+
+/* daemon_start.c: what needs no database.  Logs why it fails; daemon_stop() cleans up. */
+enum rc daemon_open_state(struct daemon *d) MUST_CHECK; /* keys, certificates, images */
+enum rc daemon_start_core(struct daemon *d) MUST_CHECK; /* roster, dispatcher, workers */
+enum rc daemon_start_http(struct daemon *d) MUST_CHECK;
+/* daemon_run.c: one step of the main loop: what the database's arrival allows next. */
+enum rc daemon_step(struct daemon *d) MUST_CHECK;
+void daemon_reload(struct daemon *d); /* SIGHUP */
+/* Everything in reverse; parts that never started are left out. */
+void daemon_stop(struct daemon *d);
