@@ -21,6 +21,9 @@ void dispatcher_free(struct dispatcher *d);
 void dispatch(struct dispatcher *d, struct req *req);
 /* Body of a worker thread number `shard`; returns after dispatcher_stop(). */
 void dispatch_work(struct dispatcher *d, int shard);
+/* Answers waiting calls whose deadline has passed, 503/5.03.  Workers do it too, unless all of
+ * them hang in the database; so a network thread calls this about once a second. */
+void dispatch_expire(struct dispatcher *d);
 /* No new calls (503); the waiting ones are run; workers return. */
 void dispatcher_stop(struct dispatcher *d);
 

@@ -75,7 +75,13 @@ struct req {
 	struct digest certificate; /* its SHA-256 */
 	int64_t deadline;          /* monotonic, us: after it nobody waits any more */
 
+	/* HTTP: ends after the role check, before the handler; for a large body, which is read
+	 * only then.  The same request is dispatched again with its body. */
+	bool check_only;
+
 	/* filled by the dispatcher */
+	struct res *res;
+	bool by_worker; /* it was run, not answered at once */
 	const struct route *route;
 	const char *params[REQ_PARAMS_MAX]; /* values of {…} in the route's path, in order */
 	int64_t started;                    /* monotonic */

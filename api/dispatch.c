@@ -1,0 +1,283 @@
+/* The dispatcher's front: what a transport's thread does, and the queues.  A worker takes one
+ * single call, or all batch calls that wait.  Neither kind may hold every worker, so reports
+ * go on while operators ask hard questions, and the other way round. */
+
+#include "api/dispatch_inner.h"
+
+#include "api/metrics.h"
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+#define DEADLINE_DEFAULT_US (30 * USEC_PER_SEC)
+
+/* --- figures --- */
+
+static int64_t lane_length(struct dispatcher *d, enum lane_kind kind)
+{
+	pthread_mutex_lock(&d->mutex);
+	size_t n = d->lanes[kind].count;
+	pthread_mutex_unlock(&d->mutex);
+	return (int64_t)n;
+}
+
+static int64_t read_singles(void *arg)
+{
+	return lane_length(arg, LANE_SINGLE);
+}
+
+static int64_t read_batched(void *arg)
+{
+	return lane_length(arg, LANE_BATCH);
+}
+
+static int64_t read_pool_in_use(void *arg)
+{
+	return db_pool_in_use(((struct dispatcher *)arg)->pool);
+}
+
+static int64_t read_pool_healthy(void *arg)
+{
+	return db_pool_healthy(((struct dispatcher *)arg)->pool);
+}
+
+static void add_figures(struct dispatcher *d)
+{
+	const struct metrics_source figures[] = {
+		{ "muster_queue_calls", "kind=\"single\"", "gauge",
+		  "Calls that wait for a worker.", read_singles, d },
+		{ "muster_queue_calls", "kind=\"batch\"", "gauge",
+		  "Calls that wait for a worker.", read_batched, d },
+		{ "muster_db_connections_in_use", NULL, "gauge",
+		  "Database connections that a call has.", read_pool_in_use, d },
+		{ "muster_db_up", NULL, "gauge", "1 when the database was there last time.",
+		  read_pool_healthy, d },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(figures); i++)
+		metrics_add_source(&figures[i]);
+}
+
+/* --- life --- */
+
+struct dispatcher *dispatcher_create(struct core *core, struct db_pool *pool,
+				     const struct dispatch_options *options)
+{
+	struct dispatcher *d = xcalloc(1, sizeof(*d));
+
+	d->core = core;
+	d->pool = pool;
+	d->options = *options;
+	d->throttle = throttle_create();
+	pthread_mutex_init(&d->mutex, NULL);
+	pthread_cond_init(&d->ready, NULL);
+	for (int i = 0; i < LANE_COUNT; i++)
+		d->lanes[i].end = &d->lanes[i].head;
+	add_figures(d);
+	return d;
+}
+
+void dispatcher_free(struct dispatcher *d)
+{
+	if (!d)
+		return;
+	metrics_remove_sources(d);
+	throttle_free(d->throttle);
+	pthread_cond_destroy(&d->ready);
+	pthread_mutex_destroy(&d->mutex);
+	free(d);
+}
+
+void dispatcher_stop(struct dispatcher *d)
+{
+	pthread_mutex_lock(&d->mutex);
+	d->stopping = true;
+	pthread_cond_broadcast(&d->ready);
+	pthread_mutex_unlock(&d->mutex);
+}
+
+/* --- a transport's thread --- */
+
+static enum lane_kind lane_of(const struct req *req)
+{
+	return req->route->need == NEED_BATCH ? LANE_BATCH : LANE_SINGLE;
+}
+
+/* False when the queue is full or closed. */
+static bool enqueue(struct dispatcher *d, struct req *req)
+{
+	struct lane *lane = &d->lanes[lane_of(req)];
+
+	pthread_mutex_lock(&d->mutex);
+	bool fits = !d->stopping && lane->count < d->options.queue_max;
+	if (fits) {
+		req->node.next = NULL;
+		*lane->end = &req->node;
+		lane->end = &req->node.next;
+		lane->count++;
+		pthread_cond_signal(&d->ready);
+	}
+	pthread_mutex_unlock(&d->mutex);
+	return fits;
+}
+
+/* True when the call was answered at once. */
+static bool run_in_memory(struct dispatcher *d, struct req *req)
+{
+	route_handler *handler =
+		req->route->need == NEED_MEMORY ? req->route->handler : req->route->memory;
+	struct call c;
+
+	call_prepare(d, req, &c);
+	enum rc rc = auth_before(d, &c, req);
+	if (rc == RC_OK && handler)
+		rc = handler(&c, req, req->res);
+	else if (rc == RC_OK)
+		rc = RC_RETRY;
+	if (rc == RC_RETRY && req->route->need != NEED_MEMORY)
+		return false;
+	call_finish(d, req, &c, rc);
+	return true;
+}
+
+void dispatch(struct dispatcher *d, struct req *req)
+{
+	req->started = clock_monotonic();
+	if (req->deadline == 0)
+		req->deadline = req->started + DEADLINE_DEFAULT_US;
+	req->res = arena_new(req->mem, struct res);
+	*req->res = (struct res){ .format = FORMAT_NONE, .max_age_s = -1, .retry_after_s = -1 };
+
+	enum rc rc = route_find(req);
+	if (rc == RC_METHOD)
+		req->res->allow = route_allow(req);
+	if (rc != RC_OK) {
+		call_refuse(d, req, err_of_rc(rc), NULL);
+		return;
+	}
+	if (run_in_memory(d, req))
+		return;
+	if (!enqueue(d, req))
+		call_refuse(d, req, ERR_UNAVAILABLE, "the server is busy");
+}
+
+/* --- workers --- */
+
+/* Unlinks up to max calls of the lane. */
+static struct queue_node *lane_take(struct lane *lane, size_t max)
+{
+	struct queue_node *first = lane->head, **end = &lane->head;
+
+	while (*end && max-- > 0) {
+		end = &(*end)->next;
+		lane->count--;
+	}
+	if (end == &lane->head)
+		return NULL;
+	lane->head = *end;
+	*end = NULL;
+	if (!lane->head)
+		lane->end = &lane->head;
+	return first;
+}
+
+static const struct req *lane_first(const struct lane *lane)
+{
+	return container_of(lane->head, struct req, node);
+}
+
+/* The lane that may run and whose first call is older; LANE_COUNT when none. */
+static enum lane_kind lane_choose(const struct dispatcher *d)
+{
+	int most = d->workers > 1 ? d->workers - 1 : 1;
+	enum lane_kind best = LANE_COUNT;
+
+	for (enum lane_kind i = LANE_SINGLE; i < LANE_COUNT; i++) {
+		const struct lane *lane = &d->lanes[i];
+		if (!lane->head || lane->running >= most)
+			continue;
+		if (best == LANE_COUNT ||
+		    lane_first(lane)->started < lane_first(&d->lanes[best])->started)
+			best = i;
+	}
+	return best;
+}
+
+static bool is_idle(const struct dispatcher *d)
+{
+	return !d->lanes[LANE_SINGLE].head && !d->lanes[LANE_BATCH].head;
+}
+
+/* Waits for work; NULL when it is time to go.  Called and left with the mutex held. */
+static struct queue_node *next_work(struct dispatcher *d, enum lane_kind *ret)
+{
+	for (;;) {
+		enum lane_kind kind = lane_choose(d);
+		if (kind != LANE_COUNT) {
+			*ret = kind;
+			return lane_take(&d->lanes[kind], kind == LANE_BATCH ? BATCH_MAX : 1);
+		}
+		if (d->stopping && is_idle(d))
+			return NULL;
+		pthread_cond_wait(&d->ready, &d->mutex);
+	}
+}
+
+void dispatch_work(struct dispatcher *d, int shard)
+{
+	enum lane_kind kind = LANE_SINGLE;
+
+	pthread_mutex_lock(&d->mutex);
+	d->workers++;
+	for (struct queue_node *work; (work = next_work(d, &kind));) {
+		d->lanes[kind].running++;
+		pthread_mutex_unlock(&d->mutex);
+		if (kind == LANE_BATCH)
+			run_batch(d, work, shard);
+		else
+			run_single(d, container_of(work, struct req, node), shard);
+		pthread_mutex_lock(&d->mutex);
+		d->lanes[kind].running--;
+		pthread_cond_broadcast(&d->ready);
+	}
+	d->workers--;
+	pthread_cond_broadcast(&d->ready);
+	pthread_mutex_unlock(&d->mutex);
+}
+
+/* Unlinks what has expired. */
+static struct queue_node *lane_take_expired(struct lane *lane, int64_t now)
+{
+	struct queue_node *expired = NULL, **end = &expired, **at = &lane->head;
+
+	while (*at) {
+		struct queue_node *node = *at;
+		if (!call_expired(container_of(node, struct req, node), now)) {
+			at = &node->next;
+			continue;
+		}
+		*at = node->next;
+		node->next = NULL;
+		*end = node;
+		end = &node->next;
+		lane->count--;
+	}
+	lane->end = at;
+	return expired;
+}
+
+void dispatch_expire(struct dispatcher *d)
+{
+	int64_t now = clock_monotonic();
+
+	for (int i = 0; i < LANE_COUNT; i++) {
+		pthread_mutex_lock(&d->mutex);
+		struct queue_node *node = lane_take_expired(&d->lanes[i], now);
+		pthread_mutex_unlock(&d->mutex);
+		while (node) {
+			struct req *req = container_of(node, struct req, node);
+			node = node->next;
+			call_refuse(d, req, ERR_UNAVAILABLE, "the database is slow or away");
+		}
+	}
+}

@@ -1,0 +1,230 @@
+/* Workers: transactions around handlers.
+ *
+ * A call runs again when it lost a race in the database (RC_RETRY), at most RUNS_MAX times.  A
+ * connection that breaks during COMMIT leaves it unknown whether the commit happened: the
+ * answer is "try later", and handlers are written so that a second time does no harm. */
+
+#include "api/dispatch_inner.h"
+
+#include "api/idempotency.h"
+#include "base/clock.h"
+#include "core/images.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUNS_MAX 4 /* the first one and three reruns */
+
+static const struct res fresh_res = { .format = FORMAT_NONE,
+				      .max_age_s = -1,
+				      .retry_after_s = -1 };
+
+static void res_reset(struct req *req)
+{
+	image_close(req->res->image);
+	*req->res = fresh_res;
+}
+
+/* The bytes of a streamed body get their name before the transaction: the file is there before
+ * a row says so, and a rerun finds it done. */
+static enum rc upload_commit(struct call *c, struct req *req)
+{
+	struct digest d;
+
+	if (!req->upload)
+		return RC_OK;
+	if (digest_parse(req->params[0], &d) != RC_OK)
+		return call_fail(c, ERR_NOT_FOUND,
+				 "the digest in the path is not 64 hexadecimal digits");
+	enum rc rc = image_upload_commit(req->upload, &d, &req->uploaded_size);
+	req->upload = NULL;
+	if (rc == RC_UNPROCESSABLE)
+		return call_fail(c, ERR_DIGEST_MISMATCH, "the body has another SHA-256");
+	return rc;
+}
+
+/* Inside the transaction. */
+static enum rc run_call(struct call *c, struct req *req)
+{
+	bool replayed = false;
+
+	enum rc rc = auth_check(c, req);
+	if (rc != RC_OK || req->check_only)
+		return rc;
+	rc = upload_commit(c, req);
+	if (rc == RC_OK)
+		rc = idempotency_open(c, req, req->res, &replayed);
+	if (rc != RC_OK || replayed)
+		return rc;
+	rc = req->route->handler(c, req, req->res);
+	return rc == RC_OK ? idempotency_close(c, req, req->res) : rc;
+}
+
+static enum rc run_transaction(struct dispatcher *d, struct call *c, struct req *req)
+{
+	struct db *db = NULL;
+
+	enum rc rc = db_acquire(d->pool, req->deadline - clock_monotonic(), &db);
+	if (rc != RC_OK)
+		return rc;
+	c->db = db;
+	rc = db_begin(db);
+	if (rc == RC_OK)
+		rc = run_call(c, req);
+	if (rc == RC_OK)
+		rc = db_commit(db);
+	if (rc != RC_OK)
+		db_rollback(db);
+	db_release(d->pool, db);
+	c->db = NULL;
+	return rc;
+}
+
+void run_single(struct dispatcher *d, struct req *req, int shard)
+{
+	enum rc rc = RC_UNAVAILABLE;
+	struct call c;
+
+	call_prepare(d, req, &c);
+	c.shard = shard;
+	req->by_worker = true;
+	for (int run = 0; run < RUNS_MAX; run++) {
+		if (call_expired(req, clock_monotonic())) {
+			rc = RC_UNAVAILABLE;
+			break;
+		}
+		call_clear(&c);
+		res_reset(req);
+		rc = run_transaction(d, &c, req);
+		if (rc != RC_RETRY)
+			break;
+	}
+	if (rc == RC_OK)
+		call_run_hooks(&c);
+	call_finish(d, req, &c, rc);
+}
+
+/* --- batches --- */
+
+struct batch_call {
+	struct req *req;
+	struct call call;
+	enum rc rc;
+	int place; /* of arrival */
+};
+
+struct batch {
+	struct batch_call *calls;
+	int count;
+};
+
+/* By device, so that two workers lock rows in the same order; a device's own calls in the
+ * order of their arrival. */
+static int by_device(const void *a, const void *b)
+{
+	const struct batch_call *x = a, *y = b;
+	int order = memcmp(x->req->actor.id.b, y->req->actor.id.b, sizeof(x->req->actor.id.b));
+
+	return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+static void batch_fill(struct dispatcher *d, struct queue_node *list, int shard,
+		       struct batch *b)
+{
+	int64_t now = clock_monotonic();
+
+	while (list) {
+		struct req *req = container_of(list, struct req, node);
+		list = list->next;
+		if (call_expired(req, now)) {
+			call_refuse(d, req, ERR_UNAVAILABLE, NULL);
+			continue;
+		}
+		assert(b->count < BATCH_MAX);
+		struct batch_call *item = &b->calls[b->count];
+		*item = (struct batch_call){ .req = req, .place = b->count };
+		call_prepare(d, req, &item->call);
+		item->call.shard = shard;
+		req->by_worker = true;
+		b->count++;
+	}
+	qsort(b->calls, (size_t)b->count, sizeof(*b->calls), by_device);
+}
+
+/* After these the transaction is lost for everybody in it. */
+static bool loses_transaction(enum rc rc)
+{
+	return rc == RC_RETRY || rc == RC_UNAVAILABLE || rc == RC_STORAGE || rc == RC_INTERNAL;
+}
+
+/* RC_OK when the transaction may be committed. */
+static enum rc batch_handlers(struct batch *b, struct db *db)
+{
+	for (int i = 0; i < b->count; i++) {
+		struct batch_call *item = &b->calls[i];
+		item->call.db = db;
+		res_reset(item->req);
+		item->rc = item->req->route->handler(&item->call, item->req, item->req->res);
+		if (loses_transaction(item->rc))
+			return RC_RETRY;
+	}
+	return RC_OK;
+}
+
+static enum rc batch_transaction(struct dispatcher *d, struct batch *b, bool *ret_unknown)
+{
+	struct db *db = NULL;
+	int64_t patience = b->calls[0].req->deadline - clock_monotonic();
+
+	enum rc rc = db_acquire(d->pool, patience, &db);
+	if (rc != RC_OK)
+		return rc;
+	rc = db_begin(db);
+	if (rc == RC_OK)
+		rc = batch_handlers(b, db);
+	if (rc == RC_OK) {
+		rc = db_commit(db);
+		*ret_unknown = rc == RC_UNAVAILABLE;
+	}
+	if (rc != RC_OK)
+		db_rollback(db);
+	db_release(d->pool, db);
+	return rc;
+}
+
+static void batch_finish(struct dispatcher *d, struct batch *b)
+{
+	for (int i = 0; i < b->count; i++)
+		if (b->calls[i].rc == RC_OK)
+			call_run_hooks(&b->calls[i].call);
+	for (int i = 0; i < b->count; i++)
+		call_finish(d, b->calls[i].req, &b->calls[i].call, b->calls[i].rc);
+}
+
+static void batch_fail(struct batch *b, enum rc rc)
+{
+	for (int i = 0; i < b->count; i++)
+		b->calls[i].rc = rc;
+}
+
+void run_batch(struct dispatcher *d, struct queue_node *list, int shard)
+{
+	bool unknown = false;
+	struct batch b = { .calls = xcalloc(BATCH_MAX, sizeof(*b.calls)) };
+
+	batch_fill(d, list, shard, &b);
+	if (b.count == 1) {
+		run_single(d, b.calls[0].req, shard);
+	} else if (b.count > 1) {
+		enum rc rc = batch_transaction(d, &b, &unknown);
+		if (unknown)
+			batch_fail(&b, RC_UNAVAILABLE);
+		if (rc == RC_OK || unknown)
+			batch_finish(d, &b);
+		else
+			for (int i = 0; i < b.count; i++)
+				run_single(d, b.calls[i].req, shard);
+	}
+	free(b.calls);
+}
