@@ -21,13 +21,14 @@ struct roster_view {
 	struct uuid device_id;
 	enum device_lifecycle lifecycle;
 	enum credential_kind credential;
-	uint64_t registration;       /* first 8 bytes of the last committed registration's SHA-256; 0: none */
-	bool maybe_work;             /* a campaign may have something: ask the database */
-	uint64_t work_epoch;         /* grows each time maybe_work is set */
-	int64_t job_id;              /* the open job that it was offered; 0: none */
+	uint64_t registration; /* first 8 bytes of the last committed registration's SHA-256; 0:
+				  none */
+	bool maybe_work;       /* a campaign may have something: ask the database */
+	uint64_t work_epoch;   /* grows each time maybe_work is set */
+	int64_t job_id;        /* the open job that it was offered; 0: none */
 	int32_t attempt;
 	const struct roster_release *release; /* of that job; lives until the process ends */
-	int64_t last_seen;           /* wall, us */
+	int64_t last_seen;                    /* wall, us */
 };
 
 /* What an offer needs; interned, immutable. */
@@ -41,9 +42,10 @@ struct roster_release {
 
 struct roster *roster_create(void);
 void roster_free(struct roster *r);
-/* Loads or reloads everything for the tenant by COPY: devices, keys (unsealed with seal_key, see
- * certs/seal.h), open jobs, exposed members.  Safe while others read. */
-enum rc roster_load(struct roster *r, struct db *db, int32_t tenant, struct bytes seal_key) MUST_CHECK;
+/* Loads or reloads everything for the tenant by COPY: devices, keys (unsealed with seal_key,
+ * see certs/seal.h), open jobs, exposed members.  Safe while others read. */
+enum rc roster_load(struct roster *r, struct db *db, int32_t tenant,
+		    struct bytes seal_key) MUST_CHECK;
 /* True after the first complete load. */
 bool roster_ready(const struct roster *r);
 size_t roster_count(const struct roster *r);
