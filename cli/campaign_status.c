@@ -89,6 +89,15 @@ static void show(struct watch *w, const json_t *campaign, const struct campaign_
 	}
 }
 
+/* "rolled_back" reads better in two words. */
+static const char *spaced(struct arena *mem, const char *state)
+{
+	char *ret = arena_text(mem, state);
+	for (char *p = ret; (p = strchr(p, '_')) != NULL;)
+		*p = ' ';
+	return ret;
+}
+
 static void print_bad(struct cli *c, struct client *client, const char *path, const char *state)
 {
 	CLEAN(arena) struct arena *mem = arena_create();
@@ -108,8 +117,8 @@ static void print_bad(struct cli *c, struct client *client, const char *path, co
 		const char *why = strcmp(text, "-") != 0 ? text : cause;
 		fprintf(c->out.to, "  %s%s%s %s%s%s\n", output_style(&c->out, STYLE_RED),
 			output_member(mem, job, "endpoint"), output_style(&c->out, STYLE_PLAIN),
-			output_member(mem, job, "state"), strcmp(why, "-") == 0 ? "" : ": ",
-			strcmp(why, "-") == 0 ? "" : why);
+			spaced(mem, output_member(mem, job, "state")),
+			strcmp(why, "-") == 0 ? "" : ": ", strcmp(why, "-") == 0 ? "" : why);
 	}
 }
 
