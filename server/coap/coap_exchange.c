@@ -267,7 +267,7 @@ static bool may_ask(struct peer *p, const struct req *req, struct refusal *ret_w
 	}
 	if (peer_admit(p) == RC_OK || req->route->roles == ROLE_ANY)
 		return true;
-	if (!roster_ready(p->net->server->core->roster))
+	if (p->admitted == RC_NOT_FOUND && !roster_ready(p->net->server->core->roster))
 		refuse_as(ret_why, ERR_UNAVAILABLE, "the server is starting");
 	else
 		refuse_as(ret_why, ERR_UNAUTHENTICATED, NULL);

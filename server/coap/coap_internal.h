@@ -35,7 +35,7 @@ struct shard {
 };
 
 /* What other threads tell a net. */
-enum note_kind { NOTE_ANSWER, NOTE_WAKE, NOTE_EVICT };
+enum note_kind { NOTE_ANSWER, NOTE_WAKE, NOTE_EVICT, NOTE_END };
 struct note {
 	struct queue_node node; /* first */
 	enum note_kind kind;
@@ -173,7 +173,8 @@ uint16_t endpoint_port(const coap_address_t *a);
 
 /* Body of a network thread; arg is its net. */
 void *net_run(void *arg);
-/* From any thread: tells the net of device. */
+/* From any thread: tells the net of a device, or (NOTE_END, NULL) to look whether it is to end.
+ */
 void net_tell(struct net *net, enum note_kind kind, struct roster_device *device);
 
 /* --- coap_session.c: peers ---------------------------------------------------------------- */

@@ -23,7 +23,7 @@ void net_tell(struct net *net, enum note_kind kind, struct roster_device *device
 {
 	struct device_note *n;
 
-	if (atomic_fetch_add(&net->device_notes, 1) >= DEVICE_NOTES_MAX) {
+	if (atomic_fetch_add(&net->device_notes, 1) >= DEVICE_NOTES_MAX && device) {
 		/* The queue is not empty, so the thread will see this. */
 		atomic_fetch_sub(&net->device_notes, 1);
 		atomic_store(&net->rescan, true);
@@ -58,11 +58,13 @@ static void take_note(struct net *net, struct note *note)
 		return;
 	case NOTE_WAKE:
 	case NOTE_EVICT:
-		atomic_fetch_sub(&net->device_notes, 1);
 		device_changed(net, (struct device_note *)note);
-		free(note);
-		return;
+		break;
+	case NOTE_END:
+		break;
 	}
+	atomic_fetch_sub(&net->device_notes, 1);
+	free(note);
 }
 
 static void rescan(struct net *net)

@@ -382,6 +382,8 @@ void coap_server_stop(struct coap_server *s)
 	pthread_cond_signal(&s->wake_keeper);
 	pthread_mutex_unlock(&s->mutex);
 	for (int i = 0; i < s->threads; i++)
+		net_tell(&s->nets[i], NOTE_END, NULL);
+	for (int i = 0; i < s->threads; i++)
 		pthread_join(s->nets[i].thread, NULL);
 	pthread_join(s->keeper, NULL);
 	server_free(s);
