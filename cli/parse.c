@@ -58,7 +58,7 @@ enum rc parse_percent(const char *text, int64_t *ret)
 	int64_t value = (int64_t)n * PERCENT;
 	if (*rest == '.') {
 		size_t digits = strspn(++rest, "0123456789");
-		if (digits < 1 || digits > 4)
+		if (digits < 1 || digits > 2)
 			return RC_INVALID;
 		int64_t weight = PERCENT / 10;
 		for (size_t i = 0; i < digits; i++, weight /= 10)

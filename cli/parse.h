@@ -10,13 +10,13 @@
 /* "90s", "10m", "1h", "2d"; sums such as "1h30m".  0 to 10 years, in seconds. */
 enum rc parse_duration(const char *text, int64_t *ret_s) MUST_CHECK;
 
-/* "50%", "0.1%": more than 0, at most 100, four decimals, in 1/10000 of a percent. */
+/* "50%", "0.1%": more than 0, at most 100, two decimals, in hundredths of a percent. */
 enum rc parse_percent(const char *text, int64_t *ret) MUST_CHECK;
-#define PERCENT INT64_C(10000)
+#define PERCENT INT64_C(100)
 
 struct stage_step {
 	int64_t count;   /* devices, cumulative; 0 when a share is given */
-	int64_t percent; /* in 1/10000 of a percent, cumulative; 0 when a number is given */
+	int64_t percent; /* in hundredths of a percent, cumulative; 0 when a number is given */
 };
 
 #define STAGE_STEPS_MAX 32

@@ -41,7 +41,7 @@ make_author() {
 # Odd devices have a certificate, even ones a pre-shared key.
 make_device() {
 	folder=$VAR/devices/$1
-	mkdir -p "$folder/state"
+	mkdir -p "$folder"
 	case $1 in
 	*[13579])
 		quietly muster device add "$1" --cert --out-dir "$folder" --attribute kind=cert
@@ -55,7 +55,6 @@ ca_file = ca.crt"
 		;;
 	esac
 	cp "$VAR/author/author.pem.pub" "$folder/author.pub"
-	install -m 755 "$VAR/firmware/agent-1" "$folder/state/a.bin"
 	cat >"$folder/agent.conf" <<-END
 	endpoint = $1
 	server = coaps://127.0.0.1:$coaps_port
@@ -71,6 +70,7 @@ ca_file = ca.crt"
 	trial_s = 8
 	trial_tries = 1
 	END
+	(cd "$folder" && quietly "$BUILD/muster-launcher" provision -c agent.conf --image "$VAR/firmware/agent-1")
 }
 
 set_up_fleet() {

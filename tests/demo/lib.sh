@@ -217,7 +217,7 @@ start_device() {
 	# From its own folder, so that a long path does no harm.
 	(
 		cd "$VAR/devices/$1"
-		exec "$BUILD/muster-launcher" agent.conf >>log 2>&1
+		exec "$BUILD/muster-launcher" run -c agent.conf >>log 2>&1
 	) &
 	launcher_pids="$launcher_pids $!"
 }

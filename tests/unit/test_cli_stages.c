@@ -47,7 +47,7 @@ static void test_steps(void)
 	ok(parse_stages("1,0.5%,100%", mem, steps, &count, &why) == RC_OK, "three stages");
 	is_int(count, 3, "are three");
 	ok(steps[0].count == 1 && steps[0].percent == 0, "the first is a number");
-	ok(steps[1].count == 0 && steps[1].percent == 5000, "the second a share");
+	ok(steps[1].count == 0 && steps[1].percent == 50, "the second a share");
 	ok(steps[2].percent == 100 * PERCENT, "the last is all");
 
 	const char *long_list = "";
