@@ -10,6 +10,8 @@
 #define IMAGE_PATH_MAX 4096
 
 /* Directory of the store. */
+struct images;
+
 const char *images_dir(const struct images *s);
 /* RC_INVALID when the path is too long. */
 enum rc image_path(const char *dir, const struct digest *d,
