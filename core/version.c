@@ -180,7 +180,7 @@ static bool put_plus(struct parser *v)
 	bool any = false;
 	for (; is_identifier(*v->p) || (any && *v->p == '.'); v->p++)
 		any = true;
-	return any && v->p[-1] != '.';
+	return any && v->p[-1] != '.' && !*v->p;
 }
 
 static bool put_suffix(struct parser *v)

@@ -1,0 +1,348 @@
+/* The image store: what is in it is whole and is what its name says, whatever was uploaded, cut
+ * off, raced or changed on disk. */
+
+#include "base/clean.h"
+#include "base/hash.h"
+#include "core/images.h"
+#include "tests/tap.h"
+#include "tests/unit/temp_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static struct temp_dir dir;
+static struct images *store;
+static struct arena *mem;
+
+static const char *path_of(const char *sub)
+{
+	return arena_printf(mem, "%s/%s", dir.path, sub);
+}
+
+static const char *file_of(const struct digest *d)
+{
+	char hex[DIGEST_TEXT_SIZE];
+
+	digest_format(d, hex);
+	return arena_printf(mem, "%s/images/%.2s/%s", dir.path, hex, hex + 2);
+}
+
+static struct bytes make_bytes(size_t n, uint8_t seed)
+{
+	uint8_t *p = arena_alloc(mem, n + 1);
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(i * 31 + (i >> 8) + seed);
+	return (struct bytes){ p, n };
+}
+
+static enum rc put(struct bytes b, const struct digest *name, int64_t *ret_size)
+{
+	struct image_upload *u = NULL;
+
+	enum rc rc = image_upload_begin(store, IMAGE_SIZE_MAX, &u);
+	if (rc != RC_OK)
+		return rc;
+	while (rc == RC_OK && b.n) {
+		struct bytes part = { b.p, b.n < 5000 ? b.n : 5000 };
+		rc = image_upload_write(u, part);
+		b.p += part.n;
+		b.n -= part.n;
+	}
+	if (rc == RC_OK)
+		rc = image_upload_commit(u, name, ret_size);
+	image_upload_abort(u);
+	return rc;
+}
+
+static enum rc get(const struct digest *d, struct bytes wanted)
+{
+	struct image *i = NULL;
+
+	enum rc rc = images_open(store, d, &i);
+	if (rc != RC_OK)
+		return rc;
+	rc = bytes_equal(image_bytes(i), wanted) ? RC_OK : RC_INVALID;
+	image_close(i);
+	return rc;
+}
+
+static void restart(void)
+{
+	images_free(store);
+	store = NULL;
+	is_int(images_create(path_of("images"), &store), RC_OK, "opened again");
+}
+
+static void test_round(void)
+{
+	struct bytes b = make_bytes(70001, 1);
+	struct digest d, none = { { 9 } };
+	struct image *i = NULL;
+	int64_t size = 0;
+
+	sha256_of(b, &d);
+	is_int(get(&d, b), RC_NOT_FOUND, "not there yet");
+	is_int(put(b, &d, &size), RC_OK, "stored");
+	is_int(size, 70001, "with its size");
+	is_int(get(&d, b), RC_OK, "the same bytes come back");
+	is_int(put(b, &d, &size), RC_OK, "stored again");
+	is_int(images_open(store, &none, &i), RC_NOT_FOUND, "another is not there");
+	is_int(images_open(store, &d, &i), RC_OK, "opened");
+	struct image *more = image_ref(i);
+	ok(image_bytes(more).p == image_bytes(i).p, "one mapping");
+	image_close(i);
+	ok(bytes_equal(image_bytes(more), b), "as long as one has it open");
+	image_close(more);
+	is_int(temp_dir_entries(path_of("images/tmp")), 0, "nothing is left in tmp");
+	b = make_bytes(0, 0);
+	sha256_of(b, &d);
+	is_int(put(b, &d, &size), RC_OK, "nothing can be stored");
+	is_int(get(&d, b), RC_OK, "and read");
+}
+
+/* A14: exactly these bytes. */
+static void test_A14_exact(void)
+{
+	struct bytes b = make_bytes(4096, 2), cut = { b.p, b.n - 1 };
+	struct digest d;
+	int64_t size = 0;
+
+	sha256_of(b, &d);
+	is_int(put((struct bytes){ b.p, b.n + 1 }, &d, &size), RC_UNPROCESSABLE,
+	       "one byte more");
+	is_int(put(cut, &d, &size), RC_UNPROCESSABLE, "one byte less");
+	is_int(get(&d, b), RC_NOT_FOUND, "neither is there");
+	is_int(temp_dir_entries(path_of("images/tmp")), 0, "nothing is left in tmp");
+
+	struct image_upload *u = NULL;
+	is_int(image_upload_begin(store, 4095, &u), RC_OK, "at most 4095 bytes");
+	is_int(image_upload_write(u, cut), RC_OK, "4095 fit");
+	is_int(image_upload_write(u, (struct bytes){ b.p, 1 }), RC_TOO_LARGE,
+	       "one more does not");
+	image_upload_abort(u);
+	is_int(temp_dir_entries(path_of("images/tmp")), 0, "nothing is left in tmp");
+}
+
+static void test_commit_again(void)
+{
+	struct bytes b = make_bytes(100, 3);
+	struct image_upload *u = NULL;
+	struct digest d;
+	int64_t size = 0;
+
+	sha256_of(b, &d);
+	is_int(image_upload_begin(store, 1000, &u), RC_OK, "begun");
+	is_int(image_upload_write(u, b), RC_OK, "written");
+	is_int(image_upload_commit(u, &d, &size), RC_OK, "committed");
+	size = 0;
+	is_int(image_upload_commit(u, &d, &size), RC_OK, "committed again: the same answer");
+	is_int(size, 100, "the same size");
+	image_upload_abort(u);
+	is_int(get(&d, b), RC_OK, "it is there");
+}
+
+static void flip(const char *path, off_t at)
+{
+	uint8_t byte = 0;
+	int fd = open(path, O_RDWR);
+
+	if (fd < 0 || pread(fd, &byte, 1, at) != 1)
+		tap_ok(false, "%s can be changed", path);
+	byte ^= 0x10;
+	if (fd < 0 || pwrite(fd, &byte, 1, at) != 1)
+		tap_ok(false, "%s was changed", path);
+	close(fd);
+}
+
+/* A15: a file that changed on disk is never served; an upload heals it. */
+static void test_A15_changed(void)
+{
+	struct bytes b = make_bytes(20000, 4);
+	struct digest d;
+	int64_t size = 0;
+
+	sha256_of(b, &d);
+	is_int(put(b, &d, &size), RC_OK, "stored");
+	restart();
+	flip(file_of(&d), 19999);
+	is_int(get(&d, b), RC_INTERNAL, "one flipped bit: not served");
+	is_int(temp_dir_entries(path_of("images/quarantine")), 1, "but kept aside");
+	is_int(get(&d, b), RC_NOT_FOUND, "now there is none");
+	is_int(put(b, &d, &size), RC_OK, "uploaded again");
+	is_int(get(&d, b), RC_OK, "it is served");
+	restart();
+	ok(truncate(file_of(&d), 19998) == 0, "cut on disk");
+	is_int(get(&d, b), RC_INTERNAL, "not served");
+	is_int(put(b, &d, &size), RC_OK, "uploaded again");
+	restart();
+	ok(unlink(file_of(&d)) == 0 && symlink("/etc/passwd", file_of(&d)) == 0,
+	   "a link in its place");
+	ok(get(&d, b) != RC_OK, "not followed");
+	ok(unlink(file_of(&d)) == 0, "link removed");
+}
+
+static void test_leftovers(void)
+{
+	struct image_upload *u = NULL;
+	struct bytes b = make_bytes(100, 5);
+
+	is_int(image_upload_begin(store, 1000, &u), RC_OK, "an upload begins");
+	is_int(image_upload_write(u, b), RC_OK, "and gets some bytes");
+	is_int(temp_dir_entries(path_of("images/tmp")), 1, "which lie in tmp");
+	struct images *other = NULL;
+	is_int(images_create(path_of("images"), &other), RC_OK, "the daemon starts anew");
+	is_int(temp_dir_entries(path_of("images/tmp")), 0, "and finds tmp empty");
+	images_free(other);
+	image_upload_abort(u);
+}
+
+static void test_no_space(void)
+{
+	struct bytes b = make_bytes(300000, 6);
+	struct rlimit old, small = { 65536, RLIM_INFINITY };
+	struct digest d;
+	int64_t size = 0;
+
+	sha256_of(b, &d);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	small.rlim_max = old.rlim_max;
+	ok(setrlimit(RLIMIT_FSIZE, &small) == 0, "files may not grow");
+	is_int(put(b, &d, &size), RC_STORAGE, "no space left");
+	ok(setrlimit(RLIMIT_FSIZE, &old) == 0, "files may grow again");
+	is_int(get(&d, b), RC_NOT_FOUND, "no partial image");
+	is_int(temp_dir_entries(path_of("images/tmp")), 0, "nothing is left in tmp");
+	is_int(put(b, &d, &size), RC_OK, "stored without a restart");
+}
+
+/* C11: a hundred at once, one object. */
+#define RACERS 100
+static struct bytes race_bytes;
+static struct digest race_digest;
+
+static void *race_put(void *arg)
+{
+	struct image_upload *u = NULL;
+	struct image *i = NULL;
+	int64_t size = 0;
+	bool *won = arg;
+
+	if (image_upload_begin(store, IMAGE_SIZE_MAX, &u) == RC_OK &&
+	    image_upload_write(u, race_bytes) == RC_OK &&
+	    image_upload_commit(u, &race_digest, &size) == RC_OK &&
+	    images_open(store, &race_digest, &i) == RC_OK) {
+		*won = bytes_equal(image_bytes(i), race_bytes);
+		image_close(i);
+	}
+	image_upload_abort(u);
+	return NULL;
+}
+
+static void test_C11_race(void)
+{
+	pthread_t threads[RACERS];
+	bool won[RACERS] = { false };
+	int wins = 0;
+
+	race_bytes = make_bytes(30000, 7);
+	sha256_of(race_bytes, &race_digest);
+	for (int i = 0; i < RACERS; i++)
+		pthread_create(&threads[i], NULL, race_put, &won[i]);
+	for (int i = 0; i < RACERS; i++) {
+		pthread_join(threads[i], NULL);
+		wins += won[i];
+	}
+	is_int(wins, RACERS, "all 100 are answered, and read what they wrote");
+	char *folder = arena_text(mem, file_of(&race_digest));
+	*strrchr(folder, '/') = 0;
+	is_int(temp_dir_entries(folder), 1, "there is one object");
+	is_int(temp_dir_entries(path_of("images/tmp")), 0, "nothing is left in tmp");
+}
+
+static void *race_open(void *arg)
+{
+	struct image *i = NULL;
+	int *opened = arg;
+
+	for (int n = 0; n < 200; n++)
+		if (images_open(store, &race_digest, &i) == RC_OK) {
+			*opened += image_bytes(i).n == race_bytes.n;
+			image_close(i);
+		}
+	return NULL;
+}
+
+static void test_open_race(void)
+{
+	pthread_t threads[8];
+	int opened[8] = { 0 }, sum = 0;
+
+	restart();
+	for (int i = 0; i < 8; i++)
+		pthread_create(&threads[i], NULL, race_open, &opened[i]);
+	for (int i = 0; i < 8; i++) {
+		pthread_join(threads[i], NULL);
+		sum += opened[i];
+	}
+	is_int(sum, 1600, "8 threads open it 200 times each, and the first open is shared");
+}
+
+static void test_soon(void)
+{
+	struct bytes b = make_bytes(3000000, 8);
+	struct image *i = NULL;
+	struct digest d, none = { { 7 } };
+	int64_t size = 0;
+	enum rc rc = RC_OK;
+
+	sha256_of(b, &d);
+	is_int(put(b, &d, &size), RC_OK, "a large one is stored");
+	restart();
+	is_int(images_open_soon(store, &none, &i), RC_NOT_FOUND,
+	       "what is not there is not there");
+	is_int(images_open_soon(store, &race_digest, &i), RC_OK, "a small one comes at once");
+	image_close(i);
+	rc = images_open_soon(store, &d, &i);
+	is_int(rc, RC_UNAVAILABLE, "a large one is read by the store's own thread");
+	for (int n = 0; n < 1000 && rc == RC_UNAVAILABLE; n++) {
+		usleep(10000);
+		rc = images_open_soon(store, &d, &i);
+	}
+	is_int(rc, RC_OK, "and soon is there");
+	ok(rc == RC_OK && bytes_equal(image_bytes(i), b), "whole");
+	image_close(i);
+	restart();
+	flip(file_of(&d), 1000000);
+	rc = images_open_soon(store, &d, &i);
+	for (int n = 0; n < 1000 && rc == RC_UNAVAILABLE; n++) {
+		usleep(10000);
+		rc = images_open_soon(store, &d, &i);
+	}
+	is_int(rc, RC_NOT_FOUND, "one that changed on disk is put aside");
+}
+
+int main(void)
+{
+	mem = arena_create();
+
+	dir = temp_dir_make();
+	is_int(images_create(path_of("images"), &store), RC_OK, "made");
+	test_round();
+	test_A14_exact();
+	test_commit_again();
+	test_A15_changed();
+	test_leftovers();
+	test_no_space();
+	test_C11_race();
+	test_open_race();
+	test_soon();
+	images_free(store);
+	clean_temp_dir(&dir);
+	arena_free(mem);
+	return tap_done();
+}
