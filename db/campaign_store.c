@@ -37,11 +37,12 @@ static const struct db_stmt stmts[] = {
 					"AND state IN (1, 2) "
 					"ORDER BY started_at, campaign_id" },
 	[MOVE] = { "campaign_move",
-		   "UPDATE campaign SET state = $4, pause_reason = $5, stage = $6, members = "
+		   "UPDATE campaign SET state = $4::smallint, pause_reason = $5, stage = $6, "
+		   "members = "
 		   "$7, "
 		   "revision = revision + 1, "
-		   "started_at = CASE WHEN $4 = 1 THEN $8 ELSE started_at END, "
-		   "ended_at = CASE WHEN $4 IN (4, 5) THEN $8 ELSE ended_at END "
+		   "started_at = CASE WHEN $4::smallint = 1 THEN $8 ELSE started_at END, "
+		   "ended_at = CASE WHEN $4::smallint IN (4, 5) THEN $8 ELSE ended_at END "
 		   "WHERE tenant_id = $1 AND campaign_id = $2 AND state = $3" },
 	[HOLD] = { "campaign_hold", "SELECT state FROM campaign WHERE tenant_id = $1 AND "
 				    "campaign_id = $2 FOR SHARE" },

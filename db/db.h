@@ -60,7 +60,7 @@ bool db_in_transaction(const struct db *db);
  * static table per store; db_stmt_register() in its constructor lets a test prepare them all.
  */
 struct db_stmt {
-	const char *name; /* unique, e.g. "job_get" */
+	const char *name; /* unique, e.g. "job_get"; "": never kept (tests) */
 	const char *sql;
 };
 #define DB_STMTS(table)                                                                        \

@@ -95,7 +95,7 @@ static enum rc prepare(struct db *db, const struct db_stmt *stmt)
 	if (!PQsendPrepare(db->conn, stmt->name, stmt->sql, 0, NULL))
 		return conn_lost(db);
 	enum rc rc = conn_finish(db, &r);
-	if (rc == RC_OK)
+	if (rc == RC_OK && *stmt->name)
 		remember(db, stmt);
 	return rc;
 }
