@@ -178,8 +178,8 @@ static bool resolve(const struct link_config *c, coap_address_t *ret)
 	struct addrinfo *list = NULL;
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
 	char port[8];
-	snprintf(port, sizeof(port), "%u", c->port);
-	if (getaddrinfo(c->host, port, &hints, &list) != 0)
+	snprintf(port, sizeof(port), "%u", c->relay_port ? c->relay_port : c->port);
+	if (getaddrinfo(c->relay_port ? "127.0.0.1" : c->host, port, &hints, &list) != 0)
 		return false;
 	coap_address_init(ret);
 	bool fits = list->ai_addrlen <= sizeof(ret->addr);

@@ -31,6 +31,7 @@ struct link_config {
 	enum link_kind kind;
 	char host[LINK_HOST_MAX];
 	uint16_t port;
+	uint16_t relay_port; /* of a relay on this machine that leads to host; 0: none */
 	const char *identity;
 	const uint8_t *psk;
 	size_t psk_n;

@@ -1,0 +1,287 @@
+/* muster-fleet: see fleet.h.  One thread: an epoll over the libcoap contexts and the relay, and
+ * a step of every device in each round. */
+#include "agent/clean.h"
+#include "agent/fleet.h"
+#include "agent/log.h"
+#include "agent/text.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#define EXIT_USAGE 2
+#define ROUND_MS   50 /* libcoap's handshake timers want a look now and then */
+#define EVENTS_MAX 64
+#define EVENT_NET  UINT32_MAX
+
+static volatile sig_atomic_t stopped, released;
+
+static void on_signal(int number)
+{
+	if (number == SIGUSR1)
+		released = 1;
+	else
+		stopped = 1;
+}
+
+/* --- keys
+ * -------------------------------------------------------------------------------------- */
+
+static bool derive_key(const struct fleet *f, struct fleet_device *d)
+{
+	struct suit_digest key;
+	const char *secret = f->options.psk_secret;
+	struct suit_message m = { .piece = { { (const uint8_t *)secret, strlen(secret) },
+					     { (const uint8_t *)":", 1 },
+					     { (const uint8_t *)d->name, strlen(d->name) } },
+				  .count = 3 };
+	if (f->verify.crypto->sha256(&m, &key) != SUIT_OK)
+		return false;
+	memcpy(d->psk, key.b, sizeof(key.b));
+	d->link_config.psk_n = sizeof(key.b);
+	return true;
+}
+
+static struct fleet_device *find_device(struct fleet *f, const char *name)
+{
+	for (size_t i = 0; i < f->device_count; i++)
+		if (strcmp(f->device[i].name, name) == 0)
+			return &f->device[i];
+	return NULL;
+}
+
+static bool read_keys(struct fleet *f)
+{
+	char line[256];
+	CLEAN(file) FILE *from = fopen(f->options.psk_file, "re");
+	if (!from) {
+		log_errno("%s", f->options.psk_file);
+		return false;
+	}
+	while (fgets(line, sizeof(line), from)) {
+		line[strcspn(line, "\r\n")] = '\0';
+		char *key = line;
+		char *name = strsep(&key, " \t");
+		struct fleet_device *d = find_device(f, name);
+		if (d && (!key ||
+			  !text_unbase64(key, d->psk, sizeof(d->psk), &d->link_config.psk_n))) {
+			log_line("%s: %s has no key in base64", f->options.psk_file, name);
+			return false;
+		}
+	}
+	for (size_t i = 0; i < f->device_count; i++)
+		if (!f->device[i].link_config.psk_n) {
+			log_line("%s: no key of %s", f->options.psk_file, f->device[i].name);
+			return false;
+		}
+	return true;
+}
+
+bool fleet_keys(struct fleet *f)
+{
+	if (f->options.cert_dir[0])
+		return true;
+	if (f->options.psk_file[0])
+		return read_keys(f);
+	for (size_t i = 0; f->options.psk_secret[0] && i < f->device_count; i++)
+		if (!derive_key(f, &f->device[i]))
+			return false;
+	return true;
+}
+
+/* --- starting
+ * ---------------------------------------------------------------------------------- */
+
+/* A socket a device, and two more when there is a relay. */
+static void raise_limits(size_t devices)
+{
+	struct rlimit r;
+	rlim_t want = devices * 3 + 256;
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= want)
+		return;
+	r.rlim_max = r.rlim_max < want ? want : r.rlim_max;
+	r.rlim_cur = want;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+		log_errno("only %llu files may be open", (unsigned long long)r.rlim_cur);
+}
+
+static bool open_outputs(struct fleet *f)
+{
+	const struct fleet_options *o = &f->options;
+	struct link_config server;
+	size_t bad = 0;
+	f->verify = (struct verify){ .crypto = &suit_crypto_openssl,
+				     .vendor_id = o->vendor_id,
+				     .class_id = o->class_id,
+				     .component = o->component,
+				     .image_max = o->image_max };
+	f->life_config = (struct life_config){ .observe = o->observe,
+					       .poll_max_s = o->poll_s,
+					       .envelope_max = SUIT_ENVELOPE_MAX,
+					       .block_size = o->block_size };
+	if (!verify_anchors(&f->verify, (const char(*)[256])o->anchor, o->anchor_count, &bad)) {
+		log_line("%s: not the public key of an author", o->anchor[bad]);
+		return false;
+	}
+	if (o->ledger[0] && !(f->ledger = fopen(o->ledger, "ae"))) {
+		log_errno("%s", o->ledger);
+		return false;
+	}
+	if (f->ledger)
+		setvbuf(f->ledger, NULL, _IOLBF, 0);
+	if (!o->has_net)
+		return true;
+	config_server(o->server, &server);
+	f->net = net_create(server.host, server.port, &o->net, f->device_count, o->seed);
+	if (!f->net)
+		log_errno("the relay cannot be made");
+	return f->net;
+}
+
+static bool make_devices(struct fleet *f)
+{
+	f->device_count = f->options.devices;
+	f->context_count = (f->device_count + FLEET_PER_CONTEXT - 1) / FLEET_PER_CONTEXT;
+	f->device = calloc(f->device_count, sizeof(*f->device));
+	f->context = calloc(f->context_count, sizeof(coap_context_t *));
+	if (!f->device || !f->context || !open_outputs(f))
+		return false;
+	if (f->options.cert_dir[0] && !file_path(f->options.cert_dir, "ca.crt", f->ca_file))
+		return false;
+	for (size_t i = 0; i < f->context_count; i++)
+		if (!(f->context[i] = link_context()))
+			return false;
+	for (size_t i = 0; i < f->device_count; i++)
+		if (!fleet_device_init(&f->device[i], f, i))
+			return false;
+	return fleet_keys(f);
+}
+
+static void free_devices(struct fleet *f)
+{
+	for (size_t i = 0; f->device && i < f->device_count; i++)
+		fleet_device_finish(&f->device[i]);
+	for (size_t i = 0; f->context && i < f->context_count; i++)
+		coap_free_context(f->context[i]);
+	net_free(f->net);
+	if (f->ledger)
+		fclose(f->ledger);
+	verify_finish(&f->verify);
+	free(f->device);
+	free(f->context);
+}
+
+/* --- the loop
+ * ---------------------------------------------------------------------------------- */
+
+static int make_epoll(const struct fleet *f)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = EVENT_NET };
+	if (epoll < 0 || (f->net && epoll_ctl(epoll, EPOLL_CTL_ADD, net_fd(f->net), &e) != 0))
+		return -1;
+	for (size_t i = 0; i < f->context_count; i++) {
+		e.data.u32 = (uint32_t)i;
+		int fd = coap_context_get_coap_fd(f->context[i]);
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0)
+			return -1;
+	}
+	return epoll;
+}
+
+static int64_t step_all(struct fleet *f, int64_t now)
+{
+	int64_t next = now + ROUND_MS;
+	for (size_t i = 0; i < f->device_count; i++) {
+		int64_t due = fleet_device_step(&f->device[i], now);
+		next = due < next ? due : next;
+	}
+	int64_t due = f->net ? net_step(f->net, now) : INT64_MAX;
+	return due < next ? due : next;
+}
+
+static void read_ready(struct fleet *f, int epoll, int timeout_ms)
+{
+	struct epoll_event e[EVENTS_MAX];
+	int n = epoll_wait(epoll, e, EVENTS_MAX, timeout_ms);
+	for (int i = 0; i < n; i++)
+		if (e[i].data.u32 == EVENT_NET)
+			net_read(f->net, link_now_ms());
+		else
+			coap_io_process(f->context[e[i].data.u32], COAP_IO_NO_WAIT);
+}
+
+static bool is_over(const struct fleet *f, int64_t now)
+{
+	const struct fleet_options *o = &f->options;
+	if (stopped || (o->until_done && f->settled == f->device_count))
+		return true;
+	return !o->until_done && o->until_s && now - f->began_ms >= (int64_t)o->until_s * 1000;
+}
+
+static void tell_held(const struct fleet *f, size_t *told)
+{
+	if (f->held == *told)
+		return;
+	*told = f->held;
+	printf("held %zu\n", f->held);
+	fflush(stdout);
+}
+
+/* False when time ran out. */
+static bool loop(struct fleet *f, int epoll)
+{
+	int64_t looked = 0;
+	size_t told = 0;
+	for (;;) {
+		int64_t now = link_now_ms();
+		f->released |= released;
+		int64_t next = step_all(f, now);
+		tell_held(f, &told);
+		if (is_over(f, now))
+			return true;
+		if (f->options.timeout_s &&
+		    now - f->began_ms >= (int64_t)f->options.timeout_s * 1000)
+			return false;
+		read_ready(f, epoll, next > now ? (int)(next - now) : 0);
+		if (now - looked < ROUND_MS)
+			continue;
+		looked = now;
+		for (size_t i = 0; i < f->context_count; i++)
+			coap_io_process(f->context[i], COAP_IO_NO_WAIT);
+	}
+}
+
+static int run(struct fleet *f)
+{
+	int code = EXIT_FAILURE;
+	f->began_ms = link_now_ms();
+	raise_limits(f->options.devices);
+	coap_startup();
+	coap_set_log_level((coap_log_t)(f->options.verbose ? 4 : 2));
+	if (make_devices(f)) {
+		CLEAN(fd) int epoll = make_epoll(f);
+		if (epoll >= 0 && loop(f, epoll))
+			code = EXIT_SUCCESS;
+		if (f->options.json[0] && !fleet_write_json(f))
+			code = EXIT_FAILURE;
+	}
+	free_devices(f);
+	coap_cleanup();
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	static struct fleet f;
+	struct sigaction action = { .sa_handler = on_signal };
+	log_open("muster-fleet");
+	if (!fleet_parse(argc, argv, &f.options))
+		return EXIT_USAGE;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+	return run(&f);
+}
