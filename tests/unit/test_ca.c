@@ -166,9 +166,7 @@ static void test_device(void)
 
 static void test_names(void)
 {
-	static const char *const bad[] = { "", "a\nb",
-					   "0123456789012345678901234567890123456789"
-					   "0123456789012345678901234" };
+	const char *const bad[] = { "", "a\nb", arena_printf(mem, "%065d", 1) };
 	const char *key = NULL, *why = NULL;
 	struct bytes csr, der;
 
