@@ -349,8 +349,6 @@ enum rc coap_server_start(struct core *core, struct dispatcher *dispatcher,
 	roster_on_wake(core->roster, on_wake, NULL);
 	roster_on_evict(core->roster, on_evict, NULL);
 	start_threads(s);
-	log_info("CoAP over DTLS is served", "port", log_i64(s->port), "plain",
-		 s->plain_port ? log_i64(s->plain_port) : NULL);
 	*ret = s;
 	return RC_OK;
 }
