@@ -1,0 +1,21 @@
+/* TLS of the HTTPS transport: what we offer, and what a client has proved. */
+#pragma once
+
+#include "base/bytes.h"
+
+/* TLS 1.2 and 1.3, forward secrecy, for GnuTLS. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE"
+
+enum tls_peer {
+	TLS_PEER_UNKNOWN = 0, /* not looked at yet */
+	TLS_PEER_NONE,        /* showed no certificate */
+	TLS_PEER_PROVED,      /* a client certificate that our CA vouches for */
+	TLS_PEER_REFUSED,     /* one that does not verify */
+};
+
+/* session is a gnutls_session_t after its handshake.  ret: SHA-256 of the certificate, with
+ * TLS_PEER_PROVED. */
+enum tls_peer tls_peer_check(void *session, struct digest *ret);
+
+/* Do certificate and key (PEM) belong together?  Why not, as static text; NULL when they do. */
+const char *tls_pair_fault(const char *cert_pem, const char *key_pem);
