@@ -57,7 +57,7 @@ AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto
 
 PROGRAMS := $(BUILD)/musterd $(BUILD)/muster $(AGENT_BIN)
 
-.PHONY: all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install deb clean deps tests-built
+.PHONY: all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install deb clean deps tests-built lint-run
 .SECONDARY:
 all: $(PROGRAMS)
 
@@ -157,7 +157,10 @@ tsan:
 	BUILD=$(BUILD)-tsan /usr/bin/python3 tests/check.py --only unit $(CHECK_ARGS)
 
 lint:
-	sh deploy/deps.sh build lint
+	sh deploy/deps.sh build test lint
+	$(MAKE) lint-run
+# On its own, because make expands the lists of files before it runs a recipe's first line.
+lint-run:
 	awk -f tests/lint/layers.awk $(SRC_C) $(SRC_H)
 	awk -f tests/lint/banned.awk $(SRC_C) $(SRC_H)
 	sh tests/lint/headers.sh
