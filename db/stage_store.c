@@ -18,8 +18,8 @@ static const struct db_stmt stmts[] = {
 		   "FROM stage WHERE tenant_id = $1 AND campaign_id = $2 ORDER BY stage" },
 	[PUT] = { "stage_put",
 		  "UPDATE stage SET state = $5, threshold = $6, members = $7, forgiven = $8, "
-		  "opened_at = nullif($9, 0), reached_at = nullif($10, 0), "
-		  "closed_at = nullif($11, 0) "
+		  "opened_at = nullif($9::bigint, 0), reached_at = nullif($10::bigint, 0), "
+		  "closed_at = nullif($11::bigint, 0) "
 		  "WHERE tenant_id = $1 AND campaign_id = $2 AND stage = $3 AND state = $4" },
 };
 DB_STMTS(stmts)

@@ -1,0 +1,459 @@
+/* Campaigns from plan to end, at the level of core, on a real PostgreSQL.  Answers must shows
+ * 6, 8 and 9 there: wrong classes are named, each success is counted once, rolled back and
+ * silent devices trip the gate. */
+
+#include "tests/store/world.h"
+
+#define GATE                                                                                   \
+	{                                                                                      \
+		.success_share = 9500, .failure_share = 1000, .min_sample = 10                 \
+	}
+
+static const struct stage three_stages[] = {
+	{ .count = 1, .gate = GATE },
+	{ .share = 5000, .gate = GATE },
+	{ .share = 10000, .gate = GATE },
+};
+static const struct stage one_stage[] = { { .share = 10000, .gate = GATE } };
+
+static struct campaign_new plan(const struct uuid *release, const char *target)
+{
+	return (struct campaign_new){
+		.name = "test",
+		.release_id = *release,
+		.target = target,
+		.stages = three_stages,
+		.stage_count = 3,
+		.silent_after_s = 60,
+		.max_attempts = 3,
+	};
+}
+
+static void make_devices(struct world *w, const char *prefix, struct actor_device *ret, int n)
+{
+	for (int i = 0; i < n; i++) {
+		world_device(w, arena_printf(w->mem, "%s-%02d", prefix, i), &ret[i]);
+		ret[i].runs = 1;
+		must(device_register(&ret[i]) == RC_OK, "a device cannot register");
+	}
+}
+
+/* A started and running campaign. */
+static struct uuid run_campaign(struct world *w, struct campaign_new new)
+{
+	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
+	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it cannot be started");
+	world_tick(w, 1);
+	return new.release_id;
+}
+
+/* The whole way of an update, without reboot. */
+static void fetch_and_install(struct actor_device *d, const struct offer *o)
+{
+	static const enum job_state way[] = { JOB_DOWNLOADING, JOB_DOWNLOADED, JOB_INSTALLING,
+					      JOB_REBOOTING };
+
+	for (size_t i = 0; i < ARRAY_LEN(way); i++)
+		must(device_report(d, o, way[i], NULL) == RC_OK, "a report was refused");
+}
+
+static void boot(struct actor_device *d, uint8_t runs)
+{
+	d->runs = runs;
+	d->boot++;
+	must(device_register(d) == RC_OK, "a device cannot register");
+}
+
+/* Every device asks and does what it is told; returns how many had a job. */
+static int everybody_updates(struct world *w, struct actor_device *devices, int n, uint8_t to)
+{
+	int jobs = 0;
+
+	world_expose(w, devices, n);
+	for (int i = 0; i < n; i++) {
+		struct offer o;
+		must(device_ask(&devices[i], &o) == RC_OK, "a device was not answered");
+		if (!o.has_job)
+			continue;
+		jobs++;
+		fetch_and_install(&devices[i], &o);
+		boot(&devices[i], to);
+	}
+	return jobs;
+}
+
+static void test_to_the_end(struct world *w)
+{
+	struct actor_device d[8];
+	struct uuid release = world_release(w, 2, 2);
+
+	make_devices(w, "end", d, 8);
+	struct uuid id = run_campaign(w, plan(&release, "{\"all\":true}"));
+	struct campaign_item item = world_look(w, &id);
+	is_int(item.row.campaign.state, CAMPAIGN_RUNNING, "it runs after a tick");
+	is_int(item.row.campaign.members, 8, "it has eight members");
+	is_int(item.row.campaign.stages[0].members, 1, "one in the first stage");
+	is_int(item.row.campaign.stages[1].members, 3, "three in the second");
+	is_int(item.row.campaign.stages[2].members, 4, "four in the last");
+	is_int(item.bound, 1, "the bound is the first stage");
+
+	is_int(everybody_updates(w, d, 8, 2), 1, "exactly one device was offered the release");
+	world_tick(w, 1);
+	is_int(everybody_updates(w, d, 8, 2), 3, "three when the second stage is open");
+	world_tick(w, 1);
+	is_int(everybody_updates(w, d, 8, 2), 4, "four when the last one is open");
+	is_int(everybody_updates(w, d, 8, 2), 0, "nobody is offered it twice");
+	world_tick(w, 1);
+	item = world_look(w, &id);
+	is_int(item.row.campaign.state, CAMPAIGN_FINISHED, "it is finished");
+	is_int(item.total.n[JOB_SUCCEEDED], 8, "eight succeeded");
+	is_int(item.total.n[JOB_QUEUED], 0, "nobody is left");
+	is_int(sql_i64(w, "SELECT count(*) AS n FROM slot"), 0, "no slot is held");
+}
+
+static void test_rollback_trips(struct world *w)
+{
+	struct actor_device d[8];
+	struct uuid release = world_release(w, 3, 3);
+	struct offer o = { 0 };
+	int offered = -1;
+
+	make_devices(w, "roll", d, 8);
+	struct uuid id = run_campaign(
+		w,
+		plan(&release, "{\"devices\":[\"roll-00\",\"roll-01\",\"roll-02\",\"roll-03\","
+			       "\"roll-04\",\"roll-05\",\"roll-06\",\"roll-07\"]}"));
+	world_expose(w, d, 8);
+	for (int i = 0; i < 8; i++) {
+		struct offer one;
+		must(device_ask(&d[i], &one) == RC_OK, "a device was not answered");
+		if (one.has_job) {
+			o = one;
+			offered = i;
+		}
+	}
+	must(offered >= 0, "nobody was offered the release");
+	fetch_and_install(&d[offered], &o);
+	boot(&d[offered], 1);
+	is_int(world_count(w, &id, JOB_ROLLED_BACK), 1,
+	       "a device on the old digest rolled back");
+	world_tick(w, 1);
+	struct campaign_item item = world_look(w, &id);
+	is_int(item.row.campaign.state, CAMPAIGN_PAUSED, "the gate paused the campaign");
+	is_str(item.row.campaign.pause_reason,
+	       "stage 0 tripped: 1 of 1 rolled back, limit 10 %", "and says why");
+	is_int(everybody_updates(w, d, 8, 3), 0, "nobody is offered it while it is paused");
+
+	is_int(world_move(w, &id, MOVE_RESUME), RC_OK, "an operator resumes it");
+	world_tick(w, 2);
+	item = world_look(w, &id);
+	is_int(item.row.campaign.state, CAMPAIGN_RUNNING,
+	       "the forgiven failure does not trip it");
+	is_int(item.row.campaign.stage, 1, "the next stage opened");
+	is_int(everybody_updates(w, d, 8, 3), 3, "three more are offered it");
+	is_int(world_move(w, &id, MOVE_ABORT), RC_OK, "it is aborted");
+}
+
+static void test_silent_trips(struct world *w)
+{
+	struct actor_device d[4];
+	struct uuid release = world_release(w, 4, 4);
+	struct campaign_new new = plan(&release, "{\"devices\":[\"si-00\",\"si-01\",\"si-02\","
+						 "\"si-03\"]}");
+	struct offer o;
+
+	make_devices(w, "si", d, 4);
+	new.stages = one_stage;
+	new.stage_count = 1;
+	struct uuid id = run_campaign(w, new);
+	is_int(everybody_updates(w, d + 1, 3, 4), 3, "three succeed");
+	world_expose(w, d, 1);
+	must(device_ask(&d[0], &o) == RC_OK && o.has_job, "the fourth is offered it");
+	fetch_and_install(&d[0], &o);
+	world_later(59);
+	world_tick(w, 1);
+	is_int(world_count(w, &id, JOB_SILENT), 0, "not silent before its time");
+	world_later(3);
+	world_tick(w, 2);
+	struct campaign_item item = world_look(w, &id);
+	is_int(item.total.n[JOB_SILENT], 1, "quiet after rebooting: silent");
+	is_int(item.row.campaign.state, CAMPAIGN_PAUSED, "and the gate trips");
+	is_str(item.row.campaign.pause_reason,
+	       "stage 0 tripped: 1 of 4 fell silent, limit 10 %", "saying why");
+	boot(&d[0], 4);
+	item = world_look(w, &id);
+	is_int(item.total.n[JOB_SILENT], 0, "a late proof");
+	is_int(item.total.n[JOB_SUCCEEDED], 4, "is counted as a success");
+	is_int(world_move(w, &id, MOVE_RESUME), RC_OK, "resumed");
+	world_tick(w, 2);
+	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED, "it finishes");
+	world_later(0);
+}
+
+static void test_stalled(struct world *w)
+{
+	struct actor_device d;
+	struct uuid release = world_release(w, 5, 5);
+	struct campaign_new new = plan(&release, "{\"devices\":[\"st-00\"]}");
+	struct offer o;
+
+	make_devices(w, "st", &d, 1);
+	struct uuid id = run_campaign(w, new);
+	world_expose(w, &d, 1);
+	must(device_ask(&d, &o) == RC_OK && o.has_job, "it is offered");
+	for (int i = 0; i < 4; i++) {
+		world_later(29);
+		must(device_ask(&d, &o) == RC_OK && o.has_job, "it asks again");
+		world_tick(w, 1);
+	}
+	is_int(world_count(w, &id, JOB_OFFERED), 1, "alive: not silent");
+	world_later(10);
+	must(device_ask(&d, &o) == RC_OK, "it asks again");
+	world_tick(w, 1);
+	is_int(world_count(w, &id, JOB_FAILED), 1, "alive without progress: stalled");
+	must(device_ask(&d, &o) == RC_OK, "it asks again");
+	ok(!o.has_job, "the job is no longer offered");
+	world_later(0);
+}
+
+static void test_lies_and_power_cuts(struct world *w)
+{
+	struct actor_device d[2];
+	struct uuid release = world_release(w, 6, 6);
+	struct campaign_new new = plan(&release, "{\"devices\":[\"lie-00\",\"lie-01\"]}");
+	struct offer o;
+	bool stop;
+
+	make_devices(w, "lie", d, 2);
+	new.stages = one_stage;
+	new.stage_count = 1;
+	struct uuid id = run_campaign(w, new);
+	world_expose(w, d, 2);
+	must(device_ask(&d[0], &o) == RC_OK && o.has_job, "it is offered");
+	fetch_and_install(&d[0], &o);
+	d[0].runs = 6;
+	must(device_register(&d[0]) == RC_OK, "it registers the new digest in the old boot");
+	is_int(world_count(w, &id, JOB_SUCCEEDED), 0, "the old boot id proves nothing");
+	boot(&d[0], 1);
+	is_int(world_count(w, &id, JOB_ROLLED_BACK), 1,
+	       "then it boots the old image: rolled back");
+	is_int(device_report(&d[0], &o, JOB_DOWNLOADING, &stop), RC_OK,
+	       "a late report is taken");
+	ok(stop, "and told to stop");
+	is_int(world_count(w, &id, JOB_ROLLED_BACK), 1, "it changes nothing");
+
+	must(device_ask(&d[1], &o) == RC_OK && o.has_job, "the other is offered it");
+	must(device_report(&d[1], &o, JOB_DOWNLOADING, NULL) == RC_OK, "it reports");
+	boot(&d[1], 1);
+	is_int(world_count(w, &id, JOB_DOWNLOADING), 1,
+	       "a power cut in the download is normal");
+	must(device_report(&d[1], &o, JOB_INSTALLING, NULL) == RC_OK, "it reports");
+	boot(&d[1], 1);
+	must(device_ask(&d[1], &o) == RC_OK && o.has_job, "it asks again");
+	is_int(o.attempt, 2, "a power cut while installing is a new attempt");
+	struct offer old = o;
+	old.attempt = 1;
+	must(device_report(&d[1], &old, JOB_FAILED, &stop) == RC_OK,
+	     "a report of the old attempt");
+	ok(!stop, "is harmless");
+	is_int(world_count(w, &id, JOB_FAILED), 0, "and changes nothing");
+	for (int i = 0; i < 2; i++) {
+		must(device_report(&d[1], &o, JOB_INSTALLING, NULL) == RC_OK, "it installs");
+		boot(&d[1], 1);
+		must(device_ask(&d[1], &o) == RC_OK, "it asks again");
+	}
+	is_int(world_count(w, &id, JOB_FAILED), 1, "the third interruption is the last");
+	ok(!o.has_job, "it is no longer offered");
+	is_int(device_report(&d[0], &o, JOB_DOWNLOADING, NULL), RC_NOT_FOUND, "no job 0");
+}
+
+static void test_success_is_lost_again(struct world *w)
+{
+	struct actor_device d[2];
+	struct uuid release = world_release(w, 7, 7);
+	struct campaign_new new = plan(&release, "{\"devices\":[\"lost-00\",\"lost-01\"]}");
+
+	make_devices(w, "lost", d, 2);
+	new.stages = one_stage;
+	new.stage_count = 1;
+	struct uuid id = run_campaign(w, new);
+	is_int(everybody_updates(w, d, 1, 7), 1, "one updates");
+	is_int(world_count(w, &id, JOB_SUCCEEDED), 1, "and succeeds");
+	boot(&d[0], 7);
+	is_int(world_count(w, &id, JOB_SUCCEEDED), 1, "another boot of it counts nothing");
+	boot(&d[0], 1);
+	struct campaign_item item = world_look(w, &id);
+	is_int(item.total.n[JOB_ROLLED_BACK], 1, "the old image again: rolled back");
+	is_int(item.total.n[JOB_SUCCEEDED], 0, "the count moved");
+	is_int(device_register_with(&d[0], 12345, 1), RC_OK,
+	       "a verdict on a foreign job is nothing");
+}
+
+static void test_launcher_verdict(struct world *w)
+{
+	struct actor_device d;
+	struct uuid release = world_release(w, 8, 8);
+	struct campaign_new new = plan(&release, "{\"devices\":[\"la-00\"]}");
+	struct offer o;
+
+	make_devices(w, "la", &d, 1);
+	struct uuid id = run_campaign(w, new);
+	world_expose(w, &d, 1);
+	must(device_ask(&d, &o) == RC_OK && o.has_job, "it is offered");
+	must(device_report(&d, &o, JOB_INSTALLING, NULL) == RC_OK, "it installs");
+	d.boot++;
+	is_int(device_register_with(&d, o.job_id, o.attempt), RC_OK, "the launcher fell back");
+	is_int(world_count(w, &id, JOB_ROLLED_BACK), 1,
+	       "its verdict counts, whatever the state");
+}
+
+static void test_classes(struct world *w)
+{
+	struct actor_device d[3];
+	struct uuid release = world_release(w, 9, 9);
+	struct campaign_new new =
+		plan(&release, "{\"devices\":[\"cl-00\",\"cl-01\",\"cl-02\"]}");
+	struct offer o;
+
+	make_devices(w, "cl", d, 3);
+	uuid_random(&d[1].class);
+	boot(&d[1], 1);
+	is_int(world_campaign(w, &new), RC_CONFLICT, "test_A11: one device of another class");
+	is_int(w->err, ERR_WRONG_CLASS, "is an error of its own");
+	ok(w->detail && strstr(w->detail, "cl-01") && !strstr(w->detail, "cl-00"),
+	   "that names it: %s", w->detail);
+	d[1].class = w->class;
+	boot(&d[1], 1);
+	new = plan(&release, "{\"devices\":[\"cl-00\",\"cl-01\",\"cl-02\",\"none\"]}");
+	is_int(world_campaign(w, &new), RC_UNPROCESSABLE,
+	       "a name that is no device is refused");
+	ok(w->detail && strstr(w->detail, "none"), "and named: %s", w->detail);
+
+	new = plan(&release, "{\"devices\":[\"cl-00\",\"cl-01\",\"cl-02\"]}");
+	new.stages = one_stage;
+	new.stage_count = 1;
+	must(world_campaign(w, &new) == RC_OK, "the campaign is made");
+	uuid_random(&d[2].class);
+	boot(&d[2], 1);
+	is_int(world_move(w, &new.release_id, MOVE_START), RC_CONFLICT,
+	       "it is checked again at start");
+	d[2].class = w->class;
+	boot(&d[2], 1);
+	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it starts");
+	uuid_random(&d[2].class);
+	boot(&d[2], 1);
+	world_tick(w, 1);
+	struct campaign_item item = world_look(w, &new.release_id);
+	is_int(item.row.campaign.state, CAMPAIGN_DRAFT, "and again before members are written");
+	ok(item.row.campaign.pause_reason && strstr(item.row.campaign.pause_reason, "cl-02"),
+	   "naming it");
+	d[2].class = w->class;
+	boot(&d[2], 1);
+	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it starts");
+	world_tick(w, 1);
+	uuid_random(&d[2].class);
+	boot(&d[2], 1);
+	must(device_ask(&d[2], &o) == RC_OK, "it asks");
+	ok(!o.has_job, "test_A11: a device whose class changed later is not offered");
+	is_int(world_count(w, &new.release_id, JOB_CANCELLED), 1, "and leaves the sample");
+}
+
+static void test_current_and_newer(struct world *w)
+{
+	struct actor_device d[3];
+	struct uuid old = world_release(w, 10, 10), release = world_release(w, 11, 11);
+	struct campaign_new new = plan(&old, "{\"devices\":[\"cu-00\",\"cu-01\",\"cu-02\"]}");
+	struct offer o;
+
+	(void)release;
+	make_devices(w, "cu", d, 3);
+	new.stages = one_stage;
+	new.stage_count = 1;
+	boot(&d[0], 10);
+	boot(&d[1], 11);
+	struct uuid id = run_campaign(w, new);
+	world_expose(w, d, 3);
+	for (int i = 0; i < 3; i++) {
+		must(device_ask(&d[i], &o) == RC_OK, "it asks");
+		ok(o.has_job == (i == 2), "device %d is offered it: %d", i, o.has_job);
+	}
+	struct campaign_item item = world_look(w, &id);
+	is_int(item.total.n[JOB_CURRENT], 1, "one runs it already");
+	is_int(item.total.n[JOB_SUPERSEDED], 1, "one runs something newer: no downgrade");
+	fetch_and_install(&d[2], &o);
+	boot(&d[2], 10);
+	world_tick(w, 2);
+	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED,
+	       "both left the sample, so it finishes");
+}
+
+static void test_abort(struct world *w)
+{
+	struct actor_device d[2];
+	struct uuid first = world_release(w, 12, 12), second = world_release(w, 13, 13);
+	struct campaign_new new = plan(&first, "{\"devices\":[\"ab-00\",\"ab-01\"]}");
+	struct offer o, other;
+	bool stop;
+
+	make_devices(w, "ab", d, 2);
+	new.stages = one_stage;
+	new.stage_count = 1;
+	struct uuid id = run_campaign(w, new);
+	world_expose(w, d, 2);
+	must(device_ask(&d[0], &o) == RC_OK && o.has_job, "it is offered");
+	new.release_id = second;
+	struct uuid id2 = run_campaign(w, new);
+	must(device_ask(&d[0], &other) == RC_OK, "it asks again");
+	is_int(other.job_id, o.job_id, "two campaigns: still the one open job");
+	ok(roster_may_fetch(d[0].entry, &o.release->manifest_digest),
+	   "test_A19: it may fetch its manifest");
+	ok(!roster_may_fetch(d[1].entry, &o.release->manifest_digest),
+	   "test_A19: another device may not");
+	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "the first is aborted");
+	is_int(world_count(w, &id, JOB_CANCELLED), 1, "its job is cancelled");
+	ok(!roster_may_fetch(d[0].entry, &o.release->manifest_digest),
+	   "nothing to fetch any more");
+	is_int(device_report(&d[0], &o, JOB_DOWNLOADED, &stop), RC_OK, "a report is answered");
+	ok(stop, "with stop");
+	must(device_ask(&d[0], &other) == RC_OK && other.has_job, "the second has its turn");
+	ok(other.job_id != o.job_id, "with a job of its own");
+	is_int(world_look(w, &id2).total.n[JOB_OFFERED], 1, "one offered");
+}
+
+static void test_tallies_are_the_jobs(struct world *w)
+{
+	is_int(sql_i64(w,
+		       "SELECT count(*) AS n FROM (SELECT campaign_id, stage, state, count(*) "
+		       "AS n "
+		       "FROM job GROUP BY 1, 2, 3) j FULL JOIN (SELECT campaign_id, stage, "
+		       "state, "
+		       "sum(n) AS n FROM tally GROUP BY 1, 2, 3 HAVING sum(n) <> 0) t "
+		       "USING (campaign_id, stage, state) WHERE j.n IS DISTINCT FROM t.n"),
+	       0, "after all that the tallies are the jobs");
+	is_int(sql_i64(w,
+		       "SELECT count(*) AS n FROM slot l FULL JOIN (SELECT device_id, job_id "
+		       "FROM job WHERE state IN (1, 2, 3, 4, 5, 15)) j "
+		       "USING (device_id, job_id) "
+		       "WHERE l.tenant_id IS NULL OR j.job_id IS NULL"),
+	       0, "and every open job has its slot");
+}
+
+int main(void)
+{
+	struct world w;
+
+	world_open(&w);
+	test_to_the_end(&w);
+	test_rollback_trips(&w);
+	test_silent_trips(&w);
+	test_stalled(&w);
+	test_lies_and_power_cuts(&w);
+	test_success_is_lost_again(&w);
+	test_launcher_verdict(&w);
+	test_classes(&w);
+	test_current_and_newer(&w);
+	test_abort(&w);
+	test_tallies_are_the_jobs(&w);
+	world_close(&w);
+	return tap_done();
+}
