@@ -123,9 +123,29 @@ bool js_is_null(const struct js *in, const char *name)
 	return json_is_null(json_object_get(in->object, name));
 }
 
+/* Clean but for newlines and tabs: each stretch between them is clean. */
+static bool lines_are_clean(struct bytes b)
+{
+	size_t begin = 0;
+
+	for (size_t i = 0; i <= b.n; i++) {
+		if (i < b.n && b.p[i] != '\n' && b.p[i] != '\r' && b.p[i] != '\t')
+			continue;
+		if (!text_is_clean((struct bytes){ b.p + begin, i - begin }))
+			return false;
+		begin = i + 1;
+	}
+	return true;
+}
+
+struct text_rule {
+	size_t min, max; /* bytes */
+	bool lines;
+};
+
 /* Checks a text value; where is its JSON pointer. */
 static const char *checked_text(struct call *c, const char *where, const json_t *v,
-				const size_t bounds[2])
+				const struct text_rule *rule)
 {
 	if (!json_is_string(v)) {
 		(void)call_field(c, where, "must be a text");
@@ -133,11 +153,12 @@ static const char *checked_text(struct call *c, const char *where, const json_t 
 	}
 	const char *text = json_string_value(v);
 	size_t n = json_string_length(v);
-	if (n < bounds[0] || n > bounds[1]) {
-		(void)call_field(c, where, "must have %zu to %zu bytes", bounds[0], bounds[1]);
+	if (n < rule->min || n > rule->max) {
+		(void)call_field(c, where, "must have %zu to %zu bytes", rule->min, rule->max);
 		return NULL;
 	}
-	if (!text_is_clean((struct bytes){ (const uint8_t *)text, n })) {
+	struct bytes b = { (const uint8_t *)text, n };
+	if (!(rule->lines ? lines_are_clean(b) : text_is_clean(b))) {
 		(void)call_field(c, where, "must not hold control characters");
 		return NULL;
 	}
@@ -148,7 +169,16 @@ const char *js_text(struct js *in, const char *name, enum js_need need, size_t m
 {
 	const json_t *v = member(in, name, need);
 
-	return v ? checked_text(in->c, pointer_to(in, name), v, (size_t[]){ min, max }) : NULL;
+	struct text_rule rule = { min, max, false };
+	return v ? checked_text(in->c, pointer_to(in, name), v, &rule) : NULL;
+}
+
+const char *js_lines(struct js *in, const char *name, enum js_need need, size_t min, size_t max)
+{
+	const json_t *v = member(in, name, need);
+
+	struct text_rule rule = { min, max, true };
+	return v ? checked_text(in->c, pointer_to(in, name), v, &rule) : NULL;
 }
 
 int64_t js_i64(struct js *in, const char *name, int64_t absent, int64_t min, int64_t max)
@@ -315,7 +345,8 @@ const char *js_item_text(struct js *in, const char *name, int i, size_t min, siz
 	const char *where;
 	const json_t *v = item_at(in, name, i, &where);
 
-	return checked_text(in->c, where, v, (size_t[]){ min, max });
+	struct text_rule rule = { min, max, false };
+	return checked_text(in->c, where, v, &rule);
 }
 
 /* One pair of a map into *ret. */
@@ -333,8 +364,8 @@ static bool pair_read(struct js *in, const struct js_map *map, const char *name,
 	ret->value = NULL;
 	if (map->nullable && json_is_null(value))
 		return true;
-	ret->value = checked_text(in->c, pointer_to(in, name), value,
-				  (size_t[]){ 0, map->value_max });
+	struct text_rule rule = { 0, map->value_max, false };
+	ret->value = checked_text(in->c, pointer_to(in, name), value, &rule);
 	return ret->value != NULL;
 }
 

@@ -57,6 +57,9 @@ enum rc js_done(struct js *in) MUST_CHECK;
 
 /* NULL when absent or wrong.  min and max in bytes. */
 const char *js_text(struct js *in, const char *name, enum js_need need, size_t min, size_t max);
+/* Likewise, and lines: newlines and tabs are fine.  For PEM and notes. */
+const char *js_lines(struct js *in, const char *name, enum js_need need, size_t min,
+		     size_t max);
 int64_t js_i64(struct js *in, const char *name, int64_t absent, int64_t min, int64_t max);
 /* A number that may have a fraction, such as a percentage; times 10^digits, rounded.  More
  * digits than that are refused. */

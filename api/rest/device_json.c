@@ -89,7 +89,7 @@ void credential_read(struct js *in, struct credential_new *ret)
 	*ret = (struct credential_new){ .source = CREDENTIAL_MAKE_PSK };
 	if (has_csr) {
 		ret->source = CREDENTIAL_CSR;
-		ret->csr_pem = js_text(in, "csr", JS_OPTIONAL, 1, CSR_PEM_MAX);
+		ret->csr_pem = js_lines(in, "csr", JS_OPTIONAL, 1, CSR_PEM_MAX);
 	}
 	if (has_psk && json_is_true(json_object_get(in->object, "psk"))) {
 		js_bool(in, "psk", false);

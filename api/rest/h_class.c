@@ -213,7 +213,8 @@ enum rc h_author_key_create(struct call *c, const struct req *req, struct res *r
 	js_uuid(&in, "vendor_id", JS_REQUIRED, &new.vendor_id);
 	js_uuid(&in, "class_id", JS_REQUIRED, &new.class_id);
 	new.component = js_text(&in, "component", JS_OPTIONAL, 0, COMPONENT_NAME_MAX);
-	new.public_key_pem = js_text(&in, "public_key_pem", JS_REQUIRED, 1, PUBLIC_KEY_PEM_MAX);
+	new.public_key_pem =
+		js_lines(&in, "public_key_pem", JS_REQUIRED, 1, PUBLIC_KEY_PEM_MAX);
 	new.name = js_text(&in, "name", JS_OPTIONAL, 0, AUTHOR_NAME_MAX);
 	rc = js_done(&in);
 	if (rc == RC_OK)
