@@ -149,14 +149,14 @@ enum rc member_store_exposed(struct db *db, int32_t tenant, const struct uuid *c
 
 	uuid_format(campaign_id, id);
 	snprintf(sql, sizeof(sql),
-		 "COPY (SELECT m.device_id FROM campaign c "
+		 "SELECT m.device_id FROM campaign c "
 		 "JOIN stage t ON t.tenant_id = c.tenant_id AND t.campaign_id = c.campaign_id "
 		 "AND t.stage = c.stage JOIN member m ON m.bucket < t.threshold "
 		 "AND m.campaign_id = '%s' "
 		 "LEFT JOIN job j ON j.tenant_id = %d AND j.device_id = m.device_id "
 		 "AND j.campaign_id = '%s' "
 		 "WHERE c.tenant_id = %d AND c.campaign_id = '%s' AND c.state = 2 "
-		 "AND j.job_id IS NULL) TO STDOUT",
+		 "AND j.job_id IS NULL",
 		 id, tenant, id, tenant, id);
 	return db_copy_out(db, sql, copy_row, &copy);
 }

@@ -105,9 +105,7 @@ enum rc roster_store_copy(struct db *db, int32_t tenant, roster_store_row *row, 
 	struct copy copy = { mem, row, arg };
 
 	snprintf(query, sizeof(query),
-		 "COPY (SELECT " ROSTER_COLUMNS ROSTER_TABLES
-		 "WHERE d.tenant_id = %d) TO STDOUT",
-		 tenant);
+		 "SELECT " ROSTER_COLUMNS ROSTER_TABLES "WHERE d.tenant_id = %d", tenant);
 	return db_copy_out(db, query, copy_row, &copy);
 }
 
