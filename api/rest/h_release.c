@@ -42,31 +42,18 @@ enum rc h_image_list(struct call *c, const struct req *req, struct res *res)
 	return RC_OK;
 }
 
-static enum rc keep_upload(struct call *c, const struct req *req, const struct digest *digest,
-			   int64_t *ret_size)
-{
-	if (!req->upload)
-		return call_fail(c, ERR_BAD_REQUEST, "the image is the body");
-	enum rc rc = image_upload_commit(req->upload, digest, ret_size);
-	if (rc == RC_UNPROCESSABLE)
-		return call_fail(c, ERR_DIGEST_MISMATCH, "nothing was stored");
-	if (rc == RC_STORAGE)
-		return call_fail(c, ERR_STORAGE_FULL, "the image was not stored");
-	return rc;
-}
-
 enum rc h_image_put(struct call *c, const struct req *req, struct res *res)
 {
 	struct digest digest;
 	struct image_item image;
-	int64_t size = 0;
 	bool is_new = false;
 
+	/* The dispatcher has stored the bytes under this digest already. */
 	enum rc rc = param_digest(c, req, 0, &digest);
+	if (rc == RC_OK && req->uploaded_size == 0)
+		rc = call_fail(c, ERR_BAD_REQUEST, "the image is the body, and not empty");
 	if (rc == RC_OK)
-		rc = keep_upload(c, req, &digest, &size);
-	if (rc == RC_OK)
-		rc = image_add(c, &digest, size, &image, &is_new);
+		rc = image_add(c, &digest, req->uploaded_size, &image, &is_new);
 	if (rc != RC_OK)
 		return rc;
 	res->status = is_new ? 201 : 200;
