@@ -1,0 +1,222 @@
+/* The outbox: a reader that goes by the snapshot's horizon misses nobody who commits late; and
+ * a second daemon's roster follows what the first one wrote. */
+
+#include "core/notifier.h"
+#include "core/outbox.h"
+#include "db/outbox_store.h"
+#include "tests/store/world.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+static void add(struct db *db, uint8_t n)
+{
+	struct outbox_row row = { .kind = OUTBOX_DEVICE };
+
+	memset(row.device_id.b, n, sizeof(row.device_id.b));
+	must(outbox_store_add(db, TENANT, &row, 1) == RC_OK, "a row cannot be written");
+}
+
+/* Reads what is new; returns the rows' numbers as digits, such as 13. */
+static int64_t read_new(struct world *w, struct outbox_mark *mark, int limit)
+{
+	struct outbox_row *rows;
+	int64_t horizon, digits = 0;
+	int n;
+
+	must(outbox_store_horizon(w->db, &horizon) == RC_OK, "no horizon");
+	do {
+		must(outbox_store_read(w->db, TENANT, mark, horizon, limit, w->mem, &rows,
+				       &n) == RC_OK,
+		     "the outbox cannot be read");
+		for (int i = 0; i < n; i++)
+			digits = digits * 10 + rows[i].device_id.b[0];
+	} while (n == limit);
+	return digits;
+}
+
+static void test_late_commit(struct world *w)
+{
+	struct db *early = world_connect(w), *late = world_connect(w);
+	struct outbox_mark mark = { 0, -1 };
+
+	(void)read_new(w, &mark, 100);
+	must(db_begin(late) == RC_OK, "begin");
+	add(late, 1);
+	must(db_begin(early) == RC_OK, "begin");
+	add(early, 2);
+	must(db_commit(early) == RC_OK, "commit");
+	is_int(read_new(w, &mark, 100), 0, "while an older writer is open, nothing is read");
+	must(db_commit(late) == RC_OK, "commit");
+	is_int(read_new(w, &mark, 100), 12, "then both, the late one is not skipped");
+	is_int(read_new(w, &mark, 100), 0, "once");
+	must(db_begin(late) == RC_OK, "begin");
+	for (uint8_t n = 3; n < 8; n++)
+		add(late, n);
+	must(db_commit(late) == RC_OK, "commit");
+	add(early, 8);
+	is_int(read_new(w, &mark, 2), 345678, "pages neither lose nor repeat");
+	must(db_begin(late) == RC_OK, "begin");
+	add(late, 9);
+	db_rollback(late);
+	is_int(read_new(w, &mark, 2), 0, "what was rolled back was never there");
+	must(outbox_store_purge(w->db, 2) == RC_OK, "purge");
+	is_int(sql_i64(w, "SELECT count(*) AS n FROM outbox"), 0, "old rows go");
+	db_close(early);
+	db_close(late);
+}
+
+/* --- another daemon --- */
+
+static void *run_notifier(void *arg)
+{
+	notifier_run(arg);
+	return NULL;
+}
+
+/* Waits up to five seconds for something to become true. */
+#define EVENTUALLY(condition, name)                                                            \
+	do {                                                                                   \
+		int tries = 500;                                                               \
+		while (!(condition) && --tries)                                                \
+			usleep(10000);                                                         \
+		ok(condition, name);                                                           \
+	} while (0)
+
+static struct roster_view seen_by(struct core *core, const struct actor_device *d)
+{
+	struct roster_view v = { 0 };
+	struct roster_device *entry = roster_find(core->roster, &d->id);
+
+	if (entry)
+		roster_view(entry, &v);
+	return v;
+}
+
+static _Atomic int woken;
+
+static void count_woken(void *arg, struct roster_device *d)
+{
+	(void)arg;
+	(void)d;
+	woken++;
+}
+
+static struct uuid start_campaign(struct world *w, const struct uuid *release)
+{
+	struct stage stage = { .share = SHARE_ALL, .gate = { 9500, 1000, 10, 0 } };
+	struct campaign_new new = { .name = "notified",
+				    .release_id = *release,
+				    .target = "{\"all\":true}",
+				    .stages = &stage,
+				    .stage_count = 1,
+				    .silent_after_s = 600,
+				    .max_attempts = 3 };
+
+	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
+	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it cannot be started");
+	world_tick(w, 1);
+	return new.release_id;
+}
+
+static void work_to_idle(struct core *core, const struct actor_device *d)
+{
+	roster_work_done(roster_find(core->roster, &d->id), seen_by(core, d).work_epoch);
+}
+
+static void test_second_daemon(struct world *w)
+{
+	static const uint8_t key[32] = { 1 };
+	struct core other = w->core;
+	struct actor_device d;
+	struct offer o;
+	pthread_t thread;
+	struct uuid release = world_release(w, 2, 2);
+
+	other.roster = roster_create();
+	roster_on_wake(other.roster, count_woken, NULL);
+	world_device(w, "followed", &d);
+	d.runs = 1;
+	must(device_register(&d) == RC_OK, "the device cannot register");
+	struct notifier *n = notifier_create(
+		&other, &(struct notifier_options){ .db = world_options(w),
+						    .tenant = TENANT,
+						    .seal_key = { key, sizeof(key) } });
+	pthread_create(&thread, NULL, run_notifier, n);
+	EVENTUALLY(roster_ready(other.roster), "the other daemon loads its roster");
+	is_int(seen_by(&other, &d).lifecycle, DEVICE_ACTIVE, "the device is in it");
+	ok(seen_by(&other, &d).registration == seen_by(&w->core, &d).registration,
+	   "with its registration");
+	ok(!seen_by(&other, &d).maybe_work, "and nothing to do");
+
+	struct uuid id = start_campaign(w, &release);
+	EVENTUALLY(seen_by(&other, &d).maybe_work, "a stage that opens there is work here");
+	EVENTUALLY(woken > 0, "and the transport is told");
+	world_expose(w, &d, 1);
+	must(device_ask(&d, &o) == RC_OK && o.has_job, "the device is offered a job there");
+	EVENTUALLY(seen_by(&other, &d).job_id == o.job_id, "the job is known here");
+	struct offer here;
+	ok(offer_from_memory(roster_find(other.roster, &d.id), &here) == RC_OK &&
+		   here.release && bytes_equal_text(here.release->envelope, "an envelope"),
+	   "with its envelope, from memory");
+	work_to_idle(&other, &d);
+	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "the campaign is aborted there");
+	EVENTUALLY(seen_by(&other, &d).job_id == 0, "the job is gone here");
+	d.boot++;
+	must(device_register(&d) == RC_OK, "it registers anew there");
+	EVENTUALLY(seen_by(&other, &d).registration == seen_by(&w->core, &d).registration,
+		   "which is known here");
+	sql(w->db,
+	    "UPDATE device SET lifecycle = 2, credential = 0 WHERE endpoint = 'followed'");
+	must(outbox_store_add(w->db, TENANT,
+			      &(struct outbox_row){ OUTBOX_CREDENTIAL, .device_id = d.id },
+			      1) == RC_OK,
+	     "a row");
+	EVENTUALLY(seen_by(&other, &d).lifecycle == DEVICE_REVOKED,
+		   "revoked there, revoked here");
+	sql(w->db, "DELETE FROM device WHERE endpoint = 'followed'");
+	notifier_stop(n);
+	pthread_join(thread, NULL);
+	notifier_free(n);
+	roster_free(other.roster);
+}
+
+/* A connection that is cut: the notifier comes back and loads again. */
+static void test_lost_connection(struct world *w)
+{
+	static const uint8_t key[32] = { 1 };
+	struct core other = w->core;
+	struct actor_device d;
+	pthread_t thread;
+
+	other.roster = roster_create();
+	struct notifier *n = notifier_create(
+		&other, &(struct notifier_options){ .db = world_options(w),
+						    .tenant = TENANT,
+						    .seal_key = { key, sizeof(key) } });
+	pthread_create(&thread, NULL, run_notifier, n);
+	EVENTUALLY(roster_ready(other.roster), "the roster is loaded");
+	ok(sql_i64(w, "SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity "
+		      "WHERE datname = current_database() AND pid <> pg_backend_pid()") > 0,
+	   "its connection is cut");
+	/* by hand and without an outbox row: only another load can bring it */
+	world_device(w, "unannounced", &d);
+	EVENTUALLY(roster_find(other.roster, &d.id),
+		   "after the cut everything is loaded again");
+	notifier_stop(n);
+	pthread_join(thread, NULL);
+	notifier_free(n);
+	roster_free(other.roster);
+}
+
+int main(void)
+{
+	struct world w;
+
+	world_open(&w);
+	test_late_commit(&w);
+	test_second_daemon(&w);
+	test_lost_connection(&w);
+	world_close(&w);
+	return tap_done();
+}
