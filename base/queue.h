@@ -20,7 +20,8 @@ struct queue *queue_create(size_t max_len, bool with_eventfd);
 void queue_free(struct queue *q);
 /* RC_LIMIT when full, RC_UNAVAILABLE when closed; the node then still belongs to the caller. */
 enum rc queue_push(struct queue *q, struct queue_node *node) MUST_CHECK;
-/* Waits up to timeout_us (-1: for ever) for one item; NULL on timeout or when closed and empty. */
+/* Waits up to timeout_us (-1: for ever) for one item; NULL on timeout or when closed and empty.
+ */
 struct queue_node *queue_pop(struct queue *q, int64_t timeout_us);
 /* Takes everything at once, up to max items (0: all), in order, as a list; NULL when empty. */
 struct queue_node *queue_take(struct queue *q, size_t max);
@@ -31,4 +32,5 @@ int queue_fd(const struct queue *q);
 void queue_close(struct queue *q);
 bool queue_is_closed(struct queue *q);
 
-#define container_of(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define container_of(node, type, member)                                                       \
+	((type *)(void *)((char *)(node)-offsetof(type, member)))

@@ -2,9 +2,9 @@
  * Test the result before you touch an out-parameter; those are written only on RC_OK. */
 #pragma once
 
-#define MUST_CHECK    __attribute__((warn_unused_result))
-#define PRINTF(f, a)  __attribute__((format(printf, f, a)))
-#define ARRAY_LEN(a)  (sizeof(a) / sizeof((a)[0]))
+#define MUST_CHECK   __attribute__((warn_unused_result))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 enum rc {
 	RC_OK = 0,
@@ -23,10 +23,10 @@ enum rc {
 	RC_UNPROCESSABLE,   /* well formed, but cannot be meant: 422, 4.22 */
 	RC_PRECONDITION,    /* If-Match is required: 428, 4.12 */
 	RC_LIMIT,           /* too many: 429, 4.29 */
-	RC_RETRY,           /* lost a race in the database; run the whole call again. Never sent */
-	RC_UNAVAILABLE,     /* try later: 503 with Retry-After, 5.03 with Max-Age */
-	RC_STORAGE,         /* no space left: 507, 5.00 */
-	RC_INTERNAL,        /* our fault: 500, 5.00 */
+	RC_RETRY,       /* lost a race in the database; run the whole call again. Never sent */
+	RC_UNAVAILABLE, /* try later: 503 with Retry-After, 5.03 with Max-Age */
+	RC_STORAGE,     /* no space left: 507, 5.00 */
+	RC_INTERNAL,    /* our fault: 500, 5.00 */
 };
 
 /* A word for logs and tests, such as "conflict". */

@@ -21,7 +21,7 @@ struct roster_device;
 struct actor {
 	enum actor_kind kind;
 	enum role role;
-	struct uuid id;                /* of the operator or the device */
-	const char *name;              /* for texts to that peer; never into the audit */
-	struct roster_device *device;  /* ACTOR_DEVICE: its entry in the roster */
+	struct uuid id;               /* of the operator or the device */
+	const char *name;             /* for texts to that peer; never into the audit */
+	struct roster_device *device; /* ACTOR_DEVICE: its entry in the roster */
 };

@@ -6,21 +6,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ENDPOINT_NAME_MAX 64   /* bytes; [A-Za-z0-9._:-]+, first a letter or digit */
-#define COMPONENT_NAME_MAX 64  /* bytes; see api/coap.md "Component names" */
-#define VERSION_TEXT_MAX 64
-#define COMPONENTS_MAX 8
-#define ATTRIBUTES_MAX 32
-#define ATTRIBUTE_NAME_MAX 32
+#define ENDPOINT_NAME_MAX   64 /* bytes; [A-Za-z0-9._:-]+, first a letter or digit */
+#define COMPONENT_NAME_MAX  64 /* bytes; see api/coap.md "Component names" */
+#define VERSION_TEXT_MAX    64
+#define COMPONENTS_MAX      8
+#define ATTRIBUTES_MAX      32
+#define ATTRIBUTE_NAME_MAX  32
 #define ATTRIBUTE_VALUE_MAX 128
-#define BOOT_ID_MAX 16         /* bytes; at least 4 */
-#define PSK_MIN 16             /* bytes */
-#define PSK_MAX 64
+#define BOOT_ID_MAX         16 /* bytes; at least 4 */
+#define PSK_MIN             16 /* bytes */
+#define PSK_MAX             64
 
 enum device_lifecycle {
 	DEVICE_PROVISIONED = 0, /* has a credential, has not registered yet */
 	DEVICE_ACTIVE = 1,
-	DEVICE_REVOKED = 2,     /* its credential opens nothing any more */
+	DEVICE_REVOKED = 2, /* its credential opens nothing any more */
 };
 
 enum credential_kind { CREDENTIAL_NONE = 0, CREDENTIAL_PSK = 1, CREDENTIAL_CERT = 2 };
@@ -49,9 +49,9 @@ struct registration {
 	int64_t max_envelope, max_image; /* bytes; 0: not said */
 	int32_t block_size;              /* 0: not said */
 	int64_t next_wake_s;             /* -1: not said */
-	int64_t last_job;                /* outcome of a trial that its launcher ended; 0: none */
+	int64_t last_job; /* outcome of a trial that its launcher ended; 0: none */
 	int32_t last_attempt;
-	int32_t last_outcome;            /* a job_state: JOB_ROLLED_BACK or JOB_FAILED */
+	int32_t last_outcome; /* a job_state: JOB_ROLLED_BACK or JOB_FAILED */
 	const char *last_text;
 };
 
