@@ -14,12 +14,15 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #define FILE_MAX          65536
-#define LOOP_WAIT_MS      250
+#define LOOP_WAIT_MS      500
 #define REAP_EVERY_US     (500 * USEC_PER_MS)
 #define EXPIRE_EVERY_US   USEC_PER_SEC
 #define STOP_GRACE_US     (5 * USEC_PER_SEC)
@@ -155,18 +158,63 @@ static struct MHD_Daemon *daemon_start(struct http_loop *loop)
 	};
 
 	/* The logger comes first, so that it hears what is wrong with the others. */
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME |
-					MHD_USE_ITC | MHD_USE_ERROR_LOG,
-				0, http_conn_admit, loop, http_exchange_step, loop,
-				MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_ARRAY,
-				options, MHD_OPTION_END);
+	return MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		http_conn_admit, loop, http_exchange_step, loop, MHD_OPTION_EXTERNAL_LOGGER,
+		log_library, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 /* --- a loop --- */
 
+/* The library has a wake-up of its own only for its own threads. */
+void http_loop_wake(struct http_loop *loop)
+{
+	if (!atomic_exchange(&loop->woken, true))
+		(void)eventfd_write(loop->wake_fd, 1);
+}
+
+static bool loop_open(struct http_loop *loop)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	struct epoll_event event = { .events = EPOLLIN };
+
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	return info && loop->wake_fd >= 0 && loop->epoll_fd >= 0 &&
+	       epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) == 0 &&
+	       epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, info->epoll_fd, &event) == 0;
+}
+
+static void loop_close(struct http_loop *loop)
+{
+	if (loop->daemon)
+		MHD_stop_daemon(loop->daemon);
+	loop->daemon = NULL;
+	if (loop->wake_fd >= 0)
+		close(loop->wake_fd);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+}
+
+static void loop_wait(struct http_loop *loop)
+{
+	MHD_UNSIGNED_LONG_LONG timeout_ms = LOOP_WAIT_MS;
+	struct epoll_event events[2];
+	eventfd_t woken;
+
+	if (MHD_get_timeout(loop->daemon, &timeout_ms) != MHD_YES || timeout_ms > LOOP_WAIT_MS)
+		timeout_ms = LOOP_WAIT_MS;
+	(void)epoll_wait(loop->epoll_fd, events, ARRAY_LEN(events), (int)timeout_ms);
+	/* In this order: a wake-up from now on writes again. */
+	(void)eventfd_read(loop->wake_fd, &woken);
+	atomic_store(&loop->woken, false);
+}
+
 static void loop_turn(struct http_loop *loop)
 {
-	(void)MHD_run_wait(loop->daemon, LOOP_WAIT_MS);
+	loop_wait(loop);
+	(void)MHD_run(loop->daemon);
 	int64_t now = clock_monotonic();
 	if (now >= loop->next_reap) {
 		loop->next_reap = now + REAP_EVERY_US;
@@ -199,8 +247,10 @@ static void *loop_run(void *arg)
 		log_error("calls were not answered before the end");
 		return NULL;
 	}
-	MHD_stop_daemon(loop->daemon);
-	loop->daemon = NULL;
+	/* Whoever resumed the last connection may still be about to wake us. */
+	while (atomic_load(&loop->resuming))
+		sched_yield();
+	loop_close(loop);
 	return NULL;
 }
 
@@ -211,14 +261,14 @@ static enum rc loop_start(struct http_server *s, int number)
 
 	loop->server = s;
 	loop->number = number;
+	loop->wake_fd = loop->epoll_fd = -1;
 	loop->daemon = daemon_start(loop);
-	if (!loop->daemon) {
-		log_error("libmicrohttpd did not start");
-		return RC_INTERNAL;
-	}
-	if (pthread_create(&loop->thread, NULL, loop_run, loop) != 0) {
-		MHD_quiesce_daemon(loop->daemon);
-		MHD_stop_daemon(loop->daemon);
+	if (!loop->daemon || !loop_open(loop) ||
+	    pthread_create(&loop->thread, NULL, loop_run, loop) != 0) {
+		log_error("a network thread did not start");
+		if (loop->daemon)
+			MHD_quiesce_daemon(loop->daemon);
+		loop_close(loop);
 		return RC_INTERNAL;
 	}
 	snprintf(name, sizeof(name), "http-%d", number);
@@ -269,6 +319,8 @@ void http_stop(struct http_server *s)
 	if (!s)
 		return;
 	atomic_store(&s->stopping, true);
+	for (int i = 0; i < s->loop_count; i++)
+		http_loop_wake(&s->loops[i]);
 	for (int i = 0; i < s->loop_count; i++) {
 		pthread_join(s->loops[i].thread, NULL);
 		clean = clean && !s->loops[i].daemon;

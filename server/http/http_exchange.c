@@ -81,10 +81,16 @@ static void on_done(struct req *req, struct res *res)
 	struct exchange *x = req->transport;
 
 	x->answer = res;
-	if (dispatching == x)
+	if (dispatching == x) {
 		x->answered = true;
-	else
-		MHD_resume_connection(x->connection);
+		return;
+	}
+	/* The exchange may be over as soon as its connection is resumed. */
+	struct http_loop *loop = x->loop;
+	atomic_fetch_add(&loop->resuming, 1);
+	MHD_resume_connection(x->connection);
+	http_loop_wake(loop);
+	atomic_fetch_sub(&loop->resuming, 1);
 }
 
 static struct exchange *exchange_create(struct http_loop *loop,
@@ -163,8 +169,10 @@ static struct res *exchange_dispatch(struct exchange *x)
 	}
 	dispatch(x->loop->server->dispatcher, x->req);
 	dispatching = NULL;
-	if (suspend && x->answered)
+	if (suspend && x->answered) {
 		MHD_resume_connection(x->connection);
+		http_loop_wake(x->loop);
+	}
 	return suspend ? NULL : x->answer;
 }
 
@@ -223,12 +231,24 @@ static void check_head(struct exchange *x)
 		x->refusal.allow = route_allow(x->req);
 }
 
+/* Says no.  A client that is already sending would lose the answer when the connection is
+ * closed under its body, so a short body is read and thrown away first. */
+static enum MHD_Result exchange_decline(struct exchange *x, struct res *res)
+{
+	bool sends = x->head.has_body && !x->head.expects;
+
+	if (!sends || x->head.length < 0 || x->head.length > DISCARD_MAX)
+		return exchange_answer(x, res);
+	x->refusal = *res;
+	return expect_body(x);
+}
+
 static enum MHD_Result exchange_begin(struct exchange *x, const struct http_line *line)
 {
 	http_request_read(x->connection, line, x->req, &x->head);
 	check_head(x);
 	if (x->refused)
-		return exchange_answer(x, &x->refusal);
+		return exchange_decline(x, &x->refusal);
 	x->req->has_certificate = x->conn->tls == TLS_PEER_PROVED;
 	x->req->certificate = x->conn->certificate;
 	if (!x->head.has_body)
@@ -247,7 +267,7 @@ static enum MHD_Result exchange_checked(struct exchange *x)
 	x->loop->suspended--;
 	if (x->answer->rc != RC_OK) {
 		x->refused = true;
-		return exchange_answer(x, x->answer);
+		return exchange_decline(x, x->answer);
 	}
 	x->answer = NULL;
 	if (x->req->route->streams) {
@@ -255,7 +275,7 @@ static enum MHD_Result exchange_checked(struct exchange *x)
 						&x->req->upload);
 		if (rc != RC_OK) {
 			exchange_refuse(x, err_of_rc(rc), NULL);
-			return exchange_answer(x, &x->refusal);
+			return exchange_decline(x, &x->refusal);
 		}
 	}
 	return expect_body(x);
@@ -281,7 +301,7 @@ static void body_keep(struct exchange *x, const char *data, size_t size)
 
 static void body_take(struct exchange *x, const char *data, size_t size)
 {
-	if ((uint64_t)x->received + size > x->body_max)
+	if (!x->refused && (uint64_t)x->received + size > x->body_max)
 		exchange_refuse(x, ERR_TOO_LARGE,
 				arena_printf(x->req->mem, "at most %zu bytes", x->body_max));
 	if (x->refused)

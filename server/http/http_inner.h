@@ -37,6 +37,10 @@ struct http_loop {
 	struct MHD_Daemon *daemon;
 	pthread_t thread;
 	int number;
+	int epoll_fd; /* waits for the daemon's epoll and for wake_fd */
+	int wake_fd;
+	_Atomic bool woken;   /* wake_fd was written since the loop read it */
+	_Atomic int resuming; /* threads inside http_loop_wake() or just before */
 	_Atomic uint64_t beats;
 	/* the thread's own: */
 	struct http_conn *conns;
@@ -56,6 +60,9 @@ struct http_conn {
 	enum tls_peer tls;
 	struct digest certificate;
 };
+
+/* The loop goes round: a connection was resumed, or it is time to stop.  Any thread. */
+void http_loop_wake(struct http_loop *loop);
 
 /* --- http_conn.c --- */
 
@@ -82,6 +89,7 @@ struct http_head {
 	bool is_head;       /* the method HEAD */
 	bool has_body;      /* Content-Length above 0, or chunked */
 	int64_t length;     /* -1: chunked */
+	bool expects;       /* waits for 100 Continue before it sends the body */
 	const char *accept; /* the header, or NULL */
 	const char *if_none_match;
 	enum err err; /* why it cannot be served, with detail; ERR_NONE: it can */

@@ -180,6 +180,7 @@ static void read_headers(struct reading *r)
 	r->head->if_none_match = header(r, MHD_HTTP_HEADER_IF_NONE_MATCH);
 	req->if_none_match = entity_tag_of(req->mem, r->head->if_none_match);
 	r->head->accept = header(r, MHD_HTTP_HEADER_ACCEPT);
+	r->head->expects = header(r, MHD_HTTP_HEADER_EXPECT) != NULL;
 	req->idempotency_key = header(r, "Idempotency-Key");
 	req->reason = header(r, "Muster-Reason");
 	if (req->reason &&
