@@ -15,7 +15,7 @@ static enum rc make_psk(struct call *c, struct bytes psk, struct credential_made
 		return call_field(c, "/psk", "must be %d to %d bytes in base64", PSK_MIN,
 				  PSK_MAX);
 	ret->stored.kind = CREDENTIAL_PSK;
-	ret->psk = psk;
+	ret->proof = psk;
 	return seal(c->core->seal_key, "psk", psk, c->mem, &ret->stored.psk_sealed);
 }
 
@@ -44,6 +44,9 @@ static enum rc make_certificate(struct call *c, const char *endpoint, const char
 		return rc;
 	ret->stored.kind = CREDENTIAL_CERT;
 	cert_fingerprint(der, &ret->stored.certificate);
+	ret->proof = (struct bytes){ arena_copy(c->mem, &ret->stored.certificate,
+						sizeof(struct digest)),
+				     sizeof(struct digest) };
 	ret->issued.certificate_pem = cert_pem(c->mem, der);
 	ret->issued.chain_pem = certs_chain_pem(c->core->certs);
 	return ret->issued.certificate_pem ? RC_OK : RC_INTERNAL;

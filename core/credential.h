@@ -6,7 +6,7 @@
 
 struct credential_made {
 	struct device_credential stored;
-	struct bytes psk; /* plain, for the roster; empty for a certificate */
+	struct bytes proof; /* for the roster: the plain key, or the certificate's SHA-256 */
 	struct credential_issued issued;
 };
 

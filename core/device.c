@@ -21,10 +21,25 @@ static enum rc not_found(struct call *c)
 	return call_fail(c, ERR_NOT_FOUND, "there is no such device");
 }
 
+/* The roster knows signs of life that are not flushed yet. */
+static void freshen(struct call *c, struct device_item *item)
+{
+	const struct roster_device *d = roster_find(c->core->roster, &item->d.device_id);
+	struct roster_view view;
+
+	if (!d)
+		return;
+	roster_view(d, &view);
+	if (view.last_seen > item->d.last_seen_at)
+		item->d.last_seen_at = view.last_seen;
+}
+
 static enum rc load(struct call *c, const struct uuid *id, struct device_item *ret)
 {
 	enum rc rc = device_store_get(c->db, c->tenant, id, c->mem, ret);
 
+	if (rc == RC_OK)
+		freshen(c, ret);
 	return rc == RC_NOT_FOUND ? not_found(c) : rc;
 }
 
@@ -82,7 +97,7 @@ static void put_later(struct call *c, const struct device *d,
 	*put = (struct roster_put){ .device_id = d->device_id,
 				    .lifecycle = d->lifecycle,
 				    .credential = made->stored.kind,
-				    .psk = made->psk,
+				    .psk = made->proof,
 				    .credential_changed = changed };
 	call_after_commit(c, hook_put, put);
 }
@@ -176,7 +191,11 @@ enum rc device_get(struct call *c, const char *endpoint, struct device_item *ret
 enum rc device_list(struct call *c, const struct device_filter *f, struct device_item **ret,
 		    int *ret_count)
 {
-	return device_store_list(c->db, c->tenant, f, c->mem, ret, ret_count);
+	enum rc rc = device_store_list(c->db, c->tenant, f, c->mem, ret, ret_count);
+
+	for (int i = 0; rc == RC_OK && i < *ret_count; i++)
+		freshen(c, &(*ret)[i]);
+	return rc;
 }
 
 static bool has_attribute(const struct device *d, const char *name)

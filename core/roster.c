@@ -194,7 +194,10 @@ void roster_view(const struct roster_device *d, struct roster_view *ret)
 	ret->device_id = d->device_id;
 }
 
-size_t roster_psk(struct roster *r, const struct uuid *device_id, uint8_t ret[PSK_MAX])
+/* What proves a device: its key, or the SHA-256 of its certificate.  0 when its credential is
+ * of another kind. */
+static size_t read_proof(struct roster *r, const struct uuid *device_id,
+			 enum credential_kind kind, uint8_t ret[PSK_MAX])
 {
 	const struct roster_device *d = roster_find(r, device_id);
 	uint64_t words[ROSTER_PSK_WORDS];
@@ -207,7 +210,7 @@ size_t roster_psk(struct roster *r, const struct uuid *device_id, uint8_t ret[PS
 		seq = entry_read_begin(d);
 		size = ENTRY_LOAD(d, psk_size);
 		if (ENTRY_LOAD(d, lifecycle) == DEVICE_REVOKED ||
-		    ENTRY_LOAD(d, credential) != CREDENTIAL_PSK)
+		    ENTRY_LOAD(d, credential) != kind)
 			size = 0;
 		for (int i = 0; i < ROSTER_PSK_WORDS; i++)
 			words[i] = ENTRY_LOAD(d, psk[i]);
@@ -215,6 +218,21 @@ size_t roster_psk(struct roster *r, const struct uuid *device_id, uint8_t ret[PS
 	memcpy(ret, words, size);
 	explicit_bzero(words, sizeof(words));
 	return size;
+}
+
+size_t roster_psk(struct roster *r, const struct uuid *device_id, uint8_t ret[PSK_MAX])
+{
+	return read_proof(r, device_id, CREDENTIAL_PSK, ret);
+}
+
+bool roster_certificate(struct roster *r, const struct uuid *device_id, struct digest *ret)
+{
+	uint8_t proof[PSK_MAX];
+
+	if (read_proof(r, device_id, CREDENTIAL_CERT, proof) != sizeof(ret->b))
+		return false;
+	memcpy(ret->b, proof, sizeof(ret->b));
+	return true;
 }
 
 void roster_seen(struct roster *r, struct roster_device *d, int64_t wall_us)

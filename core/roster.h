@@ -55,6 +55,9 @@ void roster_view(const struct roster_device *d, struct roster_view *ret);
 /* The key for a PSK handshake: copies up to PSK_MAX bytes, returns their number; 0 when the
  * device is unknown, revoked, or has no key. */
 size_t roster_psk(struct roster *r, const struct uuid *device_id, uint8_t ret[PSK_MAX]);
+/* The SHA-256 of the one certificate that opens a session for the device; false when there is
+ * no such one.  An older certificate for the same name is still good by its signature. */
+bool roster_certificate(struct roster *r, const struct uuid *device_id, struct digest *ret);
 /* A sign of life, now; flushed to device_seen in batches by the ticker. */
 void roster_seen(struct roster *r, struct roster_device *d, int64_t wall_us);
 /* May this device fetch the image (or manifest) with the digest now?  Constant time in what the

@@ -21,14 +21,16 @@ struct load {
 	bool ready; /* there may be sessions to wake */
 };
 
-static bool load_psk(struct load *load, const struct roster_row *row, struct bytes *ret)
+static bool load_proof(struct load *load, const struct roster_row *row, struct bytes *ret)
 {
 	struct bytes key = { load->roster->seal_key, sizeof(load->roster->seal_key) };
 
 	*ret = (struct bytes){ 0 };
-	if (!row->psk_sealed.n || row->credential != CREDENTIAL_PSK)
+	if (row->credential == CREDENTIAL_CERT)
+		*ret = row->proof;
+	if (!row->proof.n || row->credential != CREDENTIAL_PSK)
 		return true;
-	return unseal(key, PSK_CONTEXT, row->psk_sealed, load->mem, ret) == RC_OK;
+	return unseal(key, PSK_CONTEXT, row->proof, load->mem, ret) == RC_OK;
 }
 
 /* What a row changed that somebody else must hear of. */
@@ -53,18 +55,18 @@ static void load_job(struct roster_device *d, const struct roster_row *row, stru
 }
 
 /* A credential that was replaced ends the sessions that were made with it. */
-static void load_entry(struct roster_device *d, const struct roster_row *row, struct bytes psk,
-		       struct changes *ret)
+static void load_entry(struct roster_device *d, const struct roster_row *row,
+		       struct bytes proof, struct changes *ret)
 {
 	bool revoked =
 		row->lifecycle == DEVICE_REVOKED && ENTRY_LOAD(d, lifecycle) != DEVICE_REVOKED;
 
 	ret->credential = ENTRY_LOAD(d, load) != 0 &&
 			  (revoked || ENTRY_LOAD(d, credential) != (uint8_t)row->credential ||
-			   !entry_psk_equal(d, psk));
+			   !entry_psk_equal(d, proof));
 	ENTRY_STORE(d, lifecycle, (uint8_t)row->lifecycle);
 	ENTRY_STORE(d, credential, (uint8_t)row->credential);
-	entry_set_psk(d, psk);
+	entry_set_psk(d, proof);
 	ENTRY_STORE(d, registration, row->registration);
 	if (row->seen_at > ENTRY_LOAD(d, last_seen))
 		ENTRY_STORE(d, last_seen, row->seen_at);
@@ -75,16 +77,16 @@ static void load_row(void *arg, const struct roster_row *row)
 {
 	struct load *load = arg;
 	struct roster_device *d = roster_entry(load->roster, &row->device_id);
-	struct bytes psk;
+	struct bytes proof;
 	struct changes changes = { 0 };
 
 	if (load->full)
 		arena_reset(load->mem);
-	if (!d || !load_psk(load, row, &psk))
+	if (!d || !load_proof(load, row, &proof))
 		return;
 	entry_write_begin(d);
 	if (ENTRY_LOAD(d, stamp) <= load->writes)
-		load_entry(d, row, psk, &changes);
+		load_entry(d, row, proof, &changes);
 	else
 		entry_set_work(d);
 	ENTRY_STORE(d, load, load->number);

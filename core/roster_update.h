@@ -14,7 +14,7 @@ struct roster_put {
 	struct uuid device_id;
 	enum device_lifecycle lifecycle;
 	enum credential_kind credential;
-	struct bytes psk;        /* plain, copied; empty when the credential is no key */
+	struct bytes psk;        /* plain key, or the certificate's SHA-256; copied */
 	bool credential_changed; /* its sessions must go: evicts */
 };
 

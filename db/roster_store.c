@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define ROSTER_COLUMNS                                                                         \
-	"d.device_id, d.lifecycle, d.credential, encode(d.psk_sealed, 'hex') AS psk_sealed, "  \
+	"d.device_id, d.lifecycle, d.credential, encode(coalesce(d.psk_sealed, "               \
+	"d.certificate), 'hex') AS proof, "                                                    \
 	"encode(substring(d.registration for 8), 'hex') AS registration, s.seen_at, "          \
 	"j.job_id, j.attempt, j.release_id, EXISTS (SELECT 1 FROM campaign c "                 \
 	"JOIN stage t ON t.tenant_id = c.tenant_id AND t.campaign_id = c.campaign_id "         \
@@ -50,7 +51,7 @@ enum {
 	F_ID,
 	F_LIFECYCLE,
 	F_CREDENTIAL,
-	F_PSK,
+	F_PROOF,
 	F_REG,
 	F_SEEN,
 	F_JOB,
@@ -82,8 +83,8 @@ static bool copy_row(void *arg, char *const *fields, int count)
 	if (count != F_COUNT || !fields[F_ID] ||
 	    uuid_parse(fields[F_ID], &row.device_id) != RC_OK)
 		return false;
-	if (fields[F_PSK] &&
-	    hex_decode(copy->mem, bytes_of(fields[F_PSK]), &row.psk_sealed) != RC_OK)
+	if (fields[F_PROOF] &&
+	    hex_decode(copy->mem, bytes_of(fields[F_PROOF]), &row.proof) != RC_OK)
 		return false;
 	if (fields[F_RELEASE] && uuid_parse(fields[F_RELEASE], &row.release_id) != RC_OK)
 		return false;
@@ -114,7 +115,7 @@ enum rc roster_store_copy(struct db *db, int32_t tenant, roster_store_row *row, 
 static void read_row(const struct db_rows *rows, int i, struct arena *mem,
 		     struct roster_row *ret)
 {
-	const char *psk = db_row_text(rows, i, "psk_sealed", mem);
+	const char *proof = db_row_text(rows, i, "proof", mem);
 	const char *registration = db_row_text(rows, i, "registration", mem);
 
 	*ret = (struct roster_row){
@@ -128,8 +129,8 @@ static void read_row(const struct db_rows *rows, int i, struct arena *mem,
 		.release_id = db_row_uuid(rows, i, "release_id"),
 		.exposed = db_row_bool(rows, i, "exposed"),
 	};
-	if (psk && hex_decode(mem, bytes_of(psk), &ret->psk_sealed) != RC_OK)
-		ret->psk_sealed = (struct bytes){ 0 };
+	if (proof && hex_decode(mem, bytes_of(proof), &ret->proof) != RC_OK)
+		ret->proof = (struct bytes){ 0 };
 }
 
 enum rc roster_store_get(struct db *db, int32_t tenant, struct arena *mem,

@@ -9,8 +9,8 @@ struct roster_row {
 	struct uuid device_id;
 	enum device_lifecycle lifecycle;
 	enum credential_kind credential;
-	struct bytes psk_sealed; /* borrowed */
-	uint64_t registration;   /* first 8 bytes of the digest, big-endian; 0: none */
+	struct bytes proof;    /* borrowed: the sealed key, or the certificate's SHA-256 */
+	uint64_t registration; /* first 8 bytes of the digest, big-endian; 0: none */
 	int64_t seen_at;
 	int64_t job_id; /* open one, 0: none */
 	int32_t attempt;

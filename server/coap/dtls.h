@@ -44,7 +44,7 @@ struct dtls_identity {
 	char name[ENDPOINT_NAME_MAX + 1];
 	struct uuid device_id;
 	struct roster_device *device; /* NULL: a good certificate, but we know no such device */
-	uint8_t tag[DTLS_TAG_SIZE];   /* of the key it came with; zero for certificates */
+	uint8_t tag[DTLS_TAG_SIZE];   /* of the key or the certificate it came with */
 	bool resumed;
 };
 

@@ -62,6 +62,18 @@ static size_t key_of(const struct dtls *d, const struct uuid *id, uint8_t key[PS
 	return roster_psk(d->core->roster, id, key);
 }
 
+/* Of its certificate, resumed or not: a ticket carries the peer's certificate. */
+static enum rc tag_of_certificate(X509 *cert, uint8_t ret[DTLS_TAG_SIZE])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+
+	if (X509_digest(cert, EVP_sha256(), digest, &n) != 1)
+		return RC_INTERNAL;
+	tag_of_key((struct bytes){ digest, n }, ret);
+	return RC_OK;
+}
+
 static enum rc identify_certificate(struct dtls *d, SSL *ssl, X509 *cert,
 				    struct dtls_identity *ret)
 {
@@ -73,7 +85,7 @@ static enum rc identify_certificate(struct dtls *d, SSL *ssl, X509 *cert,
 	    !bytes_equal_text(subject_part(cert, NID_organizationalUnitName), DEVICES_UNIT))
 		return RC_UNAUTHENTICATED;
 	ret->kind = CREDENTIAL_CERT;
-	return RC_OK;
+	return tag_of_certificate(cert, ret->tag);
 }
 
 static enum rc identify_psk(SSL *ssl, struct dtls_identity *ret)
@@ -138,6 +150,21 @@ static bool key_is_the_same(const struct dtls *d, const struct dtls_identity *id
 					   (struct bytes){ id->tag, sizeof(id->tag) });
 }
 
+/* With a CA of our own a device has one certificate, the last one that we signed for it.
+ * Another CA keeps its own books. */
+static bool certificate_is_the_same(const struct dtls *d, const struct dtls_identity *id)
+{
+	uint8_t tag[DTLS_TAG_SIZE];
+	struct digest digest;
+
+	if (!d->own_ca)
+		return true;
+	if (!roster_certificate(d->core->roster, &id->device_id, &digest))
+		return false;
+	tag_of_key((struct bytes){ digest.b, sizeof(digest.b) }, tag);
+	return memcmp(tag, id->tag, sizeof(tag)) == 0;
+}
+
 enum rc dtls_admit(struct dtls *d, struct dtls_identity *id)
 {
 	struct roster_view view;
@@ -150,6 +177,8 @@ enum rc dtls_admit(struct dtls *d, struct dtls_identity *id)
 	if (view.lifecycle == DEVICE_REVOKED || view.credential != id->kind)
 		return RC_DENIED;
 	if (id->kind == CREDENTIAL_PSK && !key_is_the_same(d, id))
+		return RC_DENIED;
+	if (id->kind == CREDENTIAL_CERT && !certificate_is_the_same(d, id))
 		return RC_DENIED;
 	return RC_OK;
 }

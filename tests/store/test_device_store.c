@@ -118,11 +118,16 @@ static void test_certificate(void)
 	struct credential_new next = { CREDENTIAL_CSR, { 0 }, csr_of("cert-1") };
 	struct credential_issued first, second;
 	struct device_item item;
+	struct digest old = { { 0 } }, new = { { 0 } };
+	struct uuid id = id_of("cert-1");
+	uint8_t psk[PSK_MAX];
 
 	is_int(CALL(&f, device_create, &in, &item, &first), RC_OK, "made with a request");
 	is_int(item.d.credential, CREDENTIAL_CERT, "has a certificate");
 	ok(first.certificate_pem && first.chain_pem, "which is shown with its chain");
 	is_int(pinned("certificate IS NOT NULL AND psk_sealed IS NULL"), 1, "pinned by digest");
+	ok(roster_certificate(f.core.roster, &id, &old), "in the roster too");
+	is_int((int64_t)psk_in_roster("cert-1", psk), 0, "which gives it to nobody as a key");
 	int64_t before = store_i64(f.db, "SELECT get_byte(certificate, 0) * 256 + "
 					 "get_byte(certificate, 1) AS v FROM device WHERE "
 					 "endpoint = 'cert-1'");
@@ -132,6 +137,8 @@ static void test_certificate(void)
 	ok(store_i64(f.db, "SELECT get_byte(certificate, 0) * 256 + get_byte(certificate, 1) "
 			   "AS v FROM device WHERE endpoint = 'cert-1'") != before,
 	   "is pinned now");
+	ok(roster_certificate(f.core.roster, &id, &new) && !digest_equal(&old, &new),
+	   "in the roster too");
 	next.csr_pem = "nonsense";
 	CALL(&f, device_replace_credential, "cert-1", &next, &item, &second);
 	is_err(&f, ERR_VALIDATION, "no request");
@@ -140,6 +147,7 @@ static void test_certificate(void)
 	       "a key instead");
 	is_int(pinned("certificate IS NULL AND psk_sealed IS NOT NULL"), 1,
 	       "no certificate opens it any more");
+	ok(!roster_certificate(f.core.roster, &id, &new), "by the roster's word too");
 }
 
 static void test_names(void)
@@ -363,12 +371,21 @@ static void test_delete(void)
 static void test_reload(void)
 {
 	struct roster *fresh = roster_create();
-	struct uuid id = id_of("given");
+	struct credential_new csr = { CREDENTIAL_CSR, { 0 }, csr_of("cert-1") };
+	struct credential_issued issued;
+	struct device_item item;
+	struct uuid id = id_of("given"), cert = id_of("cert-1");
+	struct digest here, there = { { 0 } };
 	uint8_t psk[PSK_MAX];
 
+	is_int(CALL(&f, device_replace_credential, "cert-1", &csr, &item, &issued), RC_OK,
+	       "a certificate");
 	is_int(roster_load(fresh, f.db, TENANT, f.core.seal_key), RC_OK, "loaded");
 	is_int((int64_t)roster_psk(fresh, &id, psk), 16, "the key is there");
 	ok(memcmp(psk, "a planted key 16", 16) == 0, "unsealed");
+	ok(roster_certificate(f.core.roster, &cert, &here) &&
+		   roster_certificate(fresh, &cert, &there) && digest_equal(&here, &there),
+	   "and the certificate");
 	is_int((int64_t)roster_count(fresh),
 	       store_i64(f.db, "SELECT count(*) AS v FROM device"), "as many devices");
 	roster_free(fresh);
