@@ -133,9 +133,9 @@ second_act() {
 	muster campaign jobs third --plain >"$VAR/jobs-3"
 	touched=$(awk -F '\t' '$3 != "queued" { print $1 }' "$VAR/jobs-3")
 	[ "$(echo "$touched" | wc -w)" -eq 1 ] || fail "touched: $touched"
-	wanted=$(sha256sum <"$VAR/firmware/agent-3" | cut -d ' ' -f 1)
+	bad=$(sha256sum <"$VAR/firmware/agent-3" | cut -d ' ' -f 1)
 	for name in $DEVICES; do
-		holds=$(sha256sum "$VAR/devices/$name/state/"*.bin | grep -c "^$wanted" || true)
+		holds=$(sha256sum "$VAR/devices/$name/state/"*.bin | grep -c "^$bad" || true)
 		[ "$name" = "$touched" ] || [ "$holds" -eq 0 ] || fail "$name holds version 3"
 		device_runs "$name" 2 b || fail "$name does not run version 2"
 	done
