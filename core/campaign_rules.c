@@ -109,7 +109,7 @@ static void words_failed(const struct campaign *c, const struct sample *s,
 			 "failed (%" PRId64 " rolled back, %" PRId64 " silent)", s->rolled_back,
 			 s->silent);
 	snprintf(ret, GATE_REASON_SIZE,
-		 "stage %d tripped: %" PRId64 " of %" PRId64 " %s, limit %g %%", c->stage,
+		 "stage %d tripped: %" PRId64 " of %" PRId64 " %s, limit %g %%", c->stage + 1,
 		 s->failed, s->finished, kinds, gate->failure_share / 100.0);
 }
 
@@ -130,7 +130,7 @@ static bool gate_trips(const struct campaign *c, const struct sample *s,
 		snprintf(ret_reason, GATE_REASON_SIZE,
 			 "stage %d tripped: %" PRId64 " of %" PRId64
 			 " failed, %g %% success can no longer be reached",
-			 c->stage, s->failed, s->size, gate->success_share / 100.0);
+			 c->stage + 1, s->failed, s->size, gate->success_share / 100.0);
 		return true;
 	}
 	return false;

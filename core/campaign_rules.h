@@ -22,6 +22,7 @@
 #define SILENT_AFTER_DEFAULT 3600 /* s */
 #define MAX_ATTEMPTS_DEFAULT 3
 
+/* Words for people, who count stages from 1. */
 #define GATE_REASON_SIZE 160
 
 /* Jobs of one stage by state; queued ones are not jobs yet and are counted by

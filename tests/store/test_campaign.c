@@ -141,7 +141,7 @@ static void test_rollback_trips(struct world *w)
 	struct campaign_item item = world_look(w, &id);
 	is_int(item.row.campaign.state, CAMPAIGN_PAUSED, "the gate paused the campaign");
 	is_str(item.row.campaign.pause_reason,
-	       "stage 0 tripped: 1 of 1 rolled back, limit 10 %", "and says why");
+	       "stage 1 tripped: 1 of 1 rolled back, limit 10 %", "and says why");
 	is_int(everybody_updates(w, d, 8, 3), 0, "nobody is offered it while it is paused");
 
 	is_int(world_move(w, &id, MOVE_RESUME), RC_OK, "an operator resumes it");
@@ -179,7 +179,7 @@ static void test_silent_trips(struct world *w)
 	is_int(item.total.n[JOB_SILENT], 1, "quiet after rebooting: silent");
 	is_int(item.row.campaign.state, CAMPAIGN_PAUSED, "and the gate trips");
 	is_str(item.row.campaign.pause_reason,
-	       "stage 0 tripped: 1 of 4 fell silent, limit 10 %", "saying why");
+	       "stage 1 tripped: 1 of 4 fell silent, limit 10 %", "saying why");
 	boot(&d[0], 4);
 	item = world_look(w, &id);
 	is_int(item.total.n[JOB_SILENT], 0, "a late proof");
