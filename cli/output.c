@@ -88,6 +88,8 @@ const char *output_text(struct arena *mem, const json_t *value)
 		return "-";
 	switch (json_typeof(value)) {
 	case JSON_STRING:
+		if (*json_string_value(value) == '\0')
+			break;
 		return output_clean(mem, json_string_value(value));
 	case JSON_INTEGER:
 		return arena_printf(mem, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
