@@ -139,8 +139,12 @@ second_act() {
 		[ "$name" = "$touched" ] || [ "$holds" -eq 0 ] || fail "$name holds version 3"
 		device_runs "$name" 2 b || fail "$name does not run version 2"
 	done
-	done_line verified "only $touched was touched; its launcher brought version 2 back"
-	done_line verified "the gate paused the campaign; the other 7 never saw version 3"
+	# What the server was told of the update: progress, and at the end the launcher's word.
+	muster device events "$touched" --json >"$VAR/events-3"
+	! grep -qE '"state": "(failed|rejected)"' "$VAR/events-3" || fail "$touched reported an error"
+	done_line verified "only $touched was touched, the other 7 never saw version 3"
+	done_line verified "its launcher brought version 2 back, and it proved that too"
+	done_line verified "the gate paused the campaign, though no error report ever came"
 }
 
 heading "Muster: signed updates for fleets of small devices"
@@ -158,8 +162,8 @@ second_act
 
 heading "All of it held, in $(($(date +%s) - began)) s.  Try next:"
 cat <<END
-  make run                     opens this very fleet again, and says how to look at it
-  $BUILD/muster help           the command line
-  make check                   every test
-  docs/ARCHITECTURE.md         how it is built
+  make run                opens this very fleet again, and says how to look at it
+  ${BUILD#"$ROOT/"}/muster help       the command line
+  make check              every test
+  docs/ARCHITECTURE.md    how it is built
 END
