@@ -7,7 +7,10 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import contract  # noqa: E402
 import harness  # noqa: E402
+
+harness.Rest.observers.append(contract.observe)
 
 
 @pytest.fixture(scope="session")
