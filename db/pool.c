@@ -169,9 +169,10 @@ void db_release(struct db_pool *pool, struct db *db)
 	if (!db)
 		return;
 	db_rollback(db);
+	bool broken = db->broken; /* once it is idle it is another thread's */
 	pthread_mutex_lock(&pool->mutex);
 	pool->in_use--;
-	if (!db->broken) {
+	if (!broken) {
 		pool->idle[pool->idle_count++] = db;
 	} else if (db->generation == pool->generation) {
 		/* The first to break says so for all of its age; the next acquire tries at
@@ -183,7 +184,7 @@ void db_release(struct db_pool *pool, struct db *db)
 	}
 	pthread_cond_broadcast(&pool->changed);
 	pthread_mutex_unlock(&pool->mutex);
-	if (db->broken)
+	if (broken)
 		db_close(db);
 }
 

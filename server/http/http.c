@@ -250,7 +250,9 @@ static void *loop_run(void *arg)
 	/* Whoever resumed the last connection may still be about to wake us. */
 	while (atomic_load(&loop->resuming))
 		sched_yield();
-	loop_close(loop);
+	/* The descriptors stay: http_stop() may be about to wake us. */
+	MHD_stop_daemon(loop->daemon);
+	loop->daemon = NULL;
 	return NULL;
 }
 
@@ -323,7 +325,10 @@ void http_stop(struct http_server *s)
 		http_loop_wake(&s->loops[i]);
 	for (int i = 0; i < s->loop_count; i++) {
 		pthread_join(s->loops[i].thread, NULL);
-		clean = clean && !s->loops[i].daemon;
+		if (s->loops[i].daemon)
+			clean = false;
+		else
+			loop_close(&s->loops[i]);
 	}
 	if (s->listen_fd >= 0)
 		close(s->listen_fd);
