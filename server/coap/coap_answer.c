@@ -74,6 +74,17 @@ static enum rc make_part(struct bytes body, const struct reply_wish *wish, uint8
 	return RC_OK;
 }
 
+/* The peer has this very body already (RFC 7252 5.10.6.2); while it fetches blocks, it has not.
+ */
+static bool still_valid(const struct res *res, const struct req *req,
+			const struct reply_wish *wish)
+{
+	bool first = !wish->block || wish->block->num == 0;
+
+	return res->valid || (first && req->method == METHOD_GET && res->coap_etag.n &&
+			      bytes_equal(res->coap_etag, req->etag));
+}
+
 static void make_success(const struct res *res, const struct req *req,
 			 const struct reply_wish *wish, struct reply *ret)
 {
@@ -84,8 +95,10 @@ static void make_success(const struct res *res, const struct req *req,
 	ret->max_age_s = res->max_age_s;
 	if (res->coap_etag.n && res->coap_etag.n <= ETAG_MAX)
 		ret->etag = res->coap_etag;
-	if (res->valid)
+	if (still_valid(res, req, wish)) {
+		ret->code = CODE_VALID;
 		return;
+	}
 	ret->format = body.n ? res->format : FORMAT_NONE;
 	enum rc rc = make_part(body, wish, szx, ret);
 	while (rc == RC_OK && wish->wire_max && szx > 0 &&
