@@ -76,25 +76,32 @@ $(BUILD)/db/migrate.o: $(BUILD)/db/schema.inc
 
 $(LIB): $(call obj,$(LIB_C))
 	@rm -f $@
-	ar rcs $@ $^
+	@echo "  AR $@"
+	@ar rcs $@ $^
 $(SUITLIB): $(call obj,$(SUIT_C))
 	@rm -f $@
-	ar rcs $@ $^
+	@echo "  AR $@"
+	@ar rcs $@ $^
 $(AGENTLIB): $(call obj,$(AGENT_LIB_C))
 	@rm -f $@
-	ar rcs $@ $^
+	@echo "  AR $@"
+	@ar rcs $@ $^
 $(CLILIB): $(call obj,$(filter-out cli/main.c,$(CLI_C)) $(SUIT_C) $(BASE_C))
 	@rm -f $@
-	ar rcs $@ $^
+	@echo "  AR $@"
+	@ar rcs $@ $^
 
 # Whole archive: constructors in db/ register the statements.
 WHOLE = -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive
 $(BUILD)/musterd: $(BUILD)/server/main.o $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
 $(BUILD)/muster: $(BUILD)/cli/main.o $(CLILIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 $(BUILD)/muster-%: $(BUILD)/agent/main_%.o $(AGENTLIB) $(SUITLIB)
-	$(CC) $(LDFLAGS) -o $@ $< $(AGENTLIB) $(SUITLIB) $(AGENT_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(AGENTLIB) $(SUITLIB) $(AGENT_LIBS)
 
 # The agent as firmware of a given version: build/firmware/agent-2.  One whose name ends in -hangs
 # starts and then only sleeps: the demo's bad release.
@@ -103,29 +110,35 @@ $(BUILD)/firmware/version-%.o: agent/version.c agent/version.h
 	$(CC) $(CPPFLAGS) $(CFLAGS) -DAGENT_VERSION='"$(patsubst %-hangs,%,$*)"' \
 		$(if $(filter %-hangs,$*),-DAGENT_TEST_NEVER_CONFIRMS=1) -c -o $@ $<
 $(BUILD)/firmware/agent-%: $(BUILD)/firmware/version-%.o $(BUILD)/agent/main_agent.o $(AGENTLIB) $(SUITLIB)
-	$(CC) $(LDFLAGS) -s -o $@ $^ $(AGENT_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -s -o $@ $^ $(AGENT_LIBS)
 
 # Unit tests: one program a file, against everything.
 UNIT_C   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_C))
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB) $(AGENTLIB)
-	$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(AGENTLIB) $(SERVER_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(AGENTLIB) $(SERVER_LIBS)
 # The command line's tests know nothing of the daemon.
 $(BUILD)/tests/unit/test_cli_%: $(BUILD)/tests/unit/test_cli_%.o $(CLILIB)
-	$(CC) $(LDFLAGS) -o $@ $< $(CLILIB) $(CLI_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(CLILIB) $(CLI_LIBS)
 STORE_C   := $(wildcard tests/store/test_*.c)
 STORE_BIN := $(patsubst tests/store/%.c,$(BUILD)/tests/store/%,$(STORE_C))
 $(BUILD)/tests/store/%: $(BUILD)/tests/store/%.o $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
 # Small clients that tests run against the daemon.
 CLIENT_BIN := $(patsubst tests/clients/%.c,$(BUILD)/tests/clients/%,$(wildcard tests/clients/*.c))
 $(BUILD)/tests/clients/%: $(BUILD)/tests/clients/%.o
-	$(CC) $(LDFLAGS) -o $@ $< -lcoap-3-openssl -lssl -lcrypto
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< -lcoap-3-openssl -lssl -lcrypto
 # Interposers that tests preload.
 PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 $(BUILD)/tests/preload/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
-	$(CC) -shared -fPIC -O2 -g -D_GNU_SOURCE -Wall -Wextra -o $@ $< -ldl
+	@echo "  LD $@"
+	@$(CC) -shared -fPIC -O2 -g -D_GNU_SOURCE -Wall -Wextra -o $@ $< -ldl
 
 # --- proofs ---------------------------------------------------------------------------------
 SRC_H = $(shell git ls-files 'base/*.h' 'suit/*.h' 'db/*.h' 'certs/*.h' 'core/*.h' 'api/*.h' 'server/*.h' 'cli/*.h' 'agent/*.h')
@@ -187,7 +200,8 @@ fuzz:
 	for t in $(FUZZ_BIN); do c=$${t##*/fuzz_}; mkdir -p $(BUILD)-fuzz/corpus/$$c; \
 		$$t -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $(BUILD)-fuzz/corpus/$$c tests/fuzz/corpus/$$c || exit 1; done
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(WHOLE) $(SERVER_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(WHOLE) $(SERVER_LIBS)
 
 fmt:
 	clang-format-14 -i $(SRC_C) $(SRC_H) $(TEST_C)
