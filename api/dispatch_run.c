@@ -27,7 +27,7 @@ static void res_reset(struct req *req)
 }
 
 /* The bytes of a streamed body get their name before the transaction: the file is there before
- * a row says so, and a rerun finds it done. */
+ * a row says so, and a rerun gets the same answer.  req_free() frees the upload. */
 static enum rc upload_commit(struct call *c, struct req *req)
 {
 	struct digest d;
@@ -38,7 +38,6 @@ static enum rc upload_commit(struct call *c, struct req *req)
 		return call_fail(c, ERR_NOT_FOUND,
 				 "the digest in the path is not 64 hexadecimal digits");
 	enum rc rc = image_upload_commit(req->upload, &d, &req->uploaded_size);
-	req->upload = NULL;
 	if (rc == RC_UNPROCESSABLE)
 		return call_fail(c, ERR_DIGEST_MISMATCH, "the body has another SHA-256");
 	return rc;
