@@ -118,7 +118,7 @@ static enum rc load_tls(struct http_server *s, const struct http_options *o)
 
 /* --- libmicrohttpd --- */
 
-static void log_library(void *cls, const char *fmt, va_list ap)
+PRINTF(2, 0) static void log_library(void *cls, const char *fmt, va_list ap)
 {
 	char text[256];
 
