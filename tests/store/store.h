@@ -46,15 +46,15 @@ static inline struct db *store_connect(void)
 	return db;
 }
 
-/* sql: with one %s for the name of the database. */
-PRINTF(1, 0) static inline void store_admin(const char *sql)
+static inline void store_admin(const char *verb, const char *options)
 {
 	CLEAN(db) struct db *db = NULL;
 	struct db_options options = store_options();
 
 	options.conninfo = getenv("MUSTER_TEST_DB");
 	store_must(db_connect(&options, &db), NULL, "connect");
-	store_must(db_exec(db, arena_printf(store_mem, sql, store_name)), db, sql);
+	const char *sql = arena_printf(store_mem, "%s %s %s", verb, store_name, options);
+	store_must(db_exec(db, sql), db, sql);
 }
 
 /* An empty database; prints a bail-out and ends when MUSTER_TEST_DB is not set. */
@@ -70,7 +70,7 @@ static inline void store_create_empty(void)
 	random_bytes(tag, sizeof(tag));
 	store_name = arena_printf(store_mem, "test_%s",
 				  hex_encode(store_mem, (struct bytes){ tag, sizeof(tag) }));
-	store_admin("CREATE DATABASE %s");
+	store_admin("CREATE DATABASE", "");
 }
 
 /* A migrated database and a connection to it. */
@@ -88,7 +88,7 @@ static inline struct db *store_create(void)
 static inline void store_finish(struct db *db)
 {
 	db_close(db);
-	store_admin("DROP DATABASE %s WITH (FORCE)");
+	store_admin("DROP DATABASE", "WITH (FORCE)");
 	arena_free(store_mem);
 	store_mem = NULL;
 }

@@ -4,6 +4,7 @@
 #include "server/watchdog.h"
 #include "tests/tap.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
