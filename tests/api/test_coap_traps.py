@@ -2,10 +2,13 @@
 the library falls into by itself has its test here."""
 
 import base64
+import datetime
 import hashlib
 import os
 import socket
+import subprocess
 import time
+import uuid
 
 import cbor2
 import pytest
@@ -30,6 +33,14 @@ def registration(name, vendor=VENDOR, class_id=CLASS, boot=None, digest=None, at
     return cbor2.dumps(body)
 
 
+def request_for(name):
+    """A new key, and a certificate request for it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    csr = x509.CertificateSigningRequestBuilder().subject_name(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])).sign(key, hashes.SHA256())
+    return key, csr.public_bytes(serialization.Encoding.PEM).decode()
+
+
 class Devices:
     """Devices of one daemon, and sessions of theirs."""
 
@@ -43,12 +54,9 @@ class Devices:
         self.credentials[name] = {"psk": (name, key)}
         return name
 
-    def add_cert(self, name, path="/v1/devices", **members):
-        key = ec.generate_private_key(ec.SECP256R1())
-        csr = x509.CertificateSigningRequestBuilder().subject_name(
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])).sign(key, hashes.SHA256())
-        made = must(self.admin.post(path, {
-            "endpoint": name, "csr": csr.public_bytes(serialization.Encoding.PEM).decode(), **members}), 201)
+    def add_cert(self, name):
+        key, csr = request_for(name)
+        made = must(self.admin.post("/v1/devices", {"endpoint": name, "csr": csr}), 201)
         return self.keep(name, key, made["certificate_pem"])
 
     def keep(self, name, key, pem):
@@ -125,8 +133,7 @@ def test_psk_and_certificate_on_one_port(devices):
 def foreign_certificate(folder, name):
     """Signed by a CA that nobody here knows."""
     key, ca_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    now = __import__("datetime").datetime.now(__import__("datetime").timezone.utc)
-    delta = __import__("datetime").timedelta(days=1)
+    now, delta = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)
     subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "devices"),
                          x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test issuing CA")])
@@ -190,14 +197,9 @@ def test_B07_good_ciphers_are_taken(devices, kind, cipher):
 def test_operators_certificate_is_no_devices(devices):
     """Same CA, same name as a device: still no device."""
     name = devices.add("cert")
-    made = must(devices.admin.post("/v1/operators", {"name": name, "role": "viewer"}), 201)
-    key = ec.generate_private_key(ec.SECP256R1())
-    csr = x509.CertificateSigningRequestBuilder().subject_name(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])).sign(key, hashes.SHA256())
-    patched = devices.admin.patch(f"/v1/operators/{made['operator_id']}", {
-        "csr": csr.public_bytes(serialization.Encoding.PEM).decode()}, headers={"If-Match": f'"{made["revision"]}"'})
-    pem = must(patched, 200).get("certificate_pem")
-    assert pem
+    key, csr = request_for(name)
+    made = must(devices.admin.post("/v1/operators", {"name": name, "role": "viewer", "csr": csr}), 201)
+    pem = made["certificate_pem"]
     devices.keep(name, key, pem)
     assert devices.session(name).get("/update").answer == "4.01"
 
@@ -308,19 +310,11 @@ def test_replaced_certificate_ends_sessions_and_tickets(devices, tmp_path):
     name, ticket = devices.add("cert"), tmp_path / "ticket"
     old = devices.session(name, session_out=ticket)
     asks(old)
-    before = dict(devices.credentials)
-    devices.add_cert_again = None
-    key = ec.generate_private_key(ec.SECP256R1())
-    csr = x509.CertificateSigningRequestBuilder().subject_name(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])).sign(key, hashes.SHA256())
-    made = devices.admin.post(f"/v1/devices/{name}/credential",
-                              {"csr": csr.public_bytes(serialization.Encoding.PEM).decode()})
+    key, csr = request_for(name)
+    made = devices.admin.post(f"/v1/devices/{name}/credential", {"csr": csr})
     assert made.status_code in (200, 201), made.text
     assert old.wait_closed()
     assert devices.session(name, session_in=ticket).wait_closed()
-    assert before[name]
-    (devices.folder / "new").mkdir()
-    devices.folder = devices.folder / "new"
     devices.keep(name, key, made.json()["certificate_pem"])
     asks(devices.session(name))
 
@@ -429,7 +423,6 @@ class Locked:
         self.server, self.table = server, table
 
     def __enter__(self):
-        import subprocess
         pg = self.server.pg
         self.psql = subprocess.Popen([str(pg.bin / "psql"), pg.dsn(self.server.database), "-XAtq"],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
@@ -526,7 +519,7 @@ def download(make_world, tmp_path):
         world = make_world()
         devices = Devices(world.server, tmp_path)
         name = devices.add_psk("device")
-        vendor, class_id = (__import__("uuid").UUID(x).bytes for x in (world.vendor_id, world.class_id))
+        vendor, class_id = (uuid.UUID(x).bytes for x in (world.vendor_id, world.class_id))
         peer = devices.session(name)
         peers.append(peer)
         assert peer.post("/register", registration(name, vendor, class_id)).answer == "2.04"
@@ -594,7 +587,7 @@ def test_observe_pushes_an_offer(make_world, tmp_path):
     world = make_world()
     devices = Devices(world.server, tmp_path)
     name = devices.add_psk("device")
-    vendor, class_id = (__import__("uuid").UUID(x).bytes for x in (world.vendor_id, world.class_id))
+    vendor, class_id = (uuid.UUID(x).bytes for x in (world.vendor_id, world.class_id))
     peer = devices.session(name)
     assert peer.post("/register", registration(name, vendor, class_id)).answer == "2.04"
     watched = peer.get("/update", [(OBSERVE, b"")])
