@@ -46,14 +46,14 @@ static inline struct db *store_connect(void)
 	return db;
 }
 
-static inline void store_admin(const char *verb, const char *options)
+static inline void store_admin(const char *verb, const char *how)
 {
 	CLEAN(db) struct db *db = NULL;
 	struct db_options options = store_options();
 
 	options.conninfo = getenv("MUSTER_TEST_DB");
 	store_must(db_connect(&options, &db), NULL, "connect");
-	const char *sql = arena_printf(store_mem, "%s %s %s", verb, store_name, options);
+	const char *sql = arena_printf(store_mem, "%s %s %s", verb, store_name, how);
 	store_must(db_exec(db, sql), db, sql);
 }
 
