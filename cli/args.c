@@ -22,6 +22,8 @@ const struct option_def args_common[] = {
 };
 
 struct parser {
+	struct arena *mem;
+	struct args *args;
 	const struct option_def *known[LONG_MAX_OPTIONS];
 	struct option table[LONG_MAX_OPTIONS + 1];
 	int count;
@@ -50,9 +52,9 @@ static const char *option_word(int argc, char **argv)
 	return "";
 }
 
-static enum rc unknown(const struct parser *p, const char *word, struct arena *mem,
-		       const char **ret_why)
+static enum rc unknown(const struct parser *p, const char *word, const char **ret_why)
 {
+	struct arena *mem = p->mem;
 	const char *end = strchr(word, '=');
 	const char *name =
 		arena_printf(mem, "%.*s", (int)(end ? end - word : (long)strlen(word)), word);
@@ -73,11 +75,11 @@ static bool is_abbreviated(const char *word, const char *name)
 	return strncmp(word + 2, name, n) != 0 || (word[n + 2] != '\0' && word[n + 2] != '=');
 }
 
-static enum rc take_option(struct args *a, const struct option_def *o, struct arena *mem,
-			   const char **ret_why)
+static enum rc take_option(struct parser *p, const struct option_def *o, const char **ret_why)
 {
+	struct args *a = p->args;
 	if (o->kind != OPTION_MANY && args_has(a, o->name)) {
-		*ret_why = arena_printf(mem, "--%s is given twice", o->name);
+		*ret_why = arena_printf(p->mem, "--%s is given twice", o->name);
 		return RC_INVALID;
 	}
 	if (a->option_count == ARGS_MAX) {
@@ -90,9 +92,10 @@ static enum rc take_option(struct args *a, const struct option_def *o, struct ar
 	return RC_OK;
 }
 
-static enum rc take_operands(struct args *a, int argc, char **argv, struct arena *mem,
-			     const char **ret_why)
+static enum rc take_operands(struct parser *p, int argc, char **argv, const char **ret_why)
 {
+	struct args *a = p->args;
+	struct arena *mem = p->mem;
 	const struct command *command = a->command;
 	int count = argc - optind;
 	if (args_has(a, "help"))
@@ -111,50 +114,48 @@ static enum rc take_operands(struct args *a, int argc, char **argv, struct arena
 	return RC_OK;
 }
 
-static enum rc parse_options(struct parser *p, int argc, char **argv, struct arena *mem,
-			     struct args *ret, const char **ret_why)
+static enum rc parse_options(struct parser *p, int argc, char **argv, const char **ret_why)
 {
 	int found, index = -1;
 	while ((found = getopt_long(argc, argv, ":", p->table, &index)) != -1) {
 		const char *word = option_word(argc, argv);
 		if (found == ':') {
-			*ret_why = arena_printf(mem, "%s needs a value", argv[optind - 1]);
+			*ret_why = arena_printf(p->mem, "%s needs a value", argv[optind - 1]);
 			return RC_INVALID;
 		}
 		if (found == '?' && optopt != 0 && strncmp(word, "--", 2) != 0)
-			word = arena_printf(mem, "-%c", optopt);
+			word = arena_printf(p->mem, "-%c", optopt);
 		if (found == '?' || is_abbreviated(word, p->known[index]->name))
-			return unknown(p, word, mem, ret_why);
-		enum rc rc = take_option(ret, p->known[index], mem, ret_why);
+			return unknown(p, word, ret_why);
+		enum rc rc = take_option(p, p->known[index], ret_why);
 		if (rc != RC_OK)
 			return rc;
 	}
 	return RC_OK;
 }
 
-enum rc args_parse(const struct command *command, int argc, char **argv, struct arena *mem,
+enum rc args_parse(const struct command *command, const struct words *words, struct arena *mem,
 		   struct args *ret, const char **ret_why)
 {
-	struct parser p = { .count = 0 };
-	parser_add(&p, args_common);
-	parser_add(&p, command->options);
-
-	*ret = (struct args){ .command = command };
-	/* getopt_long skips argv[0] and moves words about: it works on a copy. */
-	char **copy = arena_array(mem, (size_t)argc + 2, sizeof(*copy));
-	copy[0] = arena_text(mem, "muster");
-	for (int i = 0; i < argc; i++)
-		copy[i + 1] = argv[i];
+	struct parser p = { .mem = mem, .args = ret };
+	int argc = words->count + 1;
 	if (argc > ARGS_MAX) {
 		*ret_why = "too many words on the command line";
 		return RC_INVALID;
 	}
+	parser_add(&p, args_common);
+	parser_add(&p, command->options);
+	*ret = (struct args){ .command = command };
+
+	/* getopt_long skips argv[0] and moves words about: it works on a copy. */
+	char **copy = arena_array(mem, (size_t)argc + 1, sizeof(*copy));
+	copy[0] = arena_text(mem, "muster");
+	for (int i = 1; i < argc; i++)
+		copy[i] = words->word[i - 1];
 	opterr = 0;
 	optind = 0; /* 0 resets glibc's state, so that tests may parse many lines */
-	enum rc rc = parse_options(&p, argc + 1, copy, mem, ret, ret_why);
-	if (rc != RC_OK)
-		return rc;
-	return take_operands(ret, argc + 1, copy, mem, ret_why);
+	enum rc rc = parse_options(&p, argc, copy, ret_why);
+	return rc == RC_OK ? take_operands(&p, argc, copy, ret_why) : rc;
 }
 
 bool args_has(const struct args *a, const char *option)

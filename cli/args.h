@@ -51,8 +51,14 @@ struct args {
 /* Options that every command takes. */
 extern const struct option_def args_common[];
 
-/* Reads argv[0..argc) behind the command's words.  RC_INVALID: *ret_why says what is wrong. */
-enum rc args_parse(const struct command *command, int argc, char **argv, struct arena *mem,
+/* What was typed behind the command's own words. */
+struct words {
+	int count;
+	char **word;
+};
+
+/* RC_INVALID: *ret_why says what is wrong. */
+enum rc args_parse(const struct command *command, const struct words *words, struct arena *mem,
 		   struct args *ret, const char **ret_why) MUST_CHECK;
 
 bool args_has(const struct args *a, const char *option);

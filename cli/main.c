@@ -44,7 +44,8 @@ static enum exit_code run(struct cli *c, int argc, char **argv)
 	c->command = command_find(argc, argv, &words);
 	if (!c->command)
 		return no_such_command(argc, argv, c->mem);
-	if (args_parse(c->command, argc - words, argv + words, c->mem, &c->args, &why) != RC_OK)
+	struct words rest = { .count = argc - words, .word = argv + words };
+	if (args_parse(c->command, &rest, c->mem, &c->args, &why) != RC_OK)
 		return cli_fail(EXIT_FAILED, "%s; see: muster help %s", why, c->command->name);
 	if (args_has(&c->args, "help")) {
 		help_command(stdout, c->command);

@@ -25,7 +25,8 @@ static enum rc parse(const char *first, const char *second, ...)
 		argv[argc++] = arena_text(mem, word);
 	va_end(ap);
 	why = NULL;
-	return args_parse(find(first, second, &words), argc, argv, mem, &args, &why);
+	struct words rest = { .count = argc, .word = argv };
+	return args_parse(find(first, second, &words), &rest, mem, &args, &why);
 }
 
 static void test_commands(void)
