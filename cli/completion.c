@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-struct words {
+struct writer {
 	FILE *to;
 	struct arena *mem;
 	const char *first; /* for second words: only commands that begin so */
@@ -22,7 +22,7 @@ static const char *first_of(struct arena *mem, const struct command *c)
 
 static void put_first(void *ctx, const struct command *c)
 {
-	struct words *w = ctx;
+	struct writer *w = ctx;
 	const char *first = first_of(w->mem, c);
 	if (w->last && strcmp(w->last, first) == 0)
 		return;
@@ -32,7 +32,7 @@ static void put_first(void *ctx, const struct command *c)
 
 static void put_second(void *ctx, const struct command *c)
 {
-	struct words *w = ctx;
+	struct writer *w = ctx;
 	size_t n = strlen(w->first);
 	if (strncmp(c->name, w->first, n) == 0 && c->name[n] == ' ')
 		fprintf(w->to, "%s ", c->name + n + 1);
@@ -47,11 +47,11 @@ static void put_options(FILE *to, const struct option_def *o, bool only_files)
 
 static void put_seconds(void *ctx, const struct command *c)
 {
-	struct words *w = ctx;
+	struct writer *w = ctx;
 	const char *first = first_of(w->mem, c);
 	if (!strchr(c->name, ' ') || (w->last && strcmp(w->last, first) == 0))
 		return;
-	struct words inner = { .to = w->to, .mem = w->mem, .first = first };
+	struct writer inner = { .to = w->to, .mem = w->mem, .first = first };
 	fprintf(w->to, "\t%s) words=\"", first);
 	command_each(put_second, &inner);
 	fprintf(w->to, "\" ;;\n");
@@ -60,7 +60,7 @@ static void put_seconds(void *ctx, const struct command *c)
 
 static void put_command_options(void *ctx, const struct command *c)
 {
-	struct words *w = ctx;
+	struct writer *w = ctx;
 	fprintf(w->to, "\t\"%s\") options=\"", c->name);
 	put_options(w->to, args_common, false);
 	put_options(w->to, c->options, false);
@@ -72,7 +72,7 @@ static void put_command_options(void *ctx, const struct command *c)
 static void print_bash(FILE *to)
 {
 	CLEAN(arena) struct arena *mem = arena_create();
-	struct words w = { .to = to, .mem = mem };
+	struct writer w = { .to = to, .mem = mem };
 	fputs("_muster()\n{\n"
 	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
 	      "\tlocal words= options= files= command=\"${COMP_WORDS[1]} ${COMP_WORDS[2]}\"\n"
@@ -123,7 +123,7 @@ static void fish_option(FILE *to, const struct option_def *o, const char *condit
 
 static void fish_command(void *ctx, const struct command *c)
 {
-	struct words *w = ctx;
+	struct writer *w = ctx;
 	const char *first = first_of(w->mem, c);
 	const char *second = strchr(c->name, ' ');
 	if (!w->last || strcmp(w->last, first) != 0)
@@ -147,7 +147,7 @@ static void fish_command(void *ctx, const struct command *c)
 static void print_fish(FILE *to)
 {
 	CLEAN(arena) struct arena *mem = arena_create();
-	struct words w = { .to = to, .mem = mem };
+	struct writer w = { .to = to, .mem = mem };
 	command_each(fish_command, &w);
 	for (const struct option_def *o = args_common; o->name; o++)
 		fish_option(to, o, "");
