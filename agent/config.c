@@ -43,7 +43,7 @@ static const struct key keys[] = {
 	{ NUMBER(image_max), 1, UINT64_C(1) << 30, 64 << 20 },
 	{ NUMBER(block_size), 16, 1024, 1024 },
 	{ NUMBER(journal_blocks), 1, 65536, 64 },
-	{ NUMBER(ack_timeout_ms), 100, 60000, 2000 },
+	{ NUMBER(ack_timeout_ms), 1000, 60000, 2000 }, /* libcoap takes no less */
 	{ NUMBER(request_timeout_s), 1, 600, 20 },
 	{ NUMBER(retry_min_ms), 10, 600000, 1000 },
 	{ NUMBER(retry_max_ms), 10, 3600000, 60000 },

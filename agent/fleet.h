@@ -59,6 +59,7 @@ struct fleet_options {
 	bool has_net;
 	bool observe;
 	bool until_done;
+	bool progress;
 	bool verbose;
 	int hold; /* enum life_point or FLEET_NO_HOLD */
 };

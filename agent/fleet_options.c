@@ -81,6 +81,8 @@ static const struct row rows[] = {
 	  "silence ends a session (15)" },
 	TEXT_ROW("ledger", ledger, "a file: a line for all that was acknowledged"),
 	TEXT_ROW("json", json, "a file or -: the summary"),
+	{ "progress", FORM_FLAG, AT(progress), 0,
+	  "twice a second: blocks and settled devices" },
 	{ "verbose", FORM_FLAG, AT(verbose), 0, "say more" },
 };
 
@@ -235,6 +237,8 @@ static const char *find_gap(const struct fleet_options *o)
 	if (o->retry_min_ms == 0 || o->retry_max_ms < o->retry_min_ms ||
 	    o->ack_timeout_ms == 0 || o->request_timeout_s == 0)
 		return "a pause is 0";
+	if (o->ack_timeout_ms < 1000)
+		return "--ack-timeout-ms is below 1000, which libcoap does not take";
 	return NULL;
 }
 

@@ -110,7 +110,7 @@ static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *se
 	uint32_t sequence;
 	(void)sent;
 	(void)mid;
-	if (!l)
+	if (!l || l->lost) /* what a lost session still brings is not ours any more */
 		return COAP_RESPONSE_FAIL;
 	bool asked = l->asking && l->sent && token_is(received, l->token, l->token_n);
 	bool observed =

@@ -185,6 +185,9 @@ static bool know_self(struct agent *a)
 	for (size_t i = 0; i < c->attribute_count; i++)
 		a->self.attribute[i] =
 			(struct proto_attribute){ c->attribute[i].name, c->attribute[i].value };
+	if (a->self.last.outcome != BOOT_NOTHING)
+		log_line("job %" PRIu64 ": the new image failed: %s", a->self.last.job,
+			 a->self.last.reason);
 	return choose_boot_id(a);
 }
 

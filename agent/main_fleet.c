@@ -5,16 +5,19 @@
 #include "agent/log.h"
 #include "agent/text.h"
 
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
-#define EXIT_USAGE 2
-#define ROUND_MS   50 /* libcoap's handshake timers want a look now and then */
-#define EVENTS_MAX 64
-#define EVENT_NET  UINT32_MAX
+#define EXIT_USAGE  2
+#define ROUND_MS    50 /* libcoap's handshake timers want a look now and then */
+#define EVENTS_MAX  64
+#define PROGRESS_MS 500
+#define EVENT_NET   UINT32_MAX
 
 static volatile sig_atomic_t stopped, released;
 
@@ -221,12 +224,30 @@ static bool is_over(const struct fleet *f, int64_t now)
 	return !o->until_done && o->until_s && now - f->began_ms >= (int64_t)o->until_s * 1000;
 }
 
-static void tell_held(const struct fleet *f, size_t *told)
+/* For whoever reads along: scripts that aim, people who wait. */
+struct told {
+	size_t held;
+	int64_t at_ms; /* of the last line of progress */
+};
+
+static void tell_held(const struct fleet *f, struct told *t)
 {
-	if (f->held == *told)
+	if (f->held == t->held)
 		return;
-	*told = f->held;
+	t->held = f->held;
 	printf("held %zu\n", f->held);
+	fflush(stdout);
+}
+
+static void tell_progress(const struct fleet *f, struct told *t, int64_t now)
+{
+	uint64_t blocks = 0;
+	if (!f->options.progress || now - t->at_ms < PROGRESS_MS)
+		return;
+	t->at_ms = now;
+	for (size_t i = 0; i < f->device_count; i++)
+		blocks += f->device[i].blocks;
+	printf("blocks %" PRIu64 " settled %zu\n", blocks, f->settled);
 	fflush(stdout);
 }
 
@@ -234,12 +255,13 @@ static void tell_held(const struct fleet *f, size_t *told)
 static bool loop(struct fleet *f, int epoll)
 {
 	int64_t looked = 0;
-	size_t told = 0;
+	struct told told = { 0 };
 	for (;;) {
 		int64_t now = link_now_ms();
 		f->released |= released;
 		int64_t next = step_all(f, now);
 		tell_held(f, &told);
+		tell_progress(f, &told, now);
 		if (is_over(f, now))
 			return true;
 		if (f->options.timeout_s &&
