@@ -16,6 +16,7 @@ remove_old() {
 		case $old in /var/tmp/muster-demo.*) rm -rf "$old" ;; esac
 	fi
 	rm -rf "$VAR"
+	done_line cleared "what the last demo left in var/"
 }
 
 build_firmware() {
