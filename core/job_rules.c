@@ -209,9 +209,17 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-void job_on_deadline(const struct job *job, const struct job_clock *clock, struct job_step *ret)
+static int64_t last_move(const struct job *job, const struct job_clock *clock)
 {
 	int64_t moved_at = later(job->updated_at, clock->up_since);
+	int64_t credit = moved_at + FETCH_CREDIT * clock->silent_after;
+
+	return later(moved_at, clock->fetched_at < credit ? clock->fetched_at : credit);
+}
+
+void job_on_deadline(const struct job *job, const struct job_clock *clock, struct job_step *ret)
+{
+	int64_t moved_at = last_move(job, clock);
 	int64_t heard_at = later(clock->heard_at, moved_at);
 	int64_t silent_at = heard_at + clock->silent_after;
 	int64_t stalled_at = later(moved_at + 2 * clock->silent_after,

@@ -64,13 +64,17 @@ void job_on_boot(const struct job *job, const struct job_boot *boot, struct job_
 
 struct job_clock {
 	int64_t now;
-	int64_t heard_at; /* last sign of life, or when it said it would wake, if later */
-	int64_t up_since; /* since then the server could be reached; time before does not count
-			   */
+	int64_t heard_at;     /* last sign of life, or when it said it would wake, if later */
+	int64_t fetched_at;   /* last block of an image that went to it; 0: none */
+	int64_t up_since;     /* the time before does not count: the server was away */
 	int64_t silent_after; /* us */
 };
 
+/* A download without any report counts as progress for so many times silent_after. */
+#define FETCH_CREDIT 20
+
 /* For an open job whose deadline has passed: silent when nothing was heard for silent_after,
- * stalled when it was heard but did not move for twice that, else a later deadline. */
+ * stalled when it was heard but did not move for twice that, else a later deadline.  Reports
+ * and fetched blocks are moves. */
 void job_on_deadline(const struct job *job, const struct job_clock *clock,
 		     struct job_step *ret);

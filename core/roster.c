@@ -235,17 +235,30 @@ bool roster_certificate(struct roster *r, const struct uuid *device_id, struct d
 	return true;
 }
 
-void roster_seen(struct roster *r, struct roster_device *d, int64_t wall_us)
+/* One of the entry's times, to be flushed. */
+static void note_time(struct roster *r, struct roster_device *d, _Atomic int64_t *time,
+		      int64_t wall_us)
 {
 	struct roster_chunk *chunk = atomic_load(&r->chunks[d->index / ROSTER_CHUNK]);
 	uint32_t bit = d->index % ROSTER_CHUNK;
-	int64_t last = atomic_load_explicit(&d->last_seen, memory_order_relaxed);
+	int64_t last = atomic_load_explicit(time, memory_order_relaxed);
 
 	if (wall_us < last + SEEN_RESOLUTION)
 		return;
-	atomic_store_explicit(&d->last_seen, wall_us, memory_order_release);
+	atomic_store_explicit(time, wall_us, memory_order_release);
 	atomic_fetch_or_explicit(&chunk->unflushed[bit / 64], UINT64_C(1) << bit % 64,
 				 memory_order_release);
+}
+
+void roster_seen(struct roster *r, struct roster_device *d, int64_t wall_us)
+{
+	note_time(r, d, &d->last_seen, wall_us);
+}
+
+void roster_fetched(struct roster *r, struct roster_device *d, int64_t wall_us)
+{
+	note_time(r, d, &d->last_fetch, wall_us);
+	note_time(r, d, &d->last_seen, wall_us);
 }
 
 /* Compares with every digest, whatever it is, and with one even when there is no job. */

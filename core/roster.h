@@ -60,6 +60,8 @@ size_t roster_psk(struct roster *r, const struct uuid *device_id, uint8_t ret[PS
 bool roster_certificate(struct roster *r, const struct uuid *device_id, struct digest *ret);
 /* A sign of life, now; flushed to device_seen in batches by the ticker. */
 void roster_seen(struct roster *r, struct roster_device *d, int64_t wall_us);
+/* A block of an image goes to the device: besides a sign of life, progress of its job. */
+void roster_fetched(struct roster *r, struct roster_device *d, int64_t wall_us);
 /* May this device fetch the image (or manifest) with the digest now?  Constant time in what the
  * digest is (A19). */
 bool roster_may_fetch(const struct roster_device *d, const struct digest *digest);

@@ -30,6 +30,7 @@ struct roster_device {
 	_Atomic int64_t job_id;
 	_Atomic(const struct roster_release *) release;
 	_Atomic int64_t last_seen;
+	_Atomic int64_t last_fetch;
 	_Atomic uint64_t psk[ROSTER_PSK_WORDS];
 };
 

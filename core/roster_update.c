@@ -255,6 +255,7 @@ static size_t take_word(struct roster_chunk *chunk, size_t word, struct roster_s
 		ret[n++] = (struct roster_sign){
 			.device_id = d->device_id,
 			.seen_at = ENTRY_LOAD(d, last_seen),
+			.fetched_at = ENTRY_LOAD(d, last_fetch),
 		};
 	}
 	if (bits)

@@ -59,6 +59,7 @@ enum rc roster_reload(struct roster *r, struct db *db, const struct uuid *ids,
 struct roster_sign {
 	struct uuid device_id;
 	int64_t seen_at;
+	int64_t fetched_at; /* 0: no image yet */
 };
 /* Takes up to max signs of life that were not flushed yet, by ascending device id within what
  * it takes.  What a failed flush took is given back. */

@@ -85,13 +85,16 @@ static enum rc flush_batch(struct ticker *t, struct db *db, const struct roster_
 			   size_t n)
 {
 	struct uuid *ids = arena_array(t->mem, n, sizeof(*ids));
-	int64_t *times = arena_array(t->mem, n, sizeof(*times));
+	int64_t *seen = arena_array(t->mem, n, sizeof(*seen));
+	int64_t *fetched = arena_array(t->mem, n, sizeof(*fetched));
 
 	for (size_t i = 0; i < n; i++) {
 		ids[i] = signs[i].device_id;
-		times[i] = signs[i].seen_at;
+		seen[i] = signs[i].seen_at;
+		fetched[i] = signs[i].fetched_at;
 	}
-	enum rc rc = seen_store_put(db, t->options.tenant, t->mem, ids, times, n);
+	enum rc rc = seen_store_put(db, t->options.tenant, t->mem,
+				    &(struct seen_batch){ ids, seen, fetched, n });
 	if (rc != RC_OK)
 		roster_give_back_seen(t->core->roster, signs, n);
 	return rc;
@@ -212,6 +215,7 @@ static enum rc work_deadlines(struct ticker *t, struct call *c, const void *arg)
 		struct job_clock clock = {
 			.now = c->now,
 			.heard_at = rows[i].heard_at,
+			.fetched_at = rows[i].fetched_at,
 			.up_since = t->up_since,
 			.silent_after = rows[i].silent_after_s * USEC_PER_SEC,
 		};

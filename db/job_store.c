@@ -9,7 +9,8 @@
 	"j.stage, j.attempt, j.from_digest, j.boot_id, j.bytes_done, j.bytes_total, "          \
 	"j.created_at, j.updated_at, j.deadline_at"
 #define CAMPAIGN_COLUMNS                                                                       \
-	", c.state AS campaign_state, c.silent_after_s, c.max_attempts, 0 AS heard_at "
+	", c.state AS campaign_state, c.silent_after_s, c.max_attempts, 0 AS heard_at, 0 AS "  \
+	"fetched_at "
 #define FROM_JOB_CAMPAIGN                                                                      \
 	"FROM job j JOIN campaign c ON c.tenant_id = j.tenant_id "                             \
 	"AND c.campaign_id = j.campaign_id "
@@ -32,7 +33,8 @@ static const struct db_stmt stmts[] = {
 		   "WHERE l.tenant_id = $1 AND l.device_id = $2 ORDER BY j.job_id LIMIT 1" },
 	[DUE] = { "job_due",
 		  "SELECT " JOB_COLUMNS ", c.state AS campaign_state, c.silent_after_s, "
-		  "c.max_attempts, greatest(s.seen_at, d.next_wake_at, 0) AS heard_at "
+		  "c.max_attempts, greatest(s.seen_at, d.next_wake_at, 0) AS heard_at, "
+		  "coalesce(s.fetched_at, 0) AS fetched_at "
 		  "FROM job j JOIN campaign c ON c.tenant_id = j.tenant_id "
 		  "AND c.campaign_id = j.campaign_id "
 		  "LEFT JOIN device d ON d.tenant_id = j.tenant_id AND d.device_id = "
@@ -116,6 +118,7 @@ static void read_job_row(const struct db_rows *rows, int i, struct arena *mem,
 	ret->silent_after_s = (int32_t)db_row_i64(rows, i, "silent_after_s");
 	ret->max_attempts = (int32_t)db_row_i64(rows, i, "max_attempts");
 	ret->heard_at = db_row_i64(rows, i, "heard_at");
+	ret->fetched_at = db_row_i64(rows, i, "fetched_at");
 }
 
 static void read_job_rows(const struct db_rows *rows, struct arena *mem, struct job_row **ret,

@@ -14,7 +14,9 @@ struct job_row {
 	enum campaign_state campaign_state;
 	int32_t silent_after_s;
 	int32_t max_attempts;
-	int64_t heard_at; /* only from job_store_due(): last seen, or next wake if later */
+	/* Only from job_store_due(): */
+	int64_t heard_at;   /* last seen, or next wake if later */
+	int64_t fetched_at; /* last block of an image; 0: none */
 };
 
 /* Locks.  RC_NOT_FOUND when the device has no such job. */

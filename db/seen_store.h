@@ -3,6 +3,12 @@
 
 #include "db/db.h"
 
-/* ids ascending, so that two daemons cannot deadlock.  A later time that is there stays. */
-enum rc seen_store_put(struct db *db, int32_t tenant, struct arena *mem, const struct uuid *ids,
-		       const int64_t *seen_at, size_t count) MUST_CHECK;
+struct seen_batch {
+	const struct uuid *ids; /* ascending, so that two daemons cannot deadlock */
+	const int64_t *seen_at;
+	const int64_t *fetched_at; /* 0: no image */
+	size_t count;
+};
+/* Later times that are there stay. */
+enum rc seen_store_put(struct db *db, int32_t tenant, struct arena *mem,
+		       const struct seen_batch *batch) MUST_CHECK;

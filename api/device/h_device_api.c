@@ -158,6 +158,7 @@ enum rc h_image(struct call *c, const struct req *req, struct res *res)
 		return call_fail(c, ERR_UNAVAILABLE, "the image is being read");
 	if (rc != RC_OK)
 		return call_fail(c, ERR_INTERNAL, "the image cannot be read");
+	roster_fetched(c->core->roster, c->actor.device, c->now);
 	res->format = FORMAT_OCTETS;
 	res->image = image;
 	immutable(c, res, &digest);

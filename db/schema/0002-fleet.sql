@@ -209,12 +209,14 @@ CREATE TABLE device_seen (
 	tenant_id integer NOT NULL,
 	device_id uuid NOT NULL,
 	seen_at bigint NOT NULL,
+	fetched_at bigint NOT NULL DEFAULT 0,
 	PRIMARY KEY (tenant_id, device_id)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE device_seen IS 'When a device was last heard of; narrow, because it changes all the time';
 COMMENT ON COLUMN device_seen.tenant_id IS 'tenant';
 COMMENT ON COLUMN device_seen.device_id IS 'device';
 COMMENT ON COLUMN device_seen.seen_at IS 'last sign of life, late by up to the flush interval';
+COMMENT ON COLUMN device_seen.fetched_at IS 'when it last fetched a block of an image, 0 never: a slow download is progress';
 
 
 CREATE TABLE device_session (

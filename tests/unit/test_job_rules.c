@@ -207,21 +207,28 @@ struct deadline_case {
 	enum job_state to;
 	int64_t deadline;
 	const char *name;
+	int64_t fetched;
 };
 
 static const struct deadline_case deadline_cases[] = {
-	{ 159, 0, 0, JOB_DOWNLOADING, 160, "not due" },
-	{ 160, 0, 0, JOB_SILENT, 160, "never heard since" },
-	{ 160, 101, 0, JOB_DOWNLOADING, 161, "heard a little later: a little later" },
-	{ 161, 101, 0, JOB_SILENT, 160, "and then silent" },
-	{ 200, 190, 0, JOB_DOWNLOADING, 220, "alive: until it is stalled" },
-	{ 220, 219, 0, JOB_FAILED, 160, "alive without progress" },
-	{ 220, 150, 0, JOB_SILENT, 160, "quiet for long" },
-	{ 200, 0, 150, JOB_DOWNLOADING, 210, "time before the server was up does not count" },
-	{ 210, 0, 150, JOB_SILENT, 160, "time after it does" },
-	{ 230, 220, 150, JOB_DOWNLOADING, 270, "nor for stalling" },
-	{ 200, 500, 0, JOB_DOWNLOADING, 560, "it sleeps, as it said" },
-	{ 560, 500, 0, JOB_SILENT, 160, "but did not wake" },
+	{ 159, 0, 0, JOB_DOWNLOADING, 160, "not due", 0 },
+	{ 160, 0, 0, JOB_SILENT, 160, "never heard since", 0 },
+	{ 160, 101, 0, JOB_DOWNLOADING, 161, "heard a little later: a little later", 0 },
+	{ 161, 101, 0, JOB_SILENT, 160, "and then silent", 0 },
+	{ 200, 190, 0, JOB_DOWNLOADING, 220, "alive: until it is stalled", 0 },
+	{ 220, 219, 0, JOB_FAILED, 160, "alive without progress", 0 },
+	{ 220, 150, 0, JOB_SILENT, 160, "quiet for long", 0 },
+	{ 200, 0, 150, JOB_DOWNLOADING, 210, "time before the server was up does not count",
+	  0 },
+	{ 210, 0, 150, JOB_SILENT, 160, "time after it does", 0 },
+	{ 230, 220, 150, JOB_DOWNLOADING, 270, "nor for stalling", 0 },
+	{ 200, 500, 0, JOB_DOWNLOADING, 560, "it sleeps, as it said", 0 },
+	{ 560, 500, 0, JOB_SILENT, 160, "but did not wake", 0 },
+	{ 230, 229, 0, JOB_DOWNLOADING, 289, "blocks are progress", 229 },
+	{ 350, 349, 0, JOB_FAILED, 160, "until they stop", 229 },
+	{ 289, 229, 0, JOB_SILENT, 160, "with them the device is quiet", 229 },
+	{ 1419, 1410, 0, JOB_DOWNLOADING, 1420, "for a long time", 1410 },
+	{ 1420, 1410, 0, JOB_FAILED, 160, "but not for ever", 1410 },
 };
 
 static void test_deadlines(void)
@@ -229,8 +236,8 @@ static void test_deadlines(void)
 	for (size_t i = 0; i < ARRAY_LEN(deadline_cases); i++) {
 		const struct deadline_case *t = &deadline_cases[i];
 		struct job job = job_in(JOB_DOWNLOADING);
-		struct job_clock clock = { t->now * SECOND, t->heard * SECOND, t->up * SECOND,
-					   60 * SECOND };
+		struct job_clock clock = { t->now * SECOND, t->heard * SECOND,
+					   t->fetched * SECOND, t->up * SECOND, 60 * SECOND };
 		struct job_step step;
 		job_on_deadline(&job, &clock, &step);
 		ok(step.state == t->to && step.deadline_at == t->deadline * SECOND,
@@ -239,7 +246,8 @@ static void test_deadlines(void)
 	}
 	struct job over = job_in(JOB_SUCCEEDED);
 	struct job_step step;
-	job_on_deadline(&over, &(struct job_clock){ 1000 * SECOND, 0, 0, 60 * SECOND }, &step);
+	job_on_deadline(&over, &(struct job_clock){ 1000 * SECOND, 0, 0, 0, 60 * SECOND },
+			&step);
 	ok(!step.changed, "a job that is over has no deadline");
 }
 
@@ -267,7 +275,7 @@ static void random_step(struct job *job, bool *ret_proof, struct job_step *ret)
 				 .campaign_active = random_below(2),
 				 .max_attempts = 3 };
 	struct job_clock clock = { job->deadline_at + (int64_t)random_below(3) * SECOND, 0, 0,
-				   60 * SECOND };
+				   0, 60 * SECOND };
 
 	*ret_proof = false;
 	boot.runs_old = !boot.runs_release && random_below(2);

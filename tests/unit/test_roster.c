@@ -154,6 +154,10 @@ static void test_seen(struct roster *r)
 	roster_give_back_seen(r, signs, 2);
 	is_int((int64_t)roster_take_seen(r, signs, 1), 1, "given back, and taken one by one");
 	is_int((int64_t)roster_take_seen(r, signs, 8), 1, "the other one");
+	roster_fetched(r, a, 9000000);
+	is_int((int64_t)roster_take_seen(r, signs, 8), 1, "a fetched block");
+	ok(signs[0].seen_at == 9000000 && signs[0].fetched_at == 9000000,
+	   "is a sign of life too");
 }
 
 /* --- readers beside writers: an entry's members always belong together --- */
