@@ -38,7 +38,7 @@ static bool path_fits(const char *path, const struct req *req, const char **para
 		if (segment == req->segment_count)
 			return false;
 		const char *got = req->segments[segment++];
-		if (*part == '{')
+		if (*part == '{' && *got)
 			params[param++] = got;
 		else if (strlen(got) != len || memcmp(got, part, len) != 0)
 			return false;

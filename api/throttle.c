@@ -59,7 +59,7 @@ static uint64_t credential_id(const struct digest *credential)
 	uint64_t id;
 
 	memcpy(&id, credential->b, sizeof(id));
-	return id;
+	return id ? id : 1; /* 0 is an empty place of the table */
 }
 
 bool throttle_blocks(struct throttle *t, const char *peer, const struct digest *credential)

@@ -11,6 +11,7 @@
 
 #include "api/problem.h"
 #include "api/route.h"
+#include "base/clean.h"
 #include "base/clock.h"
 #include "core/images.h"
 
@@ -312,8 +313,10 @@ static void body_take(struct exchange *x, const char *data, size_t size)
 	}
 	struct bytes piece = { (const uint8_t *)data, size };
 	enum rc rc = image_upload_write(x->req->upload, piece);
-	if (rc != RC_OK)
-		exchange_refuse(x, err_of_rc(rc), NULL);
+	if (rc == RC_OK)
+		return;
+	exchange_refuse(x, err_of_rc(rc), NULL);
+	image_upload_abort(TAKE(x->req->upload)); /* its space is wanted */
 }
 
 static enum MHD_Result exchange_body(struct exchange *x, const char *data, size_t *size)

@@ -84,7 +84,7 @@ def _check_body(answer, response, head):
 
 def observe(method, path, headers, kw, answer):
     """Checks one answer; called by harness.Rest."""
-    path = urllib.parse.urlsplit(path).path
+    path = urllib.parse.unquote(urllib.parse.urlsplit(path).path)
     operation = _find(method, path)
     where = f"{method} {path} -> {answer.status_code}: {answer.text[:500]!r}"
     try:
