@@ -180,6 +180,7 @@ static const char *sample_range(const struct conf_key *key, struct arena *mem)
 	case CONF_BOOL:
 		return "  (yes or no)";
 	case CONF_TEXT:
+	case CONF_ADDRESS:
 		break;
 	}
 	return "";

@@ -15,6 +15,7 @@ enum conf_type {
 	CONF_BOOL,     /* bool: yes or no */
 	CONF_SIZE,     /* int64_t bytes: 512, 64k, 16M, 1G (powers of 1024) */
 	CONF_DURATION, /* int64_t microseconds: 200ms, 30s, 5min, 12h, 7d */
+	CONF_ADDRESS,  /* const char *: 127.0.0.1:8443 or [::1]:8443; empty when min is 0 */
 };
 
 struct conf_key {

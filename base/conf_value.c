@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 
+#include <arpa/inet.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ static struct unit_list units_of(enum conf_type type)
 	case CONF_INT:
 	case CONF_TEXT:
 	case CONF_BOOL:
+	case CONF_ADDRESS:
 		break;
 	}
 	return (struct unit_list){ plain_units, ARRAY_LEN(plain_units), "a whole number" };
@@ -120,12 +122,48 @@ static enum rc parse_text(const struct conf_key *key, const char *text, struct a
 	return RC_OK;
 }
 
+/* Numbers alone: a name would have to be looked up, and may mean another address tomorrow. */
+static bool is_address(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	bool v6 = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+	char host[INET6_ADDRSTRLEN] = "";
+	struct in6_addr address;
+	uint64_t port;
+
+	if (v6) {
+		text++;
+		n -= 2;
+	}
+	if (n == 0 || n >= sizeof(host))
+		return false;
+	memcpy(host, text, n);
+	return inet_pton(v6 ? AF_INET6 : AF_INET, host, &address) == 1 &&
+	       parse_u64(bytes_of(colon + 1), UINT16_MAX, &port) == RC_OK;
+}
+
+static enum rc parse_address(const struct conf_key *key, const char *text, struct arena *mem,
+			     const char **ret, const char **ret_why)
+{
+	if ((*text || key->min > 0) && !is_address(text)) {
+		*ret_why = arena_printf(
+			mem,
+			"'%s' is not an address and port such as 127.0.0.1:8443 or [::1]:8443",
+			text);
+		return RC_INVALID;
+	}
+	return parse_text(key, text, mem, ret, ret_why);
+}
+
 enum rc conf_value_parse(const struct conf_key *key, const char *text, struct arena *mem,
 			 void *slot, const char **ret_why)
 {
 	switch (key->type) {
 	case CONF_TEXT:
 		return parse_text(key, text, mem, slot, ret_why);
+	case CONF_ADDRESS:
+		return parse_address(key, text, mem, slot, ret_why);
 	case CONF_BOOL:
 		return parse_bool(text, mem, slot, ret_why);
 	case CONF_INT:

@@ -34,7 +34,7 @@ static const struct conf_key keys[] = {
 	{ "database", "connect_timeout", CONF_DURATION, "5s", 2 * SEC, 60 * SEC,
 	  AT(connect_timeout), "The longest to wait for a connection, for each host." },
 
-	{ "http", "listen", CONF_TEXT, "127.0.0.1:8443", 1, 256, AT(http_listen),
+	{ "http", "listen", CONF_ADDRESS, "127.0.0.1:8443", 1, 256, AT(http_listen),
 	  "Address and port of HTTPS; port 0 takes a free one." },
 	{ "http", "certificate", CONF_TEXT, "", 0, 4096, AT(http_certificate),
 	  "Certificate chain of HTTPS, PEM; empty: one of the own CA." },
@@ -47,9 +47,9 @@ static const struct conf_key keys[] = {
 	{ "http", "idle", CONF_DURATION, "60s", SEC, HOUR, AT(http_idle),
 	  "A connection that is silent for so long is closed." },
 
-	{ "coap", "listen", CONF_TEXT, "127.0.0.1:5684", 1, 256, AT(coap_listen),
+	{ "coap", "listen", CONF_ADDRESS, "127.0.0.1:5684", 1, 256, AT(coap_listen),
 	  "Address and port of CoAP over DTLS; port 0 takes a free one." },
-	{ "coap", "plain_listen", CONF_TEXT, "", 0, 256, AT(coap_plain_listen),
+	{ "coap", "plain_listen", CONF_ADDRESS, "", 0, 256, AT(coap_plain_listen),
 	  "Address and port of CoAP without DTLS, for what needs no identity; empty: off." },
 	{ "coap", "threads", CONF_INT, "1", 1, 16, AT(coap_threads), "Network threads." },
 	{ "coap", "shards", CONF_INT, "32", 1, 256, AT(coap_shards),

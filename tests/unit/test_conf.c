@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 struct example {
-	const char *name;
+	const char *name, *listen;
 	int64_t count, size, pause;
 	bool on;
 };
@@ -19,12 +19,17 @@ struct example {
 static const struct conf_key keys[] = {
 	{ "one", "name", CONF_TEXT, "nobody", 1, 10, AT(name), "A name." },
 	{ "one", "count", CONF_INT, "4", 1, 64, AT(count), "A number." },
+	{ "one", "listen", CONF_ADDRESS, "", 0, 64, AT(listen), "An address." },
 	{ "two", "size", CONF_SIZE, "64k", 1, INT64_C(1) << 30, AT(size), "A size." },
 	{ "two", "pause", CONF_DURATION, "30s", 1000, 86400 * USEC_PER_SEC, AT(pause),
 	  "A pause." },
 	{ "two", "on", CONF_BOOL, "no", 0, 0, AT(on), "A switch." },
 };
 static const struct conf_table table = { keys, ARRAY_LEN(keys) };
+
+#define ADDRESS(text)                                                                          \
+	":2: [one] listen: '" text                                                             \
+	"' is not an address and port such as 127.0.0.1:8443 or [::1]:8443"
 
 static char path[] = "/tmp/muster-conf-XXXXXX";
 
@@ -92,6 +97,12 @@ static void test_errors(struct arena *mem)
 		  "30s, 5min, 12h or 7d" },
 		{ "[two]\npause = 2d\n", ":2: [two] pause: 2d is out of range, 1ms to 1d" },
 		{ "[two]\non = maybe\n", ":2: [two] on: 'maybe' is neither yes nor no" },
+		{ "[one]\nlisten = 127.0.0.1\n", ADDRESS("127.0.0.1") },
+		{ "[one]\nlisten = 127.0.0.1:65536\n", ADDRESS("127.0.0.1:65536") },
+		{ "[one]\nlisten = localhost:1\n", ADDRESS("localhost:1") },
+		{ "[one]\nlisten = ::1:1\n", ADDRESS("::1:1") },
+		{ "[one]\nlisten = [::1]:8443\n", "" },
+		{ "[one]\nlisten = 0.0.0.0:0\n", "" },
 		{ "[one]\nrubbish\n", ":2: neither [section], nor key = value, nor a comment" },
 		{ "[one]\ncount = 0\n[two]\non = 1\n",
 		  ":2: [one] count: 0 is out of range, 1 to 64|:4: [two] on: '1' is neither "
