@@ -34,12 +34,25 @@ void verify_finish(struct verify *v)
 	v->anchor_count = 0;
 }
 
+/* A block that names a key is checked with that key alone, so that no bit of an envelope is
+ * without meaning. */
+static bool is_signed_by(const struct verify *v, const struct suit_envelope *e,
+			 const struct suit_block *block, const struct suit_key *key)
+{
+	uint8_t kid[SUIT_KID_SIZE];
+	if (suit_key_kid(key, kid) != SUIT_OK)
+		return false;
+	struct suit_bytes named = { kid, sizeof(kid) };
+	if (block->kid.n > 0 && !suit_bytes_equal(block->kid, named))
+		return false;
+	return suit_block_verify(v->crypto, e, block, key) == SUIT_OK;
+}
+
 static bool is_signed(const struct verify *v, const struct suit_envelope *e)
 {
 	for (size_t i = 0; i < e->block_count; i++)
 		for (size_t k = 0; k < v->anchor_count; k++)
-			if (suit_block_verify(v->crypto, e, &e->block[i], v->anchor[k]) ==
-			    SUIT_OK)
+			if (is_signed_by(v, e, &e->block[i], v->anchor[k]))
 				return true;
 	return false;
 }
