@@ -44,20 +44,22 @@ enum rc call_field(struct call *c, const char *pointer, const char *fmt, ...)
 
 void call_after_commit(struct call *c, void (*fn)(struct core *core, void *arg), void *arg)
 {
-	struct call_hook **end = &c->hooks;
+	struct call_hook *hook = arena_new(c->mem, struct call_hook);
 
-	while (*end)
-		end = &(*end)->next;
-	*end = arena_new(c->mem, struct call_hook);
-	(*end)->fn = fn;
-	(*end)->arg = arg;
+	hook->fn = fn;
+	hook->arg = arg;
+	if (c->last_hook)
+		c->last_hook->next = hook;
+	else
+		c->hooks = hook;
+	c->last_hook = hook;
 }
 
 void call_run_hooks(struct call *c)
 {
 	for (struct call_hook *h = c->hooks; h; h = h->next)
 		h->fn(c->core, h->arg);
-	c->hooks = NULL;
+	c->hooks = c->last_hook = NULL;
 }
 
 void call_clear(struct call *c)
@@ -65,5 +67,5 @@ void call_clear(struct call *c)
 	c->err = ERR_NONE;
 	c->detail = NULL;
 	c->fields = NULL;
-	c->hooks = NULL;
+	c->hooks = c->last_hook = NULL;
 }

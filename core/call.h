@@ -24,18 +24,18 @@ struct call_field {
 
 struct call {
 	struct core *core;
-	struct arena *mem;       /* everything of this call; freed by the dispatcher */
-	struct db *db;           /* in a transaction; NULL on a memory route */
-	int shard;               /* number of the worker: spreads tallies; 0 on a memory route */
+	struct arena *mem; /* everything of this call; freed by the dispatcher */
+	struct db *db;     /* in a transaction; NULL on a memory route */
+	int shard;         /* number of the worker: spreads tallies; 0 on a memory route */
 	int32_t tenant;
 	struct actor actor;
-	int64_t now;             /* wall time at the start of the call; the only "now" of core */
-	uint64_t id;             /* request id, in logs and in problem+json "instance" */
-	const char *reason;      /* why the operator does it (for the audit), or NULL */
-	enum err err;            /* set by call_fail */
-	const char *detail;      /* for the peer; never SQL, paths or secrets */
+	int64_t now;        /* wall time at the start of the call; the only "now" of core */
+	uint64_t id;        /* request id, in logs and in problem+json "instance" */
+	const char *reason; /* why the operator does it (for the audit), or NULL */
+	enum err err;       /* set by call_fail */
+	const char *detail; /* for the peer; never SQL, paths or secrets */
 	struct call_field *fields;
-	struct call_hook *hooks;
+	struct call_hook *hooks, *last_hook;
 };
 
 /* Notes what went wrong and returns err_rc(e):
