@@ -1,0 +1,158 @@
+/* Boot state and the launcher's decisions. */
+#include "agent/boot.h"
+#include "agent/file.h"
+#include "agent/launcher.h"
+
+#include "tests/tap.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/muster-boot-XXXXXX";
+
+static void remove_file(const char *name)
+{
+	char path[FILE_PATH_MAX];
+	if (file_path(dir, name, path))
+		unlink(path);
+}
+
+static bool put_file(const char *name, const char *text)
+{
+	return file_replace(dir, name, text, strlen(text));
+}
+
+static void test_round_trip(void)
+{
+	struct boot_state s, t;
+	memset(&s, 0, sizeof(s));
+	s = (struct boot_state){ .active = 'b',
+				 .trial = 'a',
+				 .tries = 3,
+				 .sequence = UINT64_MAX,
+				 .trial_sequence = 8,
+				 .job = 9,
+				 .attempt = 10,
+				 .last = { BOOT_ROLLED_BACK, 11, 12, "why it ended" } };
+	ok(boot_save(dir, &s) && boot_load(dir, &t), "saved and loaded");
+	ok(t.active == 'b' && t.trial == 'a' && t.tries == 3 && t.sequence == UINT64_MAX,
+	   "slots");
+	ok(t.trial_sequence == 8 && t.job == 9 && t.attempt == 10, "the trial");
+	ok(t.last.outcome == BOOT_ROLLED_BACK && t.last.job == 11 && t.last.attempt == 12,
+	   "last");
+	is_str(t.last.reason, "why it ended", "reason");
+}
+
+static void test_fresh_and_damaged(void)
+{
+	static const char *const damaged[] = {
+		"",
+		"active=\n",
+		"active=c\ntrial=-\n",
+		"active=a\ntrial=a\n",
+		"active=a\ntrial=-\nsequence=-1\n",
+		"active=a\ntrial=-\nlast_outcome=3\n",
+		"active=a\ntrial=-\nunknown=1\n",
+		"active=a\ntrial=-\nsequence\n",
+		"active=ab\ntrial=-\n",
+	};
+	struct boot_state s = { .active = 'x' };
+	remove_file(BOOT_FILE);
+	ok(boot_load(dir, &s) && s.active == 'a' && s.trial == BOOT_NO_TRIAL && s.sequence == 0,
+	   "no file: a new device");
+	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
+		s.active = 'x';
+		ok(put_file(BOOT_FILE, damaged[i]) && !boot_load(dir, &s) && s.active == 'x',
+		   "damaged state %zu is refused and nothing is written", i);
+	}
+}
+
+static void test_transitions(void)
+{
+	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL, .sequence = 4 };
+	is_int(boot_slot(&s), 'a', "the confirmed slot starts");
+	boot_set_trial(&s, 7, 1, 2);
+	is_int(boot_slot(&s), 'b', "the trial starts");
+	is_int((int64_t)s.sequence, 4, "A02: a trial does not raise the floor");
+	struct boot_state failed = s;
+	boot_fall_back(&failed, BOOT_ROLLED_BACK, "because");
+	is_int(boot_slot(&failed), 'a', "after falling back the old slot starts");
+	ok(failed.last.job == 1 && failed.last.attempt == 2 && failed.sequence == 4,
+	   "and the job is remembered");
+	boot_confirm(&s);
+	ok(s.active == 'b' && s.trial == BOOT_NO_TRIAL && s.sequence == 7, "confirmed");
+	ok(s.last.outcome == BOOT_NOTHING, "nothing bad to tell");
+}
+
+static void test_launcher_counts_before_it_starts(void)
+{
+	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL };
+	struct boot_state seen, on_disk;
+	char slot = 'x';
+	boot_set_trial(&s, 7, 1, 2);
+	boot_save(dir, &s);
+	ok(launcher_next(dir, 2, &seen, &slot) && slot == 'b', "first start of the trial");
+	ok(boot_load(dir, &on_disk) && on_disk.tries == 1, "is on the disk before it starts");
+	ok(launcher_next(dir, 2, &seen, &slot) && slot == 'b', "second start");
+	ok(launcher_next(dir, 2, &seen, &slot) && slot == 'a', "no third one: the old slot");
+	ok(boot_load(dir, &on_disk) && on_disk.trial == BOOT_NO_TRIAL &&
+		   on_disk.last.outcome == BOOT_ROLLED_BACK && on_disk.last.job == 1,
+	   "and why is on the disk");
+	ok(launcher_next(dir, 2, &seen, &slot) && slot == 'a', "it stays so");
+}
+
+static void test_launcher_times_out(void)
+{
+	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL };
+	struct boot_state on_disk;
+	bool fell = false;
+	boot_set_trial(&s, 7, 1, 2);
+	boot_save(dir, &s);
+	ok(launcher_timed_out(dir, 'b', &fell) && fell, "the trial is over");
+	boot_set_trial(&s, 7, 1, 2);
+	boot_confirm(&s);
+	boot_save(dir, &s);
+	ok(launcher_timed_out(dir, 'b', &fell) && !fell,
+	   "one that was confirmed meanwhile stands");
+	ok(boot_load(dir, &on_disk) && on_disk.active == 'b' && on_disk.sequence == 7,
+	   "confirmed");
+}
+
+static void test_launcher_without_a_state(void)
+{
+	struct boot_state s;
+	char slot = 'x';
+	put_file(BOOT_FILE, "rubbish\n");
+	ok(!launcher_next(dir, 2, &s, &slot) && slot == 'a',
+	   "damaged: slot a, and nothing changed");
+}
+
+static void test_failed_save_keeps_the_old_one(void)
+{
+	struct boot_state s = { .active = 'b', .trial = BOOT_NO_TRIAL }, t;
+	char path[FILE_PATH_MAX];
+	boot_save(dir, &s);
+	s.active = 'a';
+	/* the temporary file's name is taken by a folder, so it cannot be written */
+	ok(file_path(dir, "boot.new", path) && mkdir(path, 0700) == 0, "in the way");
+	ok(!boot_save(dir, &s), "the save fails");
+	ok(boot_load(dir, &t) && t.active == 'b', "the old state is there");
+	rmdir(path);
+}
+
+int main(void)
+{
+	if (!mkdtemp(dir))
+		return 1;
+	test_round_trip();
+	test_fresh_and_damaged();
+	test_transitions();
+	test_launcher_counts_before_it_starts();
+	test_launcher_times_out();
+	test_launcher_without_a_state();
+	test_failed_save_keeps_the_old_one();
+	remove_file(BOOT_FILE);
+	rmdir(dir);
+	return tap_done();
+}

@@ -1,0 +1,139 @@
+/* The configuration file and the server's address. */
+#include "agent/config.h"
+#include "agent/file.h"
+
+#include "tests/tap.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define REST                                                                                   \
+	"vendor_id = 0637e301-e05d-505b-8267-486f5677de9b\n"                                   \
+	"class_id = 67504030-cbba-5a2f-88cc-e21374325c26\n"                                    \
+	"anchor = a.pub\nstate_dir = state\n"
+#define GOOD "endpoint = e\nserver = coaps://h\n" REST
+
+static char dir[] = "/tmp/muster-config-XXXXXX";
+static char path[FILE_PATH_MAX];
+static struct config config;
+static char why[CONFIG_TEXT_MAX];
+
+static bool load(const char *text)
+{
+	why[0] = '\0';
+	return file_replace(dir, "agent.conf", text, strlen(text)) &&
+	       config_load(path, &config, why);
+}
+
+static void test_good(void)
+{
+	char wanted[FILE_PATH_MAX];
+	ok(load(GOOD "anchor = /abs/b.pub\nattribute.site = berlin\nobserve = yes\n"), "%s",
+	   why);
+	is_str(config.endpoint, "e", "endpoint");
+	is_str(config.component, "main", "component has a standard");
+	is_int((int64_t)config.trial_s, 300, "so has the trial's time");
+	ok(file_path(dir, "a.pub", wanted), "path");
+	is_str(config.anchor[0], wanted, "a path is relative to the file");
+	is_str(config.anchor[1], "/abs/b.pub", "an absolute one is not");
+	ok(config.attribute_count == 1 && strcmp(config.attribute[0].value, "berlin") == 0,
+	   "attribute");
+	ok(config.observe, "observe");
+}
+
+static void test_bad(void)
+{
+	static const struct {
+		const char *text, *says;
+	} row[] = {
+		{ "", "endpoint is missing" },
+		{ "endpoint = e\n", "server is missing" },
+		{ "endpoint = e\nserver = coaps://h\nstate_dir = s\n", "vendor_id" },
+		{ GOOD "block_size = 100\n", "power of two" },
+		{ GOOD "block_size = 2048\n", "block_size is not a valid value" },
+		{ GOOD "trial_s = 0\n", "agent.conf:7: trial_s" },
+		{ GOOD "trial_s = ten\n", "trial_s is not a valid value" },
+		{ GOOD "observe = maybe\n", "observe" },
+		{ GOOD "vendor_id = 1\n", "vendor_id is not a valid value" },
+		{ GOOD "no_such_key = 1\n", "no_such_key is not a known key" },
+		{ GOOD "just words\n", "agent.conf:7: the line" },
+		{ GOOD "anchor = b\nanchor = c\nanchor = d\nanchor = e\n", "one too many" },
+		{ GOOD "ack_timeout_ms = 999\n", "ack_timeout_ms" },
+		{ GOOD "retry_min_ms = 5000\nretry_max_ms = 4000\n", "below retry_min_ms" },
+	};
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++)
+		if (!ok(!load(row[i].text) && strstr(why, row[i].says), "says \"%s\"",
+			row[i].says))
+			printf("# it says \"%s\"\n", why);
+	unlink(path);
+	ok(!config_load(path, &config, why) && strstr(why, "No such file"), "no file");
+}
+
+static void test_server(void)
+{
+	static const struct {
+		const char *uri, *host;
+		unsigned port;
+		enum link_kind kind;
+	} good[] = {
+		{ "coaps://h", "h", 5684, LINK_PSK },
+		{ "coaps://updates.example.net:1", "updates.example.net", 1, LINK_PSK },
+		{ "coap://127.0.0.1:65535", "127.0.0.1", 65535, LINK_PLAIN },
+		{ "coaps://[::1]:7", "::1", 7, LINK_PSK },
+		{ "coap://[fe80::1]", "fe80::1", 5683, LINK_PLAIN },
+	};
+	static const char *const bad[] = { "",
+					   "h",
+					   "http://h",
+					   "coaps://",
+					   "coaps://:1",
+					   "coaps://h:0",
+					   "coaps://h:x",
+					   "coaps://h:65536",
+					   "coaps://h/path",
+					   "coaps://[::1",
+					   "coaps://[::1]x",
+					   "coaps://h:" };
+	struct link_config c;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		memset(&c, 0, sizeof(c));
+		ok(config_server(good[i].uri, &c) && strcmp(c.host, good[i].host) == 0 &&
+			   c.port == good[i].port && c.kind == good[i].kind,
+		   "%s", good[i].uri);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ok(!config_server(bad[i], &c), "not an address: \"%s\"", bad[i]);
+}
+
+static void test_credentials(void)
+{
+	char key[FILE_PATH_MAX];
+	ok(load(GOOD) && !config_finish(&config, why) && strstr(why, "psk_file"), "none given");
+	ok(load(GOOD "psk_file = k\n"), "%s", why);
+	ok(!config_finish(&config, why) && strstr(why, "No such file"), "no key file");
+	file_replace(dir, "k", "AAEC\n", 5);
+	ok(config_finish(&config, why) && config.link.psk_n == 3 && config.link.psk[2] == 2,
+	   "key");
+	file_replace(dir, "k", "not base64\n", 11);
+	ok(!config_finish(&config, why) && strstr(why, "base64"), "not a key");
+	ok(load(GOOD "cert_file = c\nkey_file = k\n") && !config_finish(&config, why),
+	   "a certificate without the CA's is nothing");
+	ok(load(GOOD "cert_file = c\nkey_file = k\nca_file = a\n") &&
+		   config_finish(&config, why) && config.link.kind == LINK_CERT,
+	   "certificate");
+	if (file_path(dir, "k", key))
+		unlink(key);
+}
+
+int main(void)
+{
+	if (!mkdtemp(dir) || !file_path(dir, "agent.conf", path))
+		return 1;
+	test_good();
+	test_bad();
+	test_server();
+	test_credentials();
+	unlink(path);
+	rmdir(dir);
+	return tap_done();
+}
