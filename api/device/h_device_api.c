@@ -151,7 +151,7 @@ enum rc h_image(struct call *c, const struct req *req, struct res *res)
 	enum rc rc = entitled(c, req->params[0], &digest);
 	if (rc != RC_OK)
 		return rc;
-	rc = images_open(c->core->images, &digest, &image);
+	rc = images_open_soon(c->core->images, &digest, &image);
 	if (rc == RC_NOT_FOUND)
 		return call_fail(c, ERR_DENIED, "the device's open job does not need this");
 	if (rc == RC_UNAVAILABLE)
