@@ -38,14 +38,13 @@ static const char *actor_text(struct req *req)
 			    uuid_format(&req->actor.id, id));
 }
 
-/* Anonymous failures and reads are for debugging: a scanner must not fill the log. */
+/* Reads and anonymous failures are for debugging: a scanner must not fill the log.  So is what
+ * devices say when all is well: there are many of them, and table event has it. */
 static bool is_notable(const struct req *req, const struct res *res)
 {
-	bool ran = req->by_worker;
-
-	if (req->actor.kind == ACTOR_NONE)
-		return ran && res->rc == RC_OK && req->method != METHOD_GET;
-	return res->rc != RC_OK || (ran && req->method != METHOD_GET);
+	if (res->rc != RC_OK)
+		return req->actor.kind != ACTOR_NONE;
+	return req->by_worker && req->method != METHOD_GET && req->actor.kind != ACTOR_DEVICE;
 }
 
 static void log_call(struct req *req, const struct res *res)

@@ -1,0 +1,368 @@
+/* The dispatcher on a real PostgreSQL: batches in one commit, a result for each call, reruns
+ * when the transaction is lost, deadlines, and its end.  The calls are registrations of real
+ * devices; triggers of the test make the database fail in the middle. */
+
+#include "api/dispatch.h"
+#include "api/route.h"
+#include "base/log.h"
+#include "tests/store/world.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define DEVICES   120
+#define QUEUE_MAX 400
+
+struct answer {
+	enum rc rc;
+	enum err err;
+	_Atomic int times;
+};
+
+struct bench {
+	struct world w;
+	struct dispatcher *d;
+	struct actor_device devices[DEVICES];
+	struct answer answers[QUEUE_MAX + 8];
+	int sent;
+	uint32_t boot;
+	pthread_t workers[4];
+	int worker_count;
+};
+
+static struct bench b;
+
+/* --- requests --- */
+
+static size_t put_head(uint8_t *p, int major, size_t n)
+{
+	if (n < 24) {
+		p[0] = (uint8_t)(major << 5 | (int)n);
+		return 1;
+	}
+	p[0] = (uint8_t)(major << 5 | 24);
+	p[1] = (uint8_t)n;
+	return 2;
+}
+
+static size_t put_bytes(uint8_t *p, int major, const void *bytes, size_t n)
+{
+	size_t head = put_head(p, major, n);
+
+	memcpy(p + head, bytes, n);
+	return head + n;
+}
+
+/* A registration as api/device.cddl says. */
+static struct bytes body_of(struct arena *mem, const char *endpoint, uint32_t boot)
+{
+	uint8_t *p = arena_alloc(mem, 512), digest[32];
+	size_t n = 0;
+
+	memset(digest, 1, sizeof(digest));
+	p[n++] = 0xa5;
+	p[n++] = 1;
+	n += put_bytes(p + n, 3, endpoint, strlen(endpoint));
+	p[n++] = 2;
+	n += put_bytes(p + n, 2, &b.w.vendor, 16);
+	p[n++] = 3;
+	n += put_bytes(p + n, 2, &b.w.class, 16);
+	p[n++] = 4;
+	p[n++] = 0xa1;
+	n += put_bytes(p + n, 3, "main", 4);
+	p[n++] = 0x82;
+	n += put_bytes(p + n, 2, digest, 32);
+	p[n++] = 0xf6;
+	p[n++] = 5;
+	n += put_bytes(p + n, 2, &boot, 4);
+	return (struct bytes){ p, n };
+}
+
+static void on_done(struct req *req, struct res *res)
+{
+	struct answer *a = req->transport;
+
+	a->rc = res->rc;
+	a->err = res->err;
+	req_free(req);
+	atomic_fetch_add(&a->times, 1);
+}
+
+static struct answer *send_body(struct actor_device *d, const char *endpoint,
+				int64_t patience_us)
+{
+	struct req *req = req_create();
+	struct answer *a = &b.answers[b.sent++];
+
+	must(req_set_path(req, "/register") == RC_OK, "no path");
+	req->method = METHOD_POST;
+	req->via = VIA_COAP;
+	req->format = FORMAT_CBOR;
+	req->body = endpoint ? body_of(req->mem, endpoint, b.boot) : bytes_of("no CBOR");
+	req->actor = (struct actor){ ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry };
+	req->deadline = clock_monotonic() + patience_us;
+	req->done = on_done;
+	req->transport = a;
+	atomic_store(&a->times, 0);
+	dispatch(b.d, req);
+	return a;
+}
+
+static struct answer *send_good(int i)
+{
+	return send_body(&b.devices[i], b.devices[i].endpoint, 60 * USEC_PER_SEC);
+}
+
+static void *work(void *arg)
+{
+	dispatch_work(b.d, (int)(intptr_t)arg);
+	return NULL;
+}
+
+static void start_workers(int n)
+{
+	for (; b.worker_count < n; b.worker_count++)
+		must(pthread_create(&b.workers[b.worker_count], NULL, work,
+				    (void *)(intptr_t)b.worker_count) == 0,
+		     "no thread");
+}
+
+static void wait_answers(void)
+{
+	for (int i = 0; i < b.sent; i++)
+		for (int n = 0; atomic_load(&b.answers[i].times) == 0; n++) {
+			must(n < 60000, "an answer did not come");
+			usleep(1000);
+		}
+}
+
+/* A dispatcher of its own for each test; new boot ids, so that every registration counts. */
+static void begin(void)
+{
+	struct dispatch_options options = { .queue_max = QUEUE_MAX, .tenant = TENANT };
+
+	b.d = dispatcher_create(&b.w.core, b.w.pool, &options);
+	b.sent = 0;
+	b.worker_count = 0;
+	b.boot++;
+}
+
+static void end(void)
+{
+	int wrong = 0;
+
+	dispatcher_stop(b.d);
+	for (int i = 0; i < b.worker_count; i++)
+		pthread_join(b.workers[i], NULL);
+	dispatcher_free(b.d);
+	for (int i = 0; i < b.sent; i++)
+		wrong += b.answers[i].times != 1;
+	is_int(wrong, 0, "every call was answered exactly once");
+}
+
+static int count(enum rc rc)
+{
+	int n = 0;
+
+	for (int i = 0; i < b.sent; i++)
+		n += b.answers[i].rc == rc;
+	return n;
+}
+
+static int64_t registered(void)
+{
+	return sql_i64(&b.w, arena_printf(b.w.mem,
+					  "SELECT count(*) AS n FROM device WHERE boot_id = "
+					  "decode('%02x%02x%02x%02x', 'hex')",
+					  b.boot & 255, b.boot >> 8 & 255, b.boot >> 16 & 255,
+					  b.boot >> 24));
+}
+
+static int64_t transactions(void)
+{
+	return sql_i64(&b.w, "SELECT count(DISTINCT xmin::text) AS n FROM device "
+			     "WHERE registered_at IS NOT NULL");
+}
+
+/* --- tests --- */
+
+static void test_batch(void)
+{
+	begin();
+	for (int i = 0; i < DEVICES; i++)
+		send_good(i);
+	struct answer *foreign =
+		send_body(&b.devices[0], b.devices[1].endpoint, 60 * USEC_PER_SEC);
+	struct answer *broken = send_body(&b.devices[2], NULL, 60 * USEC_PER_SEC);
+	start_workers(1);
+	wait_answers();
+	is_int(count(RC_OK), DEVICES, "good ones are good");
+	is_int(foreign->err, ERR_DENIED, "another's name is denied");
+	is_int(broken->err, ERR_BAD_REQUEST, "what cannot be read is told");
+	is_int(registered(), DEVICES, "all are stored");
+	is_int(transactions(), 1, "in one transaction");
+	struct roster_view view;
+	roster_view(b.devices[5].entry, &view);
+	ok(view.registration != 0, "memory follows the commit");
+	end();
+}
+
+static void install(const char *when)
+{
+	sql(b.w.db, "CREATE SEQUENCE IF NOT EXISTS failures");
+	sql(b.w.db,
+	    "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+	    "IF NEW.device_id = '%s' THEN %s END IF; RETURN NEW; END $$",
+	    uuid_format(&b.devices[DEVICES / 2].id, (char[UUID_TEXT_SIZE]){ 0 }), when);
+	sql(b.w.db, "ALTER SEQUENCE failures RESTART");
+	sql(b.w.db, "CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON event "
+		    "FOR EACH ROW EXECUTE FUNCTION fail()");
+}
+
+static void send_all(int workers)
+{
+	for (int i = 0; i < DEVICES; i++)
+		send_good(i);
+	start_workers(workers);
+	wait_answers();
+}
+
+static void test_lost_race(void)
+{
+	begin();
+	install("IF nextval('failures') <= 2 THEN RAISE EXCEPTION 'again' USING ERRCODE = "
+		"'40001'; END IF;");
+	send_all(1);
+	is_int(count(RC_OK), DEVICES, "a lost race is run again");
+	is_int(registered(), DEVICES, "and stored");
+	is_int(transactions(), DEVICES, "each for itself");
+	end();
+}
+
+static void test_one_never_wins(void)
+{
+	begin();
+	install("PERFORM nextval('failures'); RAISE EXCEPTION 'never' USING ERRCODE = "
+		"'40P01';");
+	send_all(1);
+	is_int(count(RC_OK), DEVICES - 1, "the others do not suffer");
+	is_int(b.answers[DEVICES / 2].rc, RC_UNAVAILABLE,
+	       "who never wins is told to come later");
+	is_int(registered(), DEVICES - 1, "and is not stored");
+	is_int(sql_i64(&b.w, "SELECT last_value AS n FROM failures"), 5,
+	       "after the batch and four tries of its own");
+	end();
+}
+
+static void test_one_breaks(void)
+{
+	begin();
+	install("RAISE EXCEPTION 'a bug';");
+	send_all(1);
+	is_int(count(RC_OK), DEVICES - 1, "a bug in one call spares the others");
+	is_int(b.answers[DEVICES / 2].rc, RC_INTERNAL, "and is told as ours");
+	end();
+}
+
+static void test_lost_connection(void)
+{
+	begin();
+	install("IF nextval('failures') = 1 THEN PERFORM "
+		"pg_terminate_backend(pg_backend_pid()); "
+		"PERFORM pg_sleep(1); END IF;");
+	send_all(1);
+	int good = count(RC_OK);
+	is_int(good + count(RC_UNAVAILABLE), DEVICES, "done, or told to come later");
+	ok(good > 0, "most are done over another connection: %d", good);
+	ok(registered() >= good, "what was acknowledged is there");
+	end();
+	sql(b.w.db, "DROP TRIGGER fail ON event");
+}
+
+static void test_two_workers(void)
+{
+	begin();
+	start_workers(4);
+	for (int round = 0; round < 3; round++)
+		for (int i = 0; i < DEVICES; i++)
+			send_good((i * 7) % DEVICES);
+	wait_answers();
+	is_int(count(RC_OK), 3 * DEVICES, "equal registrations at once over four workers");
+	is_int(registered(), DEVICES, "are stored once each");
+	end();
+}
+
+static void test_deadlines(void)
+{
+	begin();
+	struct answer *late = send_body(&b.devices[0], b.devices[0].endpoint, 1000);
+	struct answer *good = send_good(1);
+	usleep(5000);
+	dispatch_expire(b.d);
+	is_int(late->times, 1, "who waited too long is answered without a worker");
+	is_int(late->rc, RC_UNAVAILABLE, "to come later");
+	is_int(good->times, 0, "the others wait on");
+	struct answer *next = send_body(&b.devices[2], b.devices[2].endpoint, 1000);
+	usleep(5000);
+	start_workers(1);
+	wait_answers();
+	is_int(next->rc, RC_UNAVAILABLE, "a worker does not run it either");
+	is_int(registered(), 1, "only the one in time was run");
+	end();
+}
+
+static void test_full_and_stopped(void)
+{
+	begin();
+	for (int i = 0; i < QUEUE_MAX; i++)
+		send_good(i % DEVICES);
+	struct answer *over = send_good(0);
+	is_int(over->times, 1, "a full queue says so at once");
+	is_int(over->rc, RC_UNAVAILABLE, "to come later");
+	dispatcher_stop(b.d);
+	struct answer *stopped = send_good(0);
+	is_int(stopped->rc, RC_UNAVAILABLE, "no new calls at the end");
+	start_workers(2);
+	wait_answers();
+	is_int(count(RC_OK), QUEUE_MAX, "but those that waited are run");
+	end();
+}
+
+static void test_who_may(void)
+{
+	begin();
+	struct req *req = req_create();
+
+	must(req_set_path(req, "/register") == RC_OK, "no path");
+	req->method = METHOD_POST;
+	req->via = VIA_COAP;
+	req->done = on_done;
+	req->transport = &b.answers[b.sent++];
+	atomic_store(&b.answers[0].times, 0);
+	dispatch(b.d, req);
+	is_int(b.answers[0].err, ERR_UNAUTHENTICATED, "without a device's identity");
+
+	roster_revoke_device(b.w.core.roster, &b.devices[DEVICES - 1].id);
+	struct answer *revoked = send_good(DEVICES - 1);
+	is_int(revoked->err, ERR_REVOKED, "a revoked device, before any worker");
+	end();
+}
+
+int main(void)
+{
+	log_init(LOG_LEVEL_ERROR);
+	world_open(&b.w);
+	for (int i = 0; i < DEVICES; i++)
+		world_device(&b.w, arena_printf(b.w.mem, "dev-%03d", i), &b.devices[i]);
+	test_batch();
+	test_lost_race();
+	test_one_never_wins();
+	test_one_breaks();
+	test_lost_connection();
+	test_two_workers();
+	test_deadlines();
+	test_full_and_stopped();
+	test_who_may();
+	world_close(&b.w);
+	return tap_done();
+}
