@@ -216,6 +216,12 @@ install: $(PROGRAMS)
 	install -D -m 755 $(BUILD)/musterd $(DESTDIR)$(PREFIX)/sbin/musterd
 	install -D -m 755 $(BUILD)/muster $(DESTDIR)$(PREFIX)/bin/muster
 	for p in agent launcher fleet; do install -D -m 755 $(BUILD)/muster-$$p $(DESTDIR)$(PREFIX)/bin/muster-$$p; done
+	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(BUILD)/muster help --man > $(DESTDIR)$(PREFIX)/share/man/man1/muster.1
+	$(BUILD)/muster completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/muster
+	$(BUILD)/muster completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_muster
+	$(BUILD)/muster completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/muster.fish
 	install -D -m 644 deploy/systemd/musterd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/musterd.service
 	install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
 
