@@ -16,7 +16,8 @@ void log_open(const char *program)
 	log_program = program;
 }
 
-static void write_line(const char *tail, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void write_line(const char *tail, const char *fmt,
+							     va_list ap)
 {
 	char text[LINE_MAX_BYTES];
 	char line[LINE_MAX_BYTES + 128];

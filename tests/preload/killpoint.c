@@ -1,11 +1,11 @@
-/* Kills a program at its n-th call that changes a file: write, pwrite, fsync, fdatasync, rename,
- * ftruncate, posix_fallocate, unlink, fchmod.  Preloaded by tests.
+/* Kills a program at its n-th call that changes a file: write, pwrite, fsync, fdatasync,
+ *rename, ftruncate, posix_fallocate, unlink, fchmod.  Preloaded by tests.
  *
  *	MUSTER_KILL_PROGRAM  only a program of this name (the last part of its path)
- *	MUSTER_KILL_AT       kill with SIGKILL before the n-th call, counted from 1; 0: only count
- *	MUSTER_KILL_TEAR     1: a write is half done first
- *	MUSTER_KILL_ONCE     a file that is made when it kills; if it is there, nothing is killed
- *	MUSTER_KILL_COUNT    a file that gets the number of calls when the program ends by itself
+ *	MUSTER_KILL_AT       kill with SIGKILL before the n-th call, counted from 1; 0: only
+ *count MUSTER_KILL_TEAR     1: a write is half done first MUSTER_KILL_ONCE     a file that is
+ *made when it kills; if it is there, nothing is killed MUSTER_KILL_COUNT    a file that gets
+ *the number of calls when the program ends by itself
  *
  * Standard input, output and error do not count. */
 #include <dlfcn.h>
@@ -69,7 +69,8 @@ static int is_point(void)
 
 ssize_t write(int fd, const void *p, size_t n)
 {
-	ssize_t (*real)(int, const void *, size_t) = REAL(ssize_t, write, int, const void *, size_t);
+	ssize_t (*real)(int, const void *, size_t) =
+		REAL(ssize_t, write, int, const void *, size_t);
 	if (is_file(fd) && is_point()) {
 		if (tear && n > 1 && real(fd, p, n / 2) < 0)
 			return -1;
