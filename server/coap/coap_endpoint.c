@@ -74,28 +74,35 @@ enum rc endpoint_probe(const coap_address_t *a)
 	return RC_UNAVAILABLE;
 }
 
-static bool is_socket_on(int fd, uint16_t port)
+static int option_of(int fd, int option)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+/* A socket that is not shared yet: the others of a shared port may have any number. */
+static bool is_new_socket_on(int fd, uint16_t port)
 {
 	coap_address_t a;
 	socklen_t size = sizeof(a.addr);
-	int type = 0;
-	socklen_t type_size = sizeof(type);
 
 	coap_address_init(&a);
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0 &&
-	       type == SOCK_DGRAM && getsockname(fd, &a.addr.sa, &size) == 0 &&
+	return option_of(fd, SO_TYPE) == SOCK_DGRAM && option_of(fd, SO_REUSEPORT) == 0 &&
+	       getsockname(fd, &a.addr.sa, &size) == 0 &&
 	       (a.addr.sa.sa_family == AF_INET || a.addr.sa.sa_family == AF_INET6) &&
 	       coap_address_get_port(&a) == port;
 }
 
-/* libcoap does not tell which descriptor an endpoint has.  The kernel gives the lowest free one,
- * so this ends soon; /proc, which would list them, is not everywhere. */
+/* libcoap does not tell which descriptor an endpoint has.  The kernel gives the lowest free
+ * one, so this ends soon; /proc, which would list them, is not everywhere. */
 static int find_socket(uint16_t port)
 {
 	long end = sysconf(_SC_OPEN_MAX);
 
 	for (int fd = 0; fd < end; fd++)
-		if (is_socket_on(fd, port))
+		if (is_new_socket_on(fd, port))
 			return fd;
 	return -1;
 }

@@ -333,6 +333,20 @@ def test_idle_sessions_are_dropped(make_devices):
     assert peer.wait_closed(12)
 
 
+def test_sessions_on_every_thread(make_devices):
+    """Two threads with four contexts each: every session works, and each is found again."""
+    devices = make_devices({"coap.threads": 2, "coap.shards": 4})
+    names = [devices.add("psk") for _ in range(12)]
+    sessions = [devices.session(name) for name in names]
+    for name, peer in zip(names, sessions):
+        assert peer.post("/register", registration(name)).answer == "2.04"
+    for name in names[::2]:
+        devices.revoke(name)
+    assert all(peer.wait_closed() for peer in sessions[::2])
+    for peer in sessions[1::2]:
+        asks(peer)
+
+
 # --- messages --------------------------------------------------------------------------------
 
 def test_critical_options_are_4_02(devices):
