@@ -6,6 +6,8 @@
 #include "base/clean.h"
 #include "certs/seal.h"
 #include "core/roster_entry.h"
+#include "db/campaign_store.h"
+#include "db/member_store.h"
 #include "db/roster_store.h"
 
 #include <string.h>
@@ -131,6 +133,28 @@ static enum rc load_releases(struct load *load, struct db *db)
 	return rc;
 }
 
+static bool load_exposed(void *arg, const struct uuid *device_id)
+{
+	struct roster_device *d = roster_find(arg, device_id);
+
+	if (d)
+		roster_mark_work(d);
+	return true;
+}
+
+/* Members that campaigns expose and that have no job yet. */
+static enum rc load_work(struct roster *r, struct db *db, struct arena *mem)
+{
+	struct uuid *ids;
+	int n;
+
+	arena_reset(mem);
+	enum rc rc = campaign_store_active(db, r->tenant, mem, &ids, &n);
+	for (int i = 0; rc == RC_OK && i < n; i++)
+		rc = member_store_exposed(db, r->tenant, &ids[i], load_exposed, r);
+	return rc;
+}
+
 /* A device that was not read is one that was deleted. */
 static void revoke_missing(const struct load *load, struct roster_device *d)
 {
@@ -160,6 +184,8 @@ static enum rc load_all(struct roster *r, struct db *db)
 	enum rc rc = load_releases(&load, db);
 	if (rc == RC_OK)
 		rc = roster_store_copy(db, r->tenant, load_row, &load);
+	if (rc == RC_OK)
+		rc = load_work(r, db, mem);
 	if (rc != RC_OK)
 		return rc;
 	for (size_t i = 0, n = roster_count(r); i < n; i++)

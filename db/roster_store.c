@@ -1,6 +1,5 @@
-/* The roster's queries.  One SELECT serves both the load of everything and the reload of a few:
- * a member is exposed while a running campaign's open stage reaches it and it has no job there.
- */
+/* The roster's queries.  A member is exposed while a running campaign's open stage reaches it
+ * and it has no job there: asked for a few devices here, for all by db/member_store.c. */
 
 #include "db/roster_store.h"
 
@@ -14,13 +13,15 @@
 	"d.device_id, d.lifecycle, d.credential, encode(coalesce(d.psk_sealed, "               \
 	"d.certificate), 'hex') AS proof, "                                                    \
 	"encode(substring(d.registration for 8), 'hex') AS registration, s.seen_at, "          \
-	"j.job_id, j.attempt, j.release_id, EXISTS (SELECT 1 FROM campaign c "                 \
+	"j.job_id, j.attempt, j.release_id, "
+#define ROSTER_EXPOSED                                                                         \
+	"EXISTS (SELECT 1 FROM campaign c "                                                    \
 	"JOIN stage t ON t.tenant_id = c.tenant_id AND t.campaign_id = c.campaign_id "         \
 	"AND t.stage = c.stage "                                                               \
 	"JOIN member m ON m.campaign_id = c.campaign_id AND m.device_id = d.device_id "        \
 	"WHERE c.tenant_id = d.tenant_id AND c.state = 2 AND m.bucket < t.threshold "          \
 	"AND NOT EXISTS (SELECT 1 FROM job o WHERE o.tenant_id = d.tenant_id "                 \
-	"AND o.device_id = d.device_id AND o.campaign_id = c.campaign_id)) AS exposed"
+	"AND o.device_id = d.device_id AND o.campaign_id = c.campaign_id)) AS exposed "
 #define ROSTER_TABLES                                                                          \
 	" FROM device d "                                                                      \
 	"LEFT JOIN device_seen s ON s.tenant_id = d.tenant_id AND s.device_id = d.device_id "  \
@@ -31,7 +32,7 @@
 enum { GET, ACTIVE_RELEASES, RELEASE, RELEASE_IMAGES };
 
 static const struct db_stmt stmts[] = {
-	[GET] = { "roster_get", "SELECT " ROSTER_COLUMNS ROSTER_TABLES
+	[GET] = { "roster_get", "SELECT " ROSTER_COLUMNS ROSTER_EXPOSED ROSTER_TABLES
 				"WHERE d.tenant_id = $1 AND d.device_id = ANY($2::uuid[])" },
 	[ACTIVE_RELEASES] = { "roster_active_releases",
 			      "SELECT DISTINCT release_id FROM campaign "
@@ -106,7 +107,9 @@ enum rc roster_store_copy(struct db *db, int32_t tenant, roster_store_row *row, 
 	struct copy copy = { mem, row, arg };
 
 	snprintf(query, sizeof(query),
-		 "SELECT " ROSTER_COLUMNS ROSTER_TABLES "WHERE d.tenant_id = %d", tenant);
+		 "SELECT " ROSTER_COLUMNS "false AS exposed" ROSTER_TABLES
+		 "WHERE d.tenant_id = %d",
+		 tenant);
 	return db_copy_out(db, query, copy_row, &copy);
 }
 

@@ -15,12 +15,12 @@ struct roster_row {
 	int64_t job_id; /* open one, 0: none */
 	int32_t attempt;
 	struct uuid release_id; /* of that job */
-	bool exposed;           /* a running campaign may offer itself */
+	bool exposed;           /* a running campaign may offer itself; not from the copy */
 };
 
 typedef void roster_store_row(void *arg, const struct roster_row *row);
 
-/* Every device of the tenant, by COPY. */
+/* Every device of the tenant, by COPY; exposed is false. */
 enum rc roster_store_copy(struct db *db, int32_t tenant, roster_store_row *row,
 			  void *arg) MUST_CHECK;
 /* Those among ids that exist. */
