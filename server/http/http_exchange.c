@@ -39,6 +39,7 @@ struct exchange {
 	struct req *req;
 	struct http_head head;
 	enum phase phase;
+	bool suspended;     /* counted in the loop */
 	bool answered;      /* by dispatch() itself, on the loop's thread */
 	struct res *answer; /* written by done(), read after the connection was resumed */
 	struct res refusal;
@@ -111,6 +112,16 @@ static struct exchange *exchange_create(struct http_loop *loop,
 	return x;
 }
 
+/* The dispatcher gave it back. */
+static void exchange_resumed(struct exchange *x)
+{
+	if (x->suspended)
+		x->loop->suspended--;
+	x->suspended = false;
+}
+
+/* Also right after the dispatcher's answer, without another step, when the peer has gone
+ * meanwhile. */
 void http_exchange_end(void *cls, struct MHD_Connection *connection, void **context,
 		       enum MHD_RequestTerminationCode code)
 {
@@ -122,6 +133,7 @@ void http_exchange_end(void *cls, struct MHD_Connection *connection, void **cont
 	if (!x)
 		return;
 	*context = NULL;
+	exchange_resumed(x);
 	loop->exchanges--;
 	x->conn->deadline =
 		clock_monotonic() + loop->server->idle_us + loop->server->header_timeout_us;
@@ -166,6 +178,7 @@ static struct res *exchange_dispatch(struct exchange *x)
 	bool suspend = !x->req->route || x->req->route->need != NEED_MEMORY;
 	if (suspend) {
 		MHD_suspend_connection(x->connection);
+		x->suspended = true;
 		x->loop->suspended++;
 	}
 	dispatch(x->loop->server->dispatcher, x->req);
@@ -265,7 +278,6 @@ static enum MHD_Result exchange_begin(struct exchange *x, const struct http_line
 /* The dispatcher has said whether the body may come. */
 static enum MHD_Result exchange_checked(struct exchange *x)
 {
-	x->loop->suspended--;
 	if (x->answer->rc != RC_OK) {
 		x->refused = true;
 		return exchange_decline(x, x->answer);
@@ -353,6 +365,7 @@ enum MHD_Result http_exchange_step(void *cls, struct MHD_Connection *connection,
 		x = exchange_create(cls, connection);
 		*context = x;
 	}
+	exchange_resumed(x);
 	switch (x->phase) {
 	case PHASE_HEAD:
 		return exchange_begin(x, &(struct http_line){ method, url });
@@ -361,7 +374,6 @@ enum MHD_Result http_exchange_step(void *cls, struct MHD_Connection *connection,
 	case PHASE_BODY:
 		return exchange_body(x, data, size);
 	case PHASE_RUNNING:
-		x->loop->suspended--;
 		return exchange_answer(x, x->answer);
 	case PHASE_ANSWERED:
 		break;
