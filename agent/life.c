@@ -62,9 +62,10 @@ static void wait_s(struct life *l, uint64_t seconds)
 	wait_ms(l, (int64_t)(ms - link_random(&l->link->random, ms / 10 + 1)));
 }
 
-static void report(struct life *l, const struct proto_progress *p, enum life_next next)
+static void report_by(struct life *l, const struct proto_progress *p, enum life_next next,
+		      bool once)
 {
-	struct link_request r = { .method = LINK_POST, .format = FORMAT_CBOR };
+	struct link_request r = { .method = LINK_POST, .format = FORMAT_CBOR, .once = once };
 	snprintf(r.path, sizeof(r.path), "report/%" PRIu64 "/%" PRIu64, l->update.job,
 		 l->update.attempt);
 	r.body_n = proto_put_progress(p, r.body, sizeof(r.body));
@@ -72,6 +73,11 @@ static void report(struct life *l, const struct proto_progress *p, enum life_nex
 	l->said = p->state;
 	l->next = next;
 	link_ask(l->link, &r);
+}
+
+static void report(struct life *l, const struct proto_progress *p, enum life_next next)
+{
+	report_by(l, p, next, false);
 }
 
 static void report_state(struct life *l, enum proto_state state, enum life_next next)
@@ -289,6 +295,7 @@ static void finish_image(struct life *l)
 		report_state(l, PROTO_DOWNLOADED, LIFE_NEXT_INSTALL);
 }
 
+/* Told once: while the server cannot write it down, the download goes on all the same. */
 static bool tell_progress(struct life *l)
 {
 	if (l->fetch.offset < l->tell_at)
@@ -298,7 +305,7 @@ static bool tell_progress(struct life *l)
 				    .counted = true,
 				    .done = l->fetch.offset,
 				    .total = l->update.size };
-	report(l, &p, LIFE_NEXT_IMAGE);
+	report_by(l, &p, LIFE_NEXT_IMAGE, true);
 	return true;
 }
 
@@ -333,6 +340,10 @@ static void activate(struct life *l)
 static void on_reported(struct life *l, const struct link_answer *a)
 {
 	bool stop = true;
+	if (a->code >= 500 || a->code == 429) { /* of a report that is told once */
+		go_on(l, l->next);
+		return;
+	}
 	if (a->code == 204 && l->ops->reported)
 		l->ops->reported(l->machine, &l->update, l->said);
 	if (l->state != LIFE_REPORTING)

@@ -118,7 +118,7 @@ static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *se
 	if (!asked && !observed)
 		return COAP_RESPONSE_FAIL; /* a reset: the server need not try again */
 	fill_answer(received, &a);
-	if (asked && (a.code >= 500 || a.code == 429)) {
+	if (asked && !l->request.once && (a.code >= 500 || a.code == 429)) {
 		put_off(l, received);
 		return COAP_RESPONSE_OK;
 	}

@@ -47,6 +47,7 @@ struct link_request {
 	enum link_method method;
 	char path[LINK_PATH_MAX]; /* segments with / between them */
 	bool observe;
+	bool once;   /* 5.xx and 4.29 are answers too: this is not worth coming back for */
 	bool blocks; /* ask for one block */
 	uint32_t num;
 	uint8_t szx;
