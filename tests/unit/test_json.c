@@ -44,6 +44,7 @@ static void test_open(void)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		is_int(open_text(bad[i], &in), RC_INVALID, bad[i]);
 		is_int(c.err, ERR_BAD_REQUEST, "  is malformed");
+		js_close(&in);
 	}
 	is_int(open_text("", &in), RC_OK, "nothing is an empty object");
 	is_int(js_done(&in), RC_OK, "  with no member");
