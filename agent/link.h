@@ -4,6 +4,7 @@
  * A link holds at most one request.  It is sent until it is answered: after a lost session,
  * after 5.xx (which waits for Max-Age), with growing pauses and jitter in between.  So whoever
  * asks is never told of a failure, and everything that is asked must bear being asked twice.
+ * Only a request that is marked `once` is told of 5.xx, and is then not asked again.
  *
  * Not thread-safe: a link belongs to the thread of its libcoap context.  Callbacks run inside
  * coap_io_process() and may call link_ask(), never link_finish().
