@@ -84,17 +84,13 @@ static void hook_put(struct core *core, void *arg)
 	roster_put_device(core->roster, arg);
 }
 
-static void hook_revoke(struct core *core, void *arg)
-{
-	roster_revoke_device(core->roster, arg);
-}
-
 static void put_later(struct call *c, const struct device *d,
 		      const struct credential_made *made, bool changed)
 {
 	struct roster_put *put = arena_new(c->mem, struct roster_put);
 
-	*put = (struct roster_put){ .device_id = d->device_id,
+	*put = (struct roster_put){ .turn = roster_turn(c->core->roster),
+				    .device_id = d->device_id,
 				    .lifecycle = d->lifecycle,
 				    .credential = made->stored.kind,
 				    .psk = made->proof,
@@ -104,7 +100,12 @@ static void put_later(struct call *c, const struct device *d,
 
 static void revoke_later(struct call *c, const struct uuid *id)
 {
-	call_after_commit(c, hook_revoke, arena_copy(c->mem, id, sizeof(*id)));
+	struct roster_put *put = arena_new(c->mem, struct roster_put);
+
+	*put = (struct roster_put){ .turn = roster_turn(c->core->roster),
+				    .device_id = *id,
+				    .lifecycle = DEVICE_REVOKED };
+	call_after_commit(c, hook_put, put);
 }
 
 /* --- what operators do --- */

@@ -17,6 +17,7 @@ struct job_hook {
 	int64_t job_id;
 	int32_t attempt;
 	const struct roster_release *release; /* NULL: the job is over */
+	uint64_t turn;
 };
 
 static void roster_follow(struct core *core, void *arg)
@@ -27,10 +28,10 @@ static void roster_follow(struct core *core, void *arg)
 	if (!d)
 		return;
 	if (hook->release) {
-		roster_set_job(d, hook->job_id, hook->attempt, hook->release);
+		roster_set_job(d, hook->job_id, hook->attempt, hook->release, hook->turn);
 		return;
 	}
-	roster_clear_job(d, hook->job_id);
+	roster_clear_job(d, hook->job_id, hook->turn);
 	roster_wake_device(core->roster, d);
 }
 
@@ -39,7 +40,8 @@ static void follow_after_commit(struct call *c, const struct job *job,
 {
 	struct job_hook *hook = arena_new(c->mem, struct job_hook);
 
-	*hook = (struct job_hook){ job->device_id, job->job_id, job->attempt, release };
+	*hook = (struct job_hook){ job->device_id, job->job_id, job->attempt, release,
+				   roster_turn(c->core->roster) };
 	call_after_commit(c, roster_follow, hook);
 }
 

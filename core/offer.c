@@ -187,6 +187,7 @@ static enum rc consider(struct call *c, const struct device_row *device,
 struct job_again {
 	struct roster_device *device;
 	struct offer offer;
+	uint64_t turn;
 };
 
 static void roster_job_again(struct core *core, void *arg)
@@ -194,7 +195,7 @@ static void roster_job_again(struct core *core, void *arg)
 	const struct job_again *a = arg;
 
 	(void)core;
-	roster_set_job(a->device, a->offer.job_id, a->offer.attempt, a->offer.release);
+	roster_set_job(a->device, a->offer.job_id, a->offer.attempt, a->offer.release, a->turn);
 }
 
 /* The open job that the database knows and this daemon's roster did not. */
@@ -207,7 +208,7 @@ static enum rc open_job(struct call *c, const struct job *job, struct offer *ret
 	if (rc != RC_OK)
 		return rc;
 	*ret = (struct offer){ true, job->job_id, job->attempt, release };
-	*again = (struct job_again){ c->actor.device, *ret };
+	*again = (struct job_again){ c->actor.device, *ret, roster_turn(c->core->roster) };
 	call_after_commit(c, roster_job_again, again);
 	return RC_OK;
 }

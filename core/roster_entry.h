@@ -23,6 +23,8 @@ struct roster_device {
 	_Atomic uint32_t seq;
 	_Atomic uint64_t stamp; /* roster's write counter at the last write by this node */
 	_Atomic uint32_t load;  /* number of the load that saw it last */
+	/* the turns of the last changes of lifecycle and credential, and of the job */
+	_Atomic uint64_t device_turn, job_turn;
 	_Atomic int32_t attempt;
 	_Atomic uint8_t lifecycle, credential, maybe_work, psk_size;
 	_Atomic uint64_t registration;
@@ -56,6 +58,7 @@ struct roster {
 	_Atomic(struct roster_chunk *) chunks[ROSTER_CHUNKS_MAX];
 	_Atomic size_t count;
 	_Atomic uint64_t writes;
+	_Atomic uint64_t turns;
 	_Atomic(struct roster_release_node *) releases;
 	_Atomic bool ready;
 	pthread_mutex_t growing; /* one maker of entries or releases at a time */

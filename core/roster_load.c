@@ -1,5 +1,6 @@
 /* The roster's load: everything by COPY after each connect, a few devices when the outbox names
- * them.  What this node wrote after the read began is newer than what was read, and stays. */
+ * them.  What this node wrote after the read began is newer than what was read, and stays; but
+ * the row may hold another node's change too, so such a device is read once more. */
 
 #include "core/roster.h"
 
@@ -10,9 +11,18 @@
 #include "db/member_store.h"
 #include "db/roster_store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PSK_CONTEXT "psk"
+#define AGAIN_CHUNK 1000
+/* A device that is written in each of so many reads is left to its next outbox row. */
+#define AGAIN_ROUNDS 8
+
+struct ids {
+	struct uuid *p;
+	size_t n, room;
+};
 
 struct load {
 	struct roster *roster;
@@ -21,7 +31,24 @@ struct load {
 	uint32_t number;
 	bool full;
 	bool ready; /* there may be sessions to wake */
+	struct ids again;
 };
+
+static void read_again(struct load *load, const struct roster_device *d)
+{
+	struct ids *ids = &load->again;
+
+	if (ids->n == ids->room) {
+		ids->room = ids->room ? ids->room * 2 : AGAIN_CHUNK;
+		ids->p = xrealloc(ids->p, ids->room * sizeof(*ids->p));
+	}
+	ids->p[ids->n++] = d->device_id;
+}
+
+static bool is_newer(const struct load *load, const struct roster_device *d)
+{
+	return ENTRY_LOAD(d, stamp) > load->writes;
+}
 
 static bool load_proof(struct load *load, const struct roster_row *row, struct bytes *ret)
 {
@@ -87,12 +114,15 @@ static void load_row(void *arg, const struct roster_row *row)
 	if (!d || !load_proof(load, row, &proof))
 		return;
 	entry_write_begin(d);
-	if (ENTRY_LOAD(d, stamp) <= load->writes)
-		load_entry(d, row, proof, &changes);
-	else
+	bool newer = is_newer(load, d);
+	if (newer)
 		entry_set_work(d);
+	else
+		load_entry(d, row, proof, &changes);
 	ENTRY_STORE(d, load, load->number);
 	entry_write_end(d);
+	if (newer)
+		read_again(load, d);
 	if (changes.credential && load->roster->evict)
 		load->roster->evict(load->roster->evict_arg, d);
 	if (changes.offer && load->ready)
@@ -156,10 +186,14 @@ static enum rc load_work(struct roster *r, struct db *db, struct arena *mem)
 }
 
 /* A device that was not read is one that was deleted. */
-static void revoke_missing(const struct load *load, struct roster_device *d)
+static void revoke_missing(struct load *load, struct roster_device *d)
 {
-	if (d && ENTRY_LOAD(d, load) != load->number && ENTRY_LOAD(d, stamp) <= load->writes &&
-	    ENTRY_LOAD(d, lifecycle) != DEVICE_REVOKED)
+	if (!d || ENTRY_LOAD(d, load) == load->number ||
+	    ENTRY_LOAD(d, lifecycle) == DEVICE_REVOKED)
+		return;
+	if (is_newer(load, d))
+		read_again(load, d);
+	else
 		roster_revoke_device(load->roster, &d->device_id);
 }
 
@@ -175,6 +209,54 @@ static void load_begin(struct load *load, struct roster *r, struct arena *mem, b
 	};
 }
 
+static enum rc reload_some(struct load *load, struct db *db, const struct uuid *ids,
+			   size_t count)
+{
+	struct roster *r = load->roster;
+
+	enum rc rc = load_releases(load, db);
+	if (rc == RC_OK)
+		rc = roster_store_get(db, r->tenant, load->mem, ids, count, load_row, load);
+	for (size_t i = 0; rc == RC_OK && i < count; i++)
+		revoke_missing(load, roster_find(r, &ids[i]));
+	return rc;
+}
+
+/* In chunks; what has to be read again is added to *again. */
+static enum rc reload_all(struct roster *r, struct db *db, const struct ids *ids,
+			  struct ids *again)
+{
+	CLEAN(arena) struct arena *mem = arena_create();
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; rc == RC_OK && i < ids->n; i += AGAIN_CHUNK) {
+		size_t left = ids->n - i;
+		struct load load;
+		arena_reset(mem);
+		load_begin(&load, r, mem, false);
+		load.again = *again;
+		rc = reload_some(&load, db, ids->p + i,
+				 left < AGAIN_CHUNK ? left : AGAIN_CHUNK);
+		*again = load.again;
+	}
+	return rc;
+}
+
+/* Takes the list over. */
+static enum rc read_rest(struct roster *r, struct db *db, struct ids rest)
+{
+	enum rc rc = RC_OK;
+
+	for (int round = 0; rc == RC_OK && rest.n && round < AGAIN_ROUNDS; round++) {
+		struct ids again = { 0 };
+		rc = reload_all(r, db, &rest, &again);
+		free(rest.p);
+		rest = again;
+	}
+	free(rest.p);
+	return rc;
+}
+
 static enum rc load_all(struct roster *r, struct db *db)
 {
 	CLEAN(arena) struct arena *mem = arena_create();
@@ -186,12 +268,16 @@ static enum rc load_all(struct roster *r, struct db *db)
 		rc = roster_store_copy(db, r->tenant, load_row, &load);
 	if (rc == RC_OK)
 		rc = load_work(r, db, mem);
-	if (rc != RC_OK)
-		return rc;
-	for (size_t i = 0, n = roster_count(r); i < n; i++)
+	for (size_t i = 0, n = roster_count(r); rc == RC_OK && i < n; i++)
 		revoke_missing(&load, roster_entry_at(r, i));
-	atomic_store(&r->ready, true);
-	return RC_OK;
+	if (rc != RC_OK) {
+		free(load.again.p);
+		return rc;
+	}
+	rc = read_rest(r, db, load.again);
+	if (rc == RC_OK)
+		atomic_store(&r->ready, true);
+	return rc;
 }
 
 enum rc roster_load(struct roster *r, struct db *db, int32_t tenant, struct bytes seal_key)
@@ -206,25 +292,17 @@ enum rc roster_load(struct roster *r, struct db *db, int32_t tenant, struct byte
 	return rc;
 }
 
-static enum rc reload_some(struct roster *r, struct db *db, const struct uuid *ids,
-			   size_t count)
-{
-	CLEAN(arena) struct arena *mem = arena_create();
-	struct load load;
-
-	load_begin(&load, r, mem, false);
-	enum rc rc = load_releases(&load, db);
-	if (rc == RC_OK)
-		rc = roster_store_get(db, r->tenant, mem, ids, count, load_row, &load);
-	for (size_t i = 0; rc == RC_OK && i < count; i++)
-		revoke_missing(&load, roster_find(r, &ids[i]));
-	return rc;
-}
-
 enum rc roster_reload(struct roster *r, struct db *db, const struct uuid *ids, size_t count)
 {
+	const struct ids wanted = { (struct uuid *)(uintptr_t)ids, count, count };
+	struct ids again = { 0 };
+
 	pthread_mutex_lock(&r->loading);
-	enum rc rc = roster_ready(r) ? reload_some(r, db, ids, count) : RC_UNAVAILABLE;
+	enum rc rc = roster_ready(r) ? reload_all(r, db, &wanted, &again) : RC_UNAVAILABLE;
+	if (rc == RC_OK)
+		rc = read_rest(r, db, again);
+	else
+		free(again.p);
 	pthread_mutex_unlock(&r->loading);
 	return rc;
 }

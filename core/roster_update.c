@@ -79,14 +79,23 @@ static void evict(struct roster *r, struct roster_device *d)
 		r->evict(r->evict_arg, d);
 }
 
-void roster_put_device(struct roster *r, const struct roster_put *in)
+/* Inside a write: has a change with a later turn been made already?  Else this one is noted. */
+static bool is_overtaken(struct roster_device *d, _Atomic uint64_t *last, uint64_t turn)
 {
-	struct roster_device *d = roster_entry(r, &in->device_id);
-
-	if (!d)
-		return;
-	entry_write_begin(d);
+	if (turn && turn < atomic_load_explicit(last, memory_order_relaxed))
+		return true;
+	atomic_store_explicit(last, turn ? turn : roster_turn(d->roster), memory_order_relaxed);
 	entry_stamp(d);
+	return false;
+}
+
+uint64_t roster_turn(struct roster *r)
+{
+	return atomic_fetch_add(&r->turns, 1) + 1;
+}
+
+static void entry_put(struct roster_device *d, const struct roster_put *in)
+{
 	ENTRY_STORE(d, lifecycle, (uint8_t)in->lifecycle);
 	ENTRY_STORE(d, credential, (uint8_t)in->credential);
 	entry_set_psk(d, in->psk);
@@ -95,27 +104,42 @@ void roster_put_device(struct roster *r, const struct roster_put *in)
 		entry_forget_job(d);
 	}
 	entry_set_work(d);
-	entry_write_end(d);
-	if (in->credential_changed)
-		evict(r, d);
 }
 
-void roster_revoke_device(struct roster *r, const struct uuid *device_id)
+static void entry_revoke(struct roster_device *d)
 {
-	struct roster_device *d = roster_find(r, device_id);
-
-	if (!d)
-		return;
-	entry_write_begin(d);
-	entry_stamp(d);
 	ENTRY_STORE(d, lifecycle, DEVICE_REVOKED);
 	ENTRY_STORE(d, credential, CREDENTIAL_NONE);
 	ENTRY_STORE(d, registration, 0);
 	ENTRY_STORE(d, maybe_work, false);
 	entry_set_psk(d, (struct bytes){ 0 });
 	entry_forget_job(d);
+}
+
+void roster_put_device(struct roster *r, const struct roster_put *in)
+{
+	bool revoked = in->lifecycle == DEVICE_REVOKED;
+	struct roster_device *d =
+		revoked ? roster_find(r, &in->device_id) : roster_entry(r, &in->device_id);
+
+	if (!d)
+		return;
+	entry_write_begin(d);
+	if (!is_overtaken(d, &d->device_turn, in->turn)) {
+		if (revoked)
+			entry_revoke(d);
+		else
+			entry_put(d, in);
+	}
 	entry_write_end(d);
-	evict(r, d);
+	if (revoked || in->credential_changed)
+		evict(r, d);
+}
+
+void roster_revoke_device(struct roster *r, const struct uuid *device_id)
+{
+	roster_put_device(r, &(struct roster_put){ .device_id = *device_id,
+						   .lifecycle = DEVICE_REVOKED });
 }
 
 void roster_set_registration(struct roster_device *d, uint64_t registration)
@@ -132,11 +156,10 @@ void roster_set_registration(struct roster_device *d, uint64_t registration)
 }
 
 void roster_set_job(struct roster_device *d, int64_t job_id, int32_t attempt,
-		    const struct roster_release *release)
+		    const struct roster_release *release, uint64_t turn)
 {
 	entry_write_begin(d);
-	entry_stamp(d);
-	if (ENTRY_LOAD(d, lifecycle) == DEVICE_ACTIVE) {
+	if (!is_overtaken(d, &d->job_turn, turn) && ENTRY_LOAD(d, lifecycle) == DEVICE_ACTIVE) {
 		ENTRY_STORE(d, job_id, job_id);
 		ENTRY_STORE(d, attempt, attempt);
 		ENTRY_STORE(d, release, release);
@@ -144,11 +167,10 @@ void roster_set_job(struct roster_device *d, int64_t job_id, int32_t attempt,
 	entry_write_end(d);
 }
 
-void roster_clear_job(struct roster_device *d, int64_t job_id)
+void roster_clear_job(struct roster_device *d, int64_t job_id, uint64_t turn)
 {
 	entry_write_begin(d);
-	entry_stamp(d);
-	if (ENTRY_LOAD(d, job_id) == job_id)
+	if (!is_overtaken(d, &d->job_turn, turn) && ENTRY_LOAD(d, job_id) == job_id)
 		entry_forget_job(d);
 	entry_set_work(d);
 	entry_write_end(d);

@@ -10,7 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The hooks of two transactions may run in another order than their commits.  A turn is taken
+ * inside the transaction, while it holds the lock on the row that it is about (a device's, a
+ * job's); a change that comes after one with a later turn is dropped.  0 in its place: now. */
+uint64_t roster_turn(struct roster *r);
+
 struct roster_put {
+	uint64_t turn; /* or 0 */
 	struct uuid device_id;
 	enum device_lifecycle lifecycle;
 	enum credential_kind credential;
@@ -19,7 +25,8 @@ struct roster_put {
 };
 
 /* A device was provisioned, or its lifecycle or credential changed.  Makes the entry when it is
- * missing; what it knows of jobs and registration stays. */
+ * missing; what it knows of jobs and registration stays.  With DEVICE_REVOKED it does what
+ * roster_revoke_device() does. */
 void roster_put_device(struct roster *r, const struct roster_put *in);
 /* Revoked or deleted: no key, no job, no work; evicts.  A deleted name that comes back is put
  * again. */
@@ -31,9 +38,9 @@ void roster_set_registration(struct roster_device *d, uint64_t registration);
 
 /* The device was offered this job (or its attempt changed). */
 void roster_set_job(struct roster_device *d, int64_t job_id, int32_t attempt,
-		    const struct roster_release *release);
+		    const struct roster_release *release, uint64_t turn);
 /* The job was closed; nothing when the entry holds another one.  The device may have work. */
-void roster_clear_job(struct roster_device *d, int64_t job_id);
+void roster_clear_job(struct roster_device *d, int64_t job_id, uint64_t turn);
 
 /* A campaign may have something for the device. */
 void roster_mark_work(struct roster_device *d);
@@ -51,8 +58,8 @@ const struct roster_release *roster_release_intern(struct roster *r,
 
 /* --- what the notifier and the ticker need --- */
 
-/* Reads these devices again from the database and puts them; changes made meanwhile by this
- * node win over what was read.  Entries that are missing are made. */
+/* Reads these devices again from the database and puts them; one that this node changed
+ * meanwhile is read once more.  Entries that are missing are made. */
 enum rc roster_reload(struct roster *r, struct db *db, const struct uuid *ids,
 		      size_t count) MUST_CHECK;
 

@@ -26,11 +26,13 @@ static const struct db_stmt stmts[] = {
 			  "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
 			  "WHERE j.tenant_id = $1 AND j.device_id = $2 "
 			  "AND (j.state IN " OPEN_STATES " OR c.state IN (2, 3)) "
-			  "ORDER BY j.job_id LIMIT 64 FOR UPDATE OF j" },
+			  "ORDER BY (j.state IN " OPEN_STATES ") DESC, j.job_id DESC LIMIT 64 "
+			  "FOR UPDATE OF j" },
 	[OPEN] = { "job_open",
 		   "SELECT " JOB_COLUMNS " FROM slot l JOIN job j ON j.tenant_id = l.tenant_id "
 		   "AND j.device_id = l.device_id AND j.job_id = l.job_id "
-		   "WHERE l.tenant_id = $1 AND l.device_id = $2 ORDER BY j.job_id LIMIT 1" },
+		   "WHERE l.tenant_id = $1 AND l.device_id = $2 "
+		   "AND j.state IN " OPEN_STATES " ORDER BY j.job_id LIMIT 1 FOR SHARE OF j" },
 	[DUE] = { "job_due",
 		  "SELECT " JOB_COLUMNS ", c.state AS campaign_state, c.silent_after_s, "
 		  "c.max_attempts, greatest(s.seen_at, d.next_wake_at, 0) AS heard_at, "

@@ -23,11 +23,13 @@ struct job_row {
 enum rc job_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
 		       int64_t job_id, struct arena *mem, struct job_row *ret) MUST_CHECK;
 /* Locks all jobs of the device that a boot may change: open ones, and finished ones of
- * campaigns that are running or paused.  By job id, at most 64. */
+ * campaigns that are running or paused.  Open ones first, then the latest; at most 64. */
 enum rc job_store_lock_device(struct db *db, int32_t tenant, const struct uuid *device_id,
 			      struct arena *mem, struct job_row **ret,
 			      int *ret_count) MUST_CHECK;
 /* The device's open job with the lowest id; RC_NOT_FOUND without.  Does not lock. */
+/* The open job; waits for whoever is closing it, so that it stays open while the transaction
+ * lasts. */
 enum rc job_store_open(struct db *db, int32_t tenant, const struct uuid *device_id,
 		       struct arena *mem, struct job *ret) MUST_CHECK;
 /* Locks open jobs whose deadline has passed, that nobody else has locked. */

@@ -126,13 +126,13 @@ static void test_fetch(struct roster *r)
 	ok(bytes_equal_text(release->envelope, "envelope"), "with its envelope");
 	ok(!roster_may_fetch(d, &manifest), "test_A19: nothing without a job");
 	ok(!roster_may_fetch(d, &zero), "test_A19: not even zero");
-	roster_set_job(d, 5, 1, release);
+	roster_set_job(d, 5, 1, release, 0);
 	ok(roster_may_fetch(d, &manifest) && roster_may_fetch(d, &image),
 	   "with a job: its manifest and images");
 	ok(!roster_may_fetch(d, &zero), "nothing else");
-	roster_clear_job(d, 4);
+	roster_clear_job(d, 4, 0);
 	ok(roster_may_fetch(d, &image), "another job's end is nothing");
-	roster_clear_job(d, 5);
+	roster_clear_job(d, 5, 0);
 	ok(!roster_may_fetch(d, &image), "its own is the end");
 	roster_view(d, &v);
 	ok(v.maybe_work && v.job_id == 0, "and there may be more work");
@@ -205,7 +205,7 @@ static void *write_entries(void *arg)
 		struct roster_view v;
 		char psk[40];
 		memset(psk, 'a' + n % 20, sizeof(psk));
-		roster_set_job(d, n, n, n % 2 ? race->odd : race->even);
+		roster_set_job(d, n, n, n % 2 ? race->odd : race->even, 0);
 		roster_view(d, &v);
 		roster_put_device(race->r,
 				  &(struct roster_put){ .device_id = v.device_id,
@@ -214,7 +214,7 @@ static void *write_entries(void *arg)
 							.psk = { (const uint8_t *)psk,
 								 (size_t)(16 + n % 24) } });
 		if (n % 3 == 0)
-			roster_clear_job(d, n);
+			roster_clear_job(d, n, 0);
 	}
 	return NULL;
 }
