@@ -101,7 +101,7 @@ static enum exit_code run_api(struct cli *c)
 		cli_say("ETag: %s", reply.etag);
 	if (reply.json)
 		output_json(&c->out, reply.json);
-	else
+	else if (reply.size)
 		fwrite(reply.data, 1, reply.size, c->out.to);
 	return EXIT_DONE;
 }
