@@ -340,6 +340,7 @@ class Agent:
             self.process = subprocess.Popen([str(LAUNCHER), "run", "-c", str(self.config)],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=dict(os.environ, **(env or {})))
+        return self
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -358,6 +359,9 @@ class Agent:
         except ProcessLookupError:
             return False
         return True
+
+    def slot_digest(self, slot):
+        return hashlib.sha256((self.state / f"{slot}.bin").read_bytes()).hexdigest()
 
     def boot(self):
         """What the launcher would start now."""
