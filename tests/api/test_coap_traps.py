@@ -194,6 +194,13 @@ def test_B07_good_ciphers_are_taken(devices, kind, cipher):
     asks(peer)
 
 
+def test_client_that_offers_both_kinds_comes_by_psk(devices):
+    """It has no certificate: were it given a suite with certificates, it would fail."""
+    peer = devices.session(devices.add("psk"), ciphers="ECDHE-ECDSA-AES128-GCM-SHA256:PSK-AES128-CCM8")
+    assert peer.cipher == "PSK-AES128-CCM8"
+    asks(peer)
+
+
 def test_operators_certificate_is_no_devices(devices):
     """Same CA, same name as a device: still no device."""
     name = devices.add("cert")
@@ -514,14 +521,16 @@ def test_B05_interleaved_bodies_never_mix(devices):
     bodies = [registration(name, boot=b"same boot", attributes={"who": letter, "fill": letter * 120})
               for letter in "ab"]
     assert len(bodies[0]) == len(bodies[1])
-    for tags in ([(REQUEST_TAG, b"a")], [(REQUEST_TAG, b"b")]), ([], [(REQUEST_TAG, b"")]):
-        answers = []
-        for pair in zip(parts(bodies[0], 2), parts(bodies[1], 2)):
-            for (value, part), tag in zip(pair, tags):
-                answers.append(peer.post("/register", part, [(FORMAT, number(CBOR)), (BLOCK1, value), *tag]).answer)
-        assert set(answers) <= {"2.31", "4.08", "2.04"}
-        attributes = devices.device(name)["attributes"]
-        assert attributes in ({}, *({"who": c, "fill": c * 120} for c in "ab"))
+    for szx in 2, 3:  # in many blocks, and in two
+        for tags in ([(REQUEST_TAG, b"a")], [(REQUEST_TAG, b"b")]), ([], [(REQUEST_TAG, b"")]):
+            answers = []
+            for pair in zip(parts(bodies[0], szx), parts(bodies[1], szx)):
+                for (value, part), tag in zip(pair, tags):
+                    m = peer.post("/register", part, [(FORMAT, number(CBOR)), (BLOCK1, value), *tag])
+                    answers.append(m.answer)
+            assert set(answers) <= {"2.31", "4.08", "2.04"} and "4.08" in answers
+            attributes = devices.device(name)["attributes"]
+            assert attributes in ({}, *({"who": c, "fill": c * 120} for c in "ab"))
 
 
 @pytest.fixture
