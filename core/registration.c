@@ -38,6 +38,7 @@ bool registration_is_known(const struct roster_device *d, const struct digest *d
 struct registration_hook {
 	struct roster_device *device;
 	uint64_t registration;
+	uint64_t turn;
 };
 
 static void roster_follow(struct core *core, void *arg)
@@ -45,14 +46,15 @@ static void roster_follow(struct core *core, void *arg)
 	const struct registration_hook *hook = arg;
 
 	(void)core;
-	roster_set_registration(hook->device, hook->registration);
+	roster_set_registration(hook->device, hook->registration, hook->turn);
 }
 
 static void follow_after_commit(struct call *c, const struct digest *digest)
 {
 	struct registration_hook *hook = arena_new(c->mem, struct registration_hook);
 
-	*hook = (struct registration_hook){ c->actor.device, digest_head(digest) };
+	*hook = (struct registration_hook){ c->actor.device, digest_head(digest),
+					    roster_turn(c->core->roster) };
 	call_after_commit(c, roster_follow, hook);
 }
 

@@ -23,8 +23,8 @@ struct roster_device {
 	_Atomic uint32_t seq;
 	_Atomic uint64_t stamp; /* roster's write counter at the last write by this node */
 	_Atomic uint32_t load;  /* number of the load that saw it last */
-	/* the turns of the last changes of lifecycle and credential, and of the job */
-	_Atomic uint64_t device_turn, job_turn;
+	/* the turns of the last changes of lifecycle and credential, of job, of registration */
+	_Atomic uint64_t device_turn, job_turn, registration_turn;
 	_Atomic int32_t attempt;
 	_Atomic uint8_t lifecycle, credential, maybe_work, psk_size;
 	_Atomic uint64_t registration;

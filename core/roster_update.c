@@ -142,13 +142,15 @@ void roster_revoke_device(struct roster *r, const struct uuid *device_id)
 						   .lifecycle = DEVICE_REVOKED });
 }
 
-void roster_set_registration(struct roster_device *d, uint64_t registration)
+/* Neither after a later registration nor after a later change of the credential. */
+void roster_set_registration(struct roster_device *d, uint64_t registration, uint64_t turn)
 {
 	entry_write_begin(d);
-	entry_stamp(d);
-	if (ENTRY_LOAD(d, lifecycle) == DEVICE_PROVISIONED)
+	bool late = (turn && turn < ENTRY_LOAD(d, device_turn)) ||
+		    is_overtaken(d, &d->registration_turn, turn);
+	if (!late && ENTRY_LOAD(d, lifecycle) == DEVICE_PROVISIONED)
 		ENTRY_STORE(d, lifecycle, DEVICE_ACTIVE);
-	if (ENTRY_LOAD(d, lifecycle) == DEVICE_ACTIVE) {
+	if (!late && ENTRY_LOAD(d, lifecycle) == DEVICE_ACTIVE) {
 		ENTRY_STORE(d, registration, registration);
 		entry_set_work(d);
 	}

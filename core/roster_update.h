@@ -34,7 +34,7 @@ void roster_revoke_device(struct roster *r, const struct uuid *device_id);
 
 /* A registration was committed: the first 8 bytes of its SHA-256, big-endian.  The device is
  * active from now on and may have work. */
-void roster_set_registration(struct roster_device *d, uint64_t registration);
+void roster_set_registration(struct roster_device *d, uint64_t registration, uint64_t turn);
 
 /* The device was offered this job (or its attempt changed). */
 void roster_set_job(struct roster_device *d, int64_t job_id, int32_t attempt,

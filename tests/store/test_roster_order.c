@@ -169,7 +169,7 @@ static void test_load(struct world *w)
 	pthread_create(&thread, NULL, load, &l);
 	for (int tries = 0; tries < 500 && !is_waiting(w); tries++)
 		usleep(10000);
-	roster_set_registration(d.entry, 77);
+	roster_set_registration(d.entry, 77, 0);
 	sql(holder,
 	    "UPDATE device SET lifecycle = 2, credential = 0 WHERE endpoint = 'loaded'");
 	must(db_commit(holder) == RC_OK, "commit");

@@ -74,7 +74,7 @@ static void test_life(struct roster *r)
 	is_int((int64_t)roster_psk(r, &unknown, psk), 0, "no key of nobody");
 	roster_view(d, &v);
 	is_int(v.lifecycle, DEVICE_PROVISIONED, "provisioned");
-	roster_set_registration(d, 42);
+	roster_set_registration(d, 42, 0);
 	roster_view(d, &v);
 	ok(v.lifecycle == DEVICE_ACTIVE && v.registration == 42, "registered");
 	struct roster_put in = { .device_id = id,
@@ -88,11 +88,30 @@ static void test_life(struct roster *r)
 	roster_revoke_device(r, &id);
 	is_int(evicted, 2, "revoking evicts");
 	is_int((int64_t)roster_psk(r, &id, psk), 0, "no key of a revoked device");
-	roster_set_registration(d, 43);
+	roster_set_registration(d, 43, 0);
 	roster_view(d, &v);
 	ok(v.lifecycle == DEVICE_REVOKED && v.registration == 0, "nothing brings it back");
 	put(r, 1, DEVICE_PROVISIONED, "fresh key 123456");
 	is_int((int64_t)roster_psk(r, &id, psk), 16, "but a new credential");
+}
+
+/* Hooks may come in another order than the commits. */
+static void test_turns(struct roster *r)
+{
+	struct roster_device *d = put(r, 5, DEVICE_ACTIVE, "0123456789abcdef");
+	uint64_t first = roster_turn(r), second = roster_turn(r);
+	struct roster_view v;
+
+	roster_set_registration(d, 2, second);
+	roster_set_registration(d, 1, first);
+	roster_view(d, &v);
+	is_int((int64_t)v.registration, 2, "a registration that was overtaken is dropped");
+	first = roster_turn(r);
+	put(r, 5, DEVICE_PROVISIONED, "a key that is new");
+	roster_set_registration(d, 3, first);
+	roster_view(d, &v);
+	ok(v.lifecycle == DEVICE_PROVISIONED && v.registration == 0,
+	   "as is one from before a new credential");
 }
 
 static void test_work(struct roster *r)
@@ -268,6 +287,7 @@ int main(void)
 	roster_on_wake(r, count_woken, NULL);
 	ok(!roster_ready(r), "not ready before it was loaded");
 	test_life(r);
+	test_turns(r);
 	test_work(r);
 	test_fetch(r);
 	test_seen(r);
