@@ -51,6 +51,7 @@ struct exchange *exchange_create(struct net *net, struct peer *peer, struct req 
 	if (!peer)
 		return x;
 	x->peer = peer_ref(peer);
+	x->wakes = peer->wakes;
 	req->peer = peer->text;
 	if (peer->admitted == RC_OK)
 		req->actor = (struct actor){ .kind = ACTOR_DEVICE,
@@ -180,8 +181,12 @@ static void make_reply(struct exchange *x, struct reply *ret)
 		ret->has_block1 = true;
 		ret->block1 = x->q.block1;
 	}
-	if (starts_observing(x, ret))
-		ret->observe = observe_start(x->peer, x, ret);
+	if (!starts_observing(x, ret))
+		return;
+	ret->observe = observe_start(x->peer, x, ret);
+	/* Woken before there was anything to wake: the answer may be out of date. */
+	if (x->wakes != x->peer->wakes)
+		observe_changed(x->peer);
 }
 
 /* A request's answer, when it did not come at once. */
@@ -297,7 +302,8 @@ static bool take_block(struct peer *p, const struct inquiry *q, struct req *req,
 	struct block_part part = { q->block1, q->payload, q->body_key, body_max(req) };
 	bool last = false;
 
-	if (q->block1.num == 0 && p->net->body_bytes > BODIES_MAX) {
+	if (p->net->body_bytes > BODIES_MAX) {
+		peer_body_drop(p);
 		refuse_as(ret_why, ERR_UNAVAILABLE, "too many bodies are under way");
 		return false;
 	}

@@ -76,6 +76,7 @@ struct peer {
 	int64_t body_at;              /* last block, monotonic us */
 	struct recent *recent;        /* made when first needed */
 	struct observation *observed; /* NULL: none */
+	uint32_t wakes;               /* of its device, so far */
 	struct dtls_watch watch;
 	int64_t suspect_at; /* a new handshake was seen; 0: no */
 	int pings;
@@ -99,6 +100,7 @@ struct exchange {
 	struct res *res;   /* set when it is done */
 	struct inquiry q;
 	uint32_t observed; /* a notification: number of the observation; 0: a request */
+	uint32_t wakes;    /* of the peer, when this began */
 	bool waiting;      /* its acknowledgement may still carry the answer */
 	int64_t ack_at;    /* until when, monotonic us */
 	TAILQ_ENTRY(exchange) acks;

@@ -80,6 +80,7 @@ void observe_stop(struct peer *p)
 
 void observe_changed(struct peer *p)
 {
+	p->wakes++;
 	if (!p->observed || p->doomed)
 		return;
 	if (p->observed->running)
