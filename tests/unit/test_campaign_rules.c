@@ -112,7 +112,8 @@ static void test_forgiven_and_late(void)
 	stages[0].forgiven = 0;
 	counts[1].n[JOB_SUCCEEDED] = 28;
 	counts_complete(&counts[1], 30);
-	is_int(gate_judge(&c, counts, SECOND, reason), GATE_WAIT, "one late failure among thirty-one");
+	is_int(gate_judge(&c, counts, SECOND, reason), GATE_WAIT,
+	       "one late failure among thirty-one");
 	counts[0].n[JOB_ROLLED_BACK] = 2;
 	is_int(gate_judge(&c, counts, SECOND, reason), GATE_TRIP,
 	       "what fails late in a stage that passed trips the open one");
