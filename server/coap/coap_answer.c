@@ -20,6 +20,7 @@ void reply_code(uint8_t code, struct reply *ret)
 		.code = code,
 		.format = FORMAT_NONE,
 		.max_age_s = REPLY_NONE,
+		.size1 = REPLY_NONE,
 		.size2 = REPLY_NONE,
 		.observe = REPLY_NONE,
 	};
@@ -172,7 +173,8 @@ bool reply_write(const struct reply *r, coap_pdu_t *pdu)
 		return false;
 	if (r->has_block1 && !add_block(pdu, COAP_OPTION_BLOCK1, &r->block1))
 		return false;
-	if (!add_optional(pdu, COAP_OPTION_SIZE2, r->size2))
+	if (!add_optional(pdu, COAP_OPTION_SIZE2, r->size2) ||
+	    !add_optional(pdu, COAP_OPTION_SIZE1, r->size1))
 		return false;
 	return r->payload.n == 0 || coap_add_data(pdu, r->payload.n, r->payload.p);
 }
@@ -188,6 +190,7 @@ size_t reply_size(const struct reply *r, size_t token_size)
 	n += r->has_block2 ? 1 + 3 : 0;
 	n += r->has_block1 ? 1 + 3 : 0;
 	n += r->size2 != REPLY_NONE ? 1 + 4 : 0;
+	n += r->size1 != REPLY_NONE ? 2 + 4 : 0;
 	n += r->payload.n ? 1 + r->payload.n : 0;
 	return n;
 }

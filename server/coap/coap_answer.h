@@ -14,9 +14,10 @@ struct reply {
 	uint8_t code;
 	enum format format; /* of the payload; FORMAT_NONE: no option */
 	struct bytes etag;  /* at most 8 bytes */
-	int64_t max_age_s;  /* REPLY_NONE: no option, as in the next two */
-	int64_t size2;      /* of the whole body */
+	int64_t max_age_s;  /* REPLY_NONE: no option, as in the next three */
 	int64_t observe;    /* sequence number */
+	int64_t size2;      /* of the whole body */
+	int64_t size1;      /* of the largest body that is taken */
 	bool has_block1, has_block2;
 	struct block block1, block2;
 	struct bytes payload; /* in the answer's memory */

@@ -347,9 +347,11 @@ static void answer_itself(struct peer *p, const struct inquiry *q, const struct 
 		reply_code(CODE_CONTINUE, &reply);
 	else
 		reply_refuse(why, req, &reply);
-	if (q->has_block1 && (why->code == CODE_CONTINUE || why->code == CODE(4, 13))) {
+	if (why->code == CODE_CONTINUE) {
 		reply.has_block1 = true;
 		reply.block1 = q->block1;
+	} else if (why->err == ERR_TOO_LARGE) {
+		reply.size1 = (int64_t)body_max(req);
 	}
 	remember_answer(p, q, &reply);
 	say(&reply, response);

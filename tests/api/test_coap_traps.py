@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from coap_peer import (ACCEPT, ACK, BLOCK1, BLOCK2, CBOR, CON, DELETE, ETAG, FETCH, FORMAT, GET, MAX_AGE, NON, OBSERVE,
-                       PATH, POST, PROBLEM, REQUEST_TAG, RST, SIZE2, DtlsPeer, Message, PlainPeer, Refused, block,
+                       PATH, POST, PROBLEM, REQUEST_TAG, RST, SIZE1, SIZE2, DtlsPeer, Message, PlainPeer, Refused, block,
                        client_hello, forge_hellos, number)
 from fleet import make_world, must  # noqa: F401
 from harness import free_port, wait_until
@@ -497,7 +497,8 @@ def test_block1_faults(devices):
     assert send(0).answer == "2.31"
     assert send(0).answer == "2.31", "a new block 0 begins again"
     assert upload(peer, body, 2).answer == "2.04"
-    assert upload(peer, b"x" * 9000, 6).answer == "4.13"
+    large = upload(peer, b"x" * 9000, 6)
+    assert large.answer == "4.13" and large.value(SIZE1) == 8192
     assert peer.post("/register", b"x" * 40, [(FORMAT, number(CBOR)), (BLOCK1, block(0, True, 2))]).answer == "4.00"
 
 
