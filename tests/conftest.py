@@ -1,8 +1,8 @@
 """Whatever process a test starts, a report of a sanitizer in it fails that test.
 
 The daemon's log and exit code would show most reports; those of agents, clients and of processes
-that a test kills would be lost.  So every sanitizer writes to one folder, which is looked at
-after each test."""
+that a test kills would be lost.  So sanitizers write to one folder, which is looked at after each
+test; UndefinedBehaviorSanitizer, which knows standard error alone, is looked for in the logs."""
 
 import os
 import pathlib
@@ -22,12 +22,25 @@ def pytest_unconfigure():
     shutil.rmtree(REPORTS, ignore_errors=True)
 
 
+def undefined_behaviour(folder):
+    """Lines of the logs that tests keep in their folders."""
+    for path in (p for p in folder.rglob("*log") if p.is_file()):
+        text = path.read_text(errors="replace")
+        at = text.find(": runtime error: ")
+        if at >= 0:
+            yield f"{path}: {text[text.rfind(chr(10), 0, at) + 1:at + 4000]}"
+
+
 @pytest.fixture(autouse=True)
-def no_sanitizer_reports():
+def no_sanitizer_reports(tmp_path):
     """Made first, so it looks last, when everything that the test started has ended."""
     yield
-    reports = sorted(REPORTS.iterdir())
-    text = "\n".join(r.read_text(errors="replace")[:6000] for r in reports)
-    for report in reports:
-        report.unlink()
-    assert not reports, text[:12000]
+    files = sorted(REPORTS.iterdir())
+    reports = [f.read_text(errors="replace")[:6000] for f in files]
+    for file in files:
+        file.unlink()
+    reports += undefined_behaviour(tmp_path)
+    text = "\n".join(reports)[:12000]
+    if text:
+        print(text)  # another fixture's complaint about the same may be the one that is shown
+    assert not text
