@@ -14,7 +14,6 @@
 #include <string.h>
 #include <time.h>
 
-#define HANDSHAKE_MS 20000
 #define FAILURES_MAX 16 /* of the exponent */
 
 int64_t link_now_ms(void)
@@ -251,7 +250,7 @@ static void connect_now(struct link *l, int64_t now)
 	coap_session_set_ack_timeout(l->session, (coap_fixed_point_t){ (uint16_t)(ms / 1000),
 								       (uint16_t)(ms % 1000) });
 	l->phase = l->config->kind == LINK_PLAIN ? LINK_UP : LINK_CONNECTING;
-	l->deadline_ms = now + HANDSHAKE_MS;
+	l->deadline_ms = now + l->config->request_timeout_ms;
 }
 
 static void take_down(struct link *l)
