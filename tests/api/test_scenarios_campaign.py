@@ -17,7 +17,7 @@ def test_R09_loss_duplicates_and_reordering(world):
     """A fifth of all datagrams lost each way, some doubled, some overtaken: 50 of 50 complete."""
     seed = a_seed("loss")
     world.add_devices(50)
-    release = world.release(size=65536 if PROVE else 20480, seed=seed)
+    release = world.release(size=65536 if PROVE else 10240, seed=seed)
     fleet = world.fleet(50, "loss", "20%", "dup", "5%", "reorder", "5%", "delay", "1-10ms",
                         "request-timeout-s", 15, seed=seed)
     world.wait_registered(50)
