@@ -3,7 +3,8 @@
 
 #include "api/route.h"
 
-#define DEVICE_HANDLER(name) enum rc name(struct call *c, const struct req *req, struct res *res)
+#define DEVICE_HANDLER(name)                                                                   \
+	enum rc name(struct call *c, const struct req *req, struct res *res)
 
 DEVICE_HANDLER(h_well_known);
 DEVICE_HANDLER(h_time);
