@@ -6,6 +6,8 @@
 #include "db/member_store.h"
 #include "db/stage_store.h"
 
+#define MEMBERS_TIMEOUT_MS 600000
+
 /* --- the start --- */
 
 static enum rc set_state(struct call *c, const struct campaign *campaign,
@@ -63,11 +65,12 @@ enum rc campaign_begin(struct call *c, const struct uuid *campaign_id)
 	struct campaign_row row;
 	struct audience audience;
 
-	/* A million members take longer than a statement of a device may. */
-	enum rc rc = db_exec(c->db, "SET LOCAL statement_timeout = '10min'");
-	if (rc == RC_OK)
-		rc = campaign_store_lock(c->db, c->tenant, campaign_id, c->mem, &row);
+	enum rc rc = campaign_store_lock(c->db, c->tenant, campaign_id, c->mem, &row);
 	if (rc != RC_OK || row.campaign.state != CAMPAIGN_STARTING)
+		return rc;
+	/* A million members take longer than a statement of a device may. */
+	rc = db_patience(c->db, MEMBERS_TIMEOUT_MS);
+	if (rc != RC_OK)
 		return rc;
 	rc = campaign_store_audience(c->db, c->tenant,
 				     &(struct audience_query){

@@ -16,11 +16,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define POLL_DEFAULT_US (5 * USEC_PER_SEC)
-#define COALESCE_US     (20 * USEC_PER_MS) /* hints that come closer together are one */
-#define BACKOFF_MIN_US  (200 * USEC_PER_MS)
-#define BACKOFF_MAX_US  (10 * USEC_PER_SEC)
-#define READ_LIMIT      1000
+#define POLL_DEFAULT_US   (5 * USEC_PER_SEC)
+#define COALESCE_US       (20 * USEC_PER_MS) /* hints that come closer together are one */
+#define BACKOFF_MIN_US    (200 * USEC_PER_MS)
+#define BACKOFF_MAX_US    (10 * USEC_PER_SEC)
+#define READ_LIMIT        1000
+#define EXPOSE_TIMEOUT_MS 600000
 
 struct notifier {
 	struct core *core;
@@ -95,6 +96,22 @@ static bool expose(void *arg, const struct uuid *device_id)
 	return true;
 }
 
+/* As many as the open stage reaches, which may be all of a million. */
+static enum rc follow_campaign(struct notifier *n, struct db *db, const struct uuid *id)
+{
+	enum rc rc = db_begin(db);
+
+	if (rc == RC_OK)
+		rc = db_patience(db, EXPOSE_TIMEOUT_MS);
+	if (rc == RC_OK)
+		rc = member_store_exposed(db, n->options.tenant, id, expose, n);
+	if (rc == RC_OK)
+		rc = db_commit(db);
+	if (rc != RC_OK)
+		db_rollback(db);
+	return rc;
+}
+
 static bool campaign_seen(const struct outbox_row *rows, int i)
 {
 	for (int k = 0; k < i; k++)
@@ -123,8 +140,7 @@ static enum rc follow_rows(struct notifier *n, struct db *db, const struct outbo
 
 	for (int i = 0; rc == RC_OK && i < count; i++)
 		if (rows[i].kind == OUTBOX_CAMPAIGN && !campaign_seen(rows, i))
-			rc = member_store_exposed(db, n->options.tenant, &rows[i].campaign_id,
-						  expose, n);
+			rc = follow_campaign(n, db, &rows[i].campaign_id);
 	return rc;
 }
 

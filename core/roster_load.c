@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PSK_CONTEXT "psk"
-#define AGAIN_CHUNK 1000
+#define PSK_CONTEXT     "psk"
+#define LOAD_TIMEOUT_MS 600000
+#define AGAIN_CHUNK     1000
 /* A device that is written in each of so many reads is left to its next outbox row. */
 #define AGAIN_ROUNDS 8
 
@@ -274,9 +275,24 @@ static enum rc load_all(struct roster *r, struct db *db)
 		free(load.again.p);
 		return rc;
 	}
-	rc = read_rest(r, db, load.again);
+	return read_rest(r, db, load.again);
+}
+
+/* A million devices take longer than a statement of one of them may. */
+static enum rc load_patiently(struct roster *r, struct db *db)
+{
+	enum rc rc = db_begin(db);
+
+	if (rc == RC_OK)
+		rc = db_patience(db, LOAD_TIMEOUT_MS);
+	if (rc == RC_OK)
+		rc = load_all(r, db);
+	if (rc == RC_OK)
+		rc = db_commit(db);
 	if (rc == RC_OK)
 		atomic_store(&r->ready, true);
+	else
+		db_rollback(db);
 	return rc;
 }
 
@@ -287,7 +303,7 @@ enum rc roster_load(struct roster *r, struct db *db, int32_t tenant, struct byte
 	pthread_mutex_lock(&r->loading);
 	memcpy(r->seal_key, seal_key.p, seal_key.n);
 	r->tenant = tenant;
-	enum rc rc = load_all(r, db);
+	enum rc rc = load_patiently(r, db);
 	pthread_mutex_unlock(&r->loading);
 	return rc;
 }

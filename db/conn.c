@@ -12,9 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The server gives up first, and says why. */
-#define GRACE_US (2 * USEC_PER_SEC)
-
 static void note(struct db *db, const char *sqlstate, const char *message)
 {
 	snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", sqlstate);
@@ -227,8 +224,9 @@ enum rc db_connect(const struct db_options *options, struct db **ret)
 	enum rc rc = RC_OK;
 
 	db->wait_us = options->statement_timeout_ms
-			      ? options->statement_timeout_ms * USEC_PER_MS + GRACE_US
+			      ? options->statement_timeout_ms * USEC_PER_MS + DB_GRACE_US
 			      : -1;
+	db->usual_wait_us = db->wait_us;
 	db->conn = connect_params(options);
 	if (PQstatus(db->conn) != CONNECTION_OK || PQsetnonblocking(db->conn, 1) != 0) {
 		rc = conn_lost(db);

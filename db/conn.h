@@ -8,14 +8,18 @@
 
 #define DB_ERROR_MAX 512
 
+/* The server gives up first, and says why. */
+#define DB_GRACE_US (2 * USEC_PER_SEC)
+
 struct db_prepared; /* set of statements known to this connection */
 
 struct db {
 	PGconn *conn;
 	struct db_prepared *prepared;
-	int64_t wait_us;     /* longest wait for an answer; -1: for ever (migrations) */
-	bool broken;         /* do not use again */
-	uint64_t generation; /* of the pool, when it connected */
+	int64_t wait_us;       /* longest wait for an answer; -1: for ever (migrations) */
+	int64_t usual_wait_us; /* outside of a transaction with db_patience() */
+	bool broken;           /* do not use again */
+	uint64_t generation;   /* of the pool, when it connected */
 	char sqlstate[6];
 	char error[DB_ERROR_MAX];
 };

@@ -55,6 +55,8 @@ enum rc db_commit(struct db *db) MUST_CHECK;
 /* Never fails in a way the caller could mend; a broken connection is dropped by the pool. */
 void db_rollback(struct db *db);
 bool db_in_transaction(const struct db *db);
+/* Each statement of this transaction may run for so long, on the server and in our waiting. */
+enum rc db_patience(struct db *db, int64_t timeout_ms) MUST_CHECK;
 
 /* A statement is prepared on a connection when it first runs there.  Statements live in one
  * static table per store; db_stmt_register() in its constructor lets a test prepare them all.

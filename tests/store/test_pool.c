@@ -63,6 +63,31 @@ static void test_hung_statement(struct db *admin)
 	(void)admin;
 }
 
+/* A transaction that may take its time, on both sides, and only that one. */
+static void test_patience(void)
+{
+	CLEAN(db) struct db *db = NULL;
+	struct db_options options = store_options();
+
+	options.statement_timeout_ms = 100;
+	store_must(db_connect(&options, &db), NULL, "connect");
+	for (int i = 0; i < 2; i++) {
+		store_must(db_begin(db), db, "begin");
+		ok(db_patience(db, 20000) == RC_OK, "patience");
+		ok(db_exec(db, i ? "SELECT 1" : "SELECT pg_sleep(3)") == RC_OK,
+		   "a statement that takes long is waited for");
+		if (i)
+			db_rollback(db);
+		else
+			ok(db_commit(db) == RC_OK, "commit");
+		ok(db_exec(db, "SELECT pg_sleep(1)") == RC_UNAVAILABLE, "afterwards none is");
+	}
+	ok(db_exec(db, "SET statement_timeout = 0") == RC_OK, "a server without its timeout");
+	int64_t before = clock_monotonic();
+	ok(db_exec(db, "SELECT pg_sleep(30)") == RC_UNAVAILABLE, "not on our side either");
+	ok(clock_monotonic() - before < 5 * USEC_PER_SEC, "that is");
+}
+
 static void test_nobody_there(void)
 {
 	struct db_options options = { .conninfo = "host=/nonexistent dbname=x",
@@ -106,6 +131,7 @@ int main(void)
 	test_heals(pool, db);
 	db_pool_free(pool);
 	test_hung_statement(db);
+	test_patience();
 	test_nobody_there();
 	test_held();
 	store_finish(db);
