@@ -67,7 +67,8 @@ struct roster {
 	int32_t tenant;
 	uint8_t seal_key[32];
 	bool has_seal_key;
-	roster_wake *wake, *evict;
+	/* set once, the argument first */
+	_Atomic(roster_wake *) wake, evict;
 	void *wake_arg, *evict_arg;
 };
 

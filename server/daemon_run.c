@@ -5,6 +5,7 @@
 #include "core/tenant.h"
 #include "server/daemon.h"
 #include "server/database.h"
+#include "server/figures.h"
 #include "server/log_level.h"
 #include "server/sd.h"
 #include "server/thread.h"
@@ -98,9 +99,12 @@ static enum rc start_coap(struct daemon *d)
 	};
 	enum rc rc = coap_server_start(&d->core, d->dispatcher, &options, &d->coap);
 
-	if (rc == RC_OK)
-		log_info("CoAP listens", "port", log_i64(coap_server_port(d->coap)));
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	log_info("CoAP listens", "port", log_i64(coap_server_port(d->coap)));
+	figures_add_coap(d->coap);
+	figures_add_roster(d->core.roster);
+	return RC_OK;
 }
 
 static void tell_ready(struct daemon *d, const char *status)
@@ -178,6 +182,8 @@ void daemon_reload(struct daemon *d)
 /* First the doors, while workers still answer what came in; then those who write. */
 void daemon_stop(struct daemon *d)
 {
+	figures_remove(d->coap);
+	figures_remove(d->core.roster);
 	http_stop(d->http);
 	coap_server_stop(d->coap);
 	if (d->dispatcher)

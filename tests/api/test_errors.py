@@ -476,6 +476,15 @@ def test_a_full_disk_and_a_rotten_image_are_told(server):
     assert "detail" not in answer.json()
 
 
+def test_metrics_tell_of_transports_and_roster(admin):
+    text = admin.get("/metrics").text
+    for name in ("muster_coap_sessions", "muster_coap_requests_total", "muster_dtls_handshakes_total",
+                 "muster_roster_devices"):
+        assert f"# HELP {name} " in text, name
+        assert any(line.split()[0] == name and line.split()[1].isdigit() for line in text.splitlines()), name
+    assert "\nmuster_roster_ready 1\n" in text
+
+
 def test_metrics_count(daemon, admin):
     before = admin.get("/metrics").text
     admin.get("/v1/whoami")
