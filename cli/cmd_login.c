@@ -138,8 +138,8 @@ static enum exit_code read_credential(struct cli *c, const char **ret, bool *ret
 static enum exit_code run_login(struct cli *c)
 {
 	struct login login = { 0 };
-	const char *credential;
-	bool is_token;
+	const char *credential = NULL;
+	bool is_token = false;
 	enum exit_code code = login_url(args_operand(&c->args, 0), c->mem, &login.url);
 	if (code == EXIT_DONE)
 		code = find_ca(c, login.url, &login.ca_pem);

@@ -33,28 +33,22 @@ static const char *field(const PGresult *r, int code)
 	return text ? text : "";
 }
 
+/* A list rather than a switch: newer versions of libpq have more of them. */
+static bool status_is_good(ExecStatusType status)
+{
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
+	       status == PGRES_SINGLE_TUPLE || status == PGRES_COPY_OUT ||
+	       status == PGRES_EMPTY_QUERY;
+}
+
 enum rc conn_judge(struct db *db, const PGresult *r)
 {
 	char message[DB_ERROR_MAX];
 	const char *sqlstate = field(r, PG_DIAG_SQLSTATE);
 	const char *constraint = field(r, PG_DIAG_CONSTRAINT_NAME);
 
-	switch (PQresultStatus(r)) {
-	case PGRES_COMMAND_OK:
-	case PGRES_TUPLES_OK:
-	case PGRES_SINGLE_TUPLE:
-	case PGRES_COPY_OUT:
-	case PGRES_EMPTY_QUERY:
+	if (status_is_good(PQresultStatus(r)))
 		return RC_OK;
-	case PGRES_BAD_RESPONSE:
-	case PGRES_NONFATAL_ERROR:
-	case PGRES_FATAL_ERROR:
-	case PGRES_COPY_IN:
-	case PGRES_COPY_BOTH:
-	case PGRES_PIPELINE_SYNC:
-	case PGRES_PIPELINE_ABORTED:
-		break;
-	}
 	if (!*sqlstate || PQstatus(db->conn) != CONNECTION_OK)
 		return conn_lost(db);
 	snprintf(message, sizeof(message), "%s%s%s%s", field(r, PG_DIAG_MESSAGE_PRIMARY),
