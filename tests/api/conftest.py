@@ -7,10 +7,12 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import coap_peer  # noqa: E402
 import contract  # noqa: E402
 import harness  # noqa: E402
 
 harness.Rest.observers.append(contract.observe)
+coap_peer.Message.observers.append(contract.observe_coap)
 
 
 @pytest.fixture(scope="session")

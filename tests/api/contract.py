@@ -5,6 +5,7 @@ import json
 import re
 import urllib.parse
 
+import cbor2
 import jsonschema
 import yaml
 
@@ -109,6 +110,14 @@ def observe(method, path, headers, kw, answer):
         raise AssertionError(f"the answer breaks api/openapi.yaml: {where}\n{e}") from e
 
 
-def saw(code):
-    """For tests of CoAP: an error code that the server sent."""
-    codes.add(code.removeprefix(URN))
+def observe_coap(message):
+    """Checks the problems (RFC 9290) among CoAP's answers; called by coap_peer.Message."""
+    if message.code >> 5 not in (4, 5) or message.value(12) != 257:
+        return
+    try:
+        problem = cbor2.loads(message.payload)
+    except (ValueError, cbor2.CBORDecodeError):
+        return  # cut short, or garbage on purpose: tests of their own judge that
+    assert {-1, -4} <= set(problem) <= {-1, -2, -4}, problem
+    assert problem[-4].startswith(URN), problem
+    codes.add(problem[-4].removeprefix(URN))

@@ -173,6 +173,19 @@ def test_reason_is_bounded(admin):
     assert admin.post("/v1/operators", make, headers={"Muster-Reason": "x" * 256}).status_code == 201
 
 
+def test_limits_are_told_and_hold(admin):
+    limits = admin.server.anonymous().get("/v1/limits").json()
+    name = "n" * limits["operator_name_max"]
+    assert admin.post("/v1/operators", {"name": name, "role": "viewer"}).status_code == 201
+    assert admin.post("/v1/operators", {"name": name + "n", "role": "viewer"}).status_code == 422
+    endpoint = "e" * limits["endpoint_name_max"]
+    assert admin.post("/v1/devices", {"endpoint": endpoint, "psk": True}).status_code == 201
+    assert admin.post("/v1/devices", {"endpoint": endpoint + "e", "psk": True}).status_code == 422
+    query = "&".join(f"attribute=a%3D{i}" for i in range(limits["attribute_filters_max"]))
+    assert admin.get("/v1/devices?" + query).status_code == 200
+    assert admin.get("/v1/devices?" + query + "&attribute=a%3D9").status_code == 422
+
+
 # --- sizes -----------------------------------------------------------------------------------
 
 def test_B11_large_headers_are_cut_off(daemon, admin):
