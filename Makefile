@@ -171,10 +171,13 @@ asan:
 	sh deploy/deps.sh build test
 	$(MAKE) BUILD=$(BUILD)-asan SAN=address,undefined tests-built
 	BUILD=$(BUILD)-asan /usr/bin/python3 tests/check.py $(CHECK_ARGS)
+# Threads meet in the daemon: its life, a campaign that trips, kills, observation, HTTP.
+TSAN_TESTS := test_daemon or test_R27_one_liar or test_R01 or test_observe or test_http_ends or test_errors
 tsan:
 	sh deploy/deps.sh build test
 	$(MAKE) BUILD=$(BUILD)-tsan SAN=thread tests-built
 	BUILD=$(BUILD)-tsan /usr/bin/python3 tests/check.py --only unit $(CHECK_ARGS)
+	BUILD=$(BUILD)-tsan /usr/bin/python3 tests/check.py --only api $(or $(CHECK_ARGS),-k "$(TSAN_TESTS)")
 
 lint:
 	sh deploy/deps.sh build test lint
