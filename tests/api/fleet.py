@@ -22,7 +22,7 @@ FLEET, AGENT, LAUNCHER, MUSTER = (BUILD / p for p in (
     "muster-fleet", "muster-agent", "muster-launcher", "muster"))
 VENDOR, CLASS = "test.example", "lock"
 SECRET = "scenario"  # a device's key is SHA-256 of SECRET:NAME, as muster-fleet makes it
-PROVE = bool(os.environ.get("MUSTER_PROVE"))
+PROVE = os.environ.get("MUSTER_PROVE", "0") not in ("", "0")
 
 QUEUED, OFFERED, DOWNLOADING, DOWNLOADED, INSTALLING, REBOOTING = range(6)
 SUCCEEDED, FAILED, ROLLED_BACK, SILENT = 10, 11, 12, 13
@@ -359,6 +359,12 @@ class Agent:
         except ProcessLookupError:
             return False
         return True
+
+    def power_cut(self):
+        """The launcher dies, and the agent with it; then there is power again."""
+        self.process.kill()
+        self.process.wait()
+        self.launch()
 
     def slot_digest(self, slot):
         return hashlib.sha256((self.state / f"{slot}.bin").read_bytes()).hexdigest()

@@ -150,3 +150,36 @@ def test_A11_device_that_changes_its_class_before_the_offer_gets_none(world):
     assert ended["counts"]["cancelled"] == 1
     assert second.stop()["waiting"] == 1
     assert [(j["state"], j["cause"]) for j in world.jobs(campaign)] == [("cancelled", "class")]
+
+
+# --- the judge ------------------------------------------------------------------------------------------
+
+def test_judge_of_the_scenarios_notices_what_is_wrong(world):
+    """World.judge is what the other scenarios rest on: it must see a loss, a double, a wrong count."""
+    world.add_devices(2)
+    release = world.release(size=4096)
+    fleet = world.fleet(2)
+    world.wait_registered(2)
+    campaign = world.campaign(release)
+    fleet.finish()
+    world.wait_state(campaign, "finished")
+    right = fleet.ledger.read_text()
+    world.judge(campaign, {SUCCEEDED: 2}, fleet.ledger)
+    job = next(line.split()[3] for line in right.splitlines() if " reported " in line)
+    for line in (f"9 device-00000 registered {'ab' * 8} {'cd' * 32}", f"9 device-00000 reported {job} 1 11",
+                 f"9 device-00001 reported {int(job) + 99} 1 2"):
+        fleet.ledger.write_text(right + line + "\n")
+        with pytest.raises(AssertionError, match="acknowledged"):
+            world.judge(campaign, {SUCCEEDED: 2}, fleet.ledger)
+    with pytest.raises(AssertionError, match="jobs by state"):
+        world.judge(campaign, {SUCCEEDED: 1})
+    for change, complaint in (
+            (f"UPDATE tally SET n = n + 1 WHERE campaign_id = '{campaign}' AND state = {SUCCEEDED}", "tallies"),
+            ("INSERT INTO event (tenant_id, device_id, at, kind, campaign_id, job_id, detail)"
+             " SELECT tenant_id, device_id, at + 1, kind, campaign_id, job_id, detail FROM event"
+             f" WHERE campaign_id = '{campaign}' AND detail::jsonb->>'state' = 'succeeded'", "counted twice")):
+        world.sql(change)
+        with pytest.raises(AssertionError, match=complaint):
+            world.judge(campaign, {SUCCEEDED: 2})
+        if complaint == "tallies":
+            world.sql(change.replace("n + 1", "n - 1"))
