@@ -177,12 +177,12 @@ static void boot_once(struct launcher *l)
 		log_errno("%s: the boot state cannot be used; starting slot %c", l->dir, slot);
 	bool trial = known && state.trial == slot;
 	int64_t began = link_now_ms();
-	log_line("starting slot %c%s", slot, trial ? " on trial" : "");
 	pid_t child = start_slot(l, slot);
 	if (child < 0) {
 		rest(l, 0);
 		return;
 	}
+	log_line("started slot %c%s, process %d", slot, trial ? " on trial" : "", (int)child);
 	int64_t until = trial ? began + (int64_t)l->config.trial_s * 1000 : 0;
 	switch (watch(l, child, slot, until)) {
 	case ENDED_REBOOT:

@@ -346,10 +346,13 @@ class Agent:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def child(self):
-        """The process id of the agent, None while there is none."""
-        task = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        pids = task.read_text().split() if task.exists() else []
-        return int(pids[0]) if pids else None
+        """The process id of the agent, by the launcher's word; None while there is none."""
+        pids = re.findall(r"started slot .*, process (\d+)$", self.log(), re.M)
+        try:
+            os.kill(int(pids[-1]), 0)
+        except (IndexError, ProcessLookupError):
+            return None
+        return int(pids[-1])
 
     def kill(self):
         """As a crash, for the agent alone; the launcher starts it again."""
