@@ -1,0 +1,48 @@
+/* Bodies of the device API: whatever comes, what the decoders let through is within its bounds.
+ */
+
+#include "api/device/device_codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool good)
+{
+	if (!good)
+		abort();
+}
+
+static void check_registration(const struct registration *r)
+{
+	check(strlen(r->endpoint) <= ENDPOINT_NAME_MAX);
+	check(r->component_count >= 1 && r->component_count <= COMPONENTS_MAX);
+	check(r->attribute_count >= 0 && r->attribute_count <= ATTRIBUTES_MAX);
+	check(r->boot_id.n >= 4 && r->boot_id.n <= BOOT_ID_MAX);
+	for (int i = 0; i < r->component_count; i++)
+		check(strlen(r->components[i].name) <= COMPONENT_NAME_MAX);
+	for (int i = 0; i < r->attribute_count; i++)
+		check(strlen(r->attributes[i].name) <= ATTRIBUTE_NAME_MAX &&
+		      strlen(r->attributes[i].value) <= ATTRIBUTE_VALUE_MAX);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bytes body = { data, size };
+	struct arena *mem = arena_create();
+	struct registration registration;
+	struct job_report report;
+	const char *why = NULL;
+
+	if (registration_decode(body, mem, &registration, &why) == RC_OK)
+		check_registration(&registration);
+	else
+		check(why != NULL);
+	if (progress_decode(body, mem, &report, &why) == RC_OK)
+		check(job_state_is_reportable(report.state));
+	if (suit_report_progress(body, mem, &report, &why) == RC_OK)
+		check(job_state_is_reportable(report.state));
+	arena_free(mem);
+	return 0;
+}
