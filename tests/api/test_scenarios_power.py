@@ -132,7 +132,8 @@ def test_R11_new_image_that_loses_power_at_every_start_is_rolled_back(world):
     run("strip", "-o", firmware, AGENT)
     release = world.release(image=firmware.read_bytes() + b"tail")
     device = Device(world, "unit", firmware, "b.bin", 1, once=False)
-    campaign = bring(world, release, [device], failure_percent=100, success_percent=0)
+    # It proves the new image, and dies before it can note that: the campaign must soak until it has fallen back.
+    campaign = bring(world, release, [device], soak_s=20)
     world.judge(campaign, {ROLLED_BACK: 1})
     assert device.agent.boot()["slot"] == "a"
     assert world.device("unit")["components"][0]["digest"] == device.old

@@ -1,13 +1,12 @@
 /* Kills a program at its n-th call that changes a file: write, pwrite, fsync, fdatasync,
- *rename, ftruncate, posix_fallocate, unlink, fchmod.  Preloaded by tests.
+ * rename, ftruncate, posix_fallocate, unlink, fchmod.  Standard input, output and error do not
+ * count. Preloaded by tests, which say in the environment:
  *
- *	MUSTER_KILL_PROGRAM  only a program of this name (the last part of its path)
- *	MUSTER_KILL_AT       kill with SIGKILL before the n-th call, counted from 1; 0: only
- *count MUSTER_KILL_TEAR     1: a write is half done first MUSTER_KILL_ONCE     a file that is
- *made when it kills; if it is there, nothing is killed MUSTER_KILL_COUNT    a file that gets
- *the number of calls when the program ends by itself
- *
- * Standard input, output and error do not count. */
+ * - MUSTER_KILL_PROGRAM: only a program of this name (the last part of its path)
+ * - MUSTER_KILL_AT: kill with SIGKILL before the n-th call, counted from 1; 0: only count
+ * - MUSTER_KILL_TEAR: 1: a write is half done first
+ * - MUSTER_KILL_ONCE: a file that is made when it kills; if it is there, nothing is killed
+ * - MUSTER_KILL_COUNT: a file that gets the number of calls when the program ends by itself */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
