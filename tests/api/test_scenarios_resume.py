@@ -56,7 +56,7 @@ def test_R08_agent_killed_while_it_downloads(world, who):
     when the daemon is killed with it."""
     dice = random.Random(a_seed("kills"))
     kills = 20 if PROVE else 4
-    block, interval = 16 if PROVE else 64, 8192  # small blocks leave time for many kills
+    block, interval = 16 if PROVE else 32, 8192  # small blocks leave time for many kills
     world.add_device("unit")
     firmware = BUILD / "muster-agent"
     agent = world.agent("unit", firmware, block_size=block, journal_blocks=interval // 1024)
@@ -68,7 +68,8 @@ def test_R08_agent_killed_while_it_downloads(world, who):
     campaign = world.campaign(release)
     served = 0
     for kill in range(kills):
-        at = blocks * (kill + 1) // (kills + 1)
+        # in the first half: on a busy machine the download is well ahead of what we see
+        at = blocks * (kill + 1) // (2 * kills + 2)
         wait_until(lambda: len(begun(agent)) > kill and world.metric("image") + served >= at, 60, 0.005, "blocks")
         time.sleep(dice.random() * 0.05)
         if kill < CRASHES:
