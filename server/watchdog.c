@@ -22,9 +22,11 @@ void watchdog_look(struct watchdog *w, int64_t now, const uint64_t *beats, int c
 {
 	bool well = true;
 
+	/* The first look is the daemon's first step: its threads are only just beginning. */
+	bool first = w->next == 0;
 	w->next = now + w->interval_us;
 	for (int i = 0; i < count && i < WATCHDOG_THREADS_MAX; i++) {
-		well = well && beats[i] != w->beats[i];
+		well = well && (first || beats[i] != w->beats[i]);
 		w->beats[i] = beats[i];
 	}
 	if (well)

@@ -41,14 +41,14 @@ static const char *told(void)
 int main(void)
 {
 	struct watchdog w;
-	uint64_t beats[3] = { 1, 1, 1 };
+	uint64_t beats[3] = { 0, 1, 1 };
 
 	ok(open_socket(), "a socket");
 	watchdog_init(&w);
 	is_int(w.interval_us, 15000000, "half of what systemd asks for");
 	ok(watchdog_is_due(&w, 1), "due at once");
 	watchdog_look(&w, 1, beats, 3);
-	is_str(told(), "WATCHDOG=1", "all threads moved: fed");
+	is_str(told(), "WATCHDOG=1", "fed, though a thread only begins");
 	ok(!watchdog_is_due(&w, 15000000), "not due yet");
 	ok(watchdog_is_due(&w, 15000001), "due again");
 	beats[0]++;
