@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define DEADLINE_DEFAULT_US (30 * USEC_PER_SEC)
+#define BATCH_LONG_US       (2 * USEC_PER_SEC)
 
 /* --- figures --- */
 
@@ -69,6 +70,7 @@ struct dispatcher *dispatcher_create(struct core *core, struct db_pool *pool,
 	d->pool = pool;
 	d->options = *options;
 	d->throttle = throttle_create();
+	d->batch_max = BATCH_MAX;
 	pthread_mutex_init(&d->mutex, NULL);
 	pthread_cond_init(&d->ready, NULL);
 	for (int i = 0; i < LANE_COUNT; i++)
@@ -215,12 +217,23 @@ static struct queue_node *next_work(struct dispatcher *d, enum lane_kind *ret)
 		enum lane_kind kind = lane_choose(d);
 		if (kind != LANE_COUNT) {
 			*ret = kind;
-			return lane_take(&d->lanes[kind], kind == LANE_BATCH ? BATCH_MAX : 1);
+			return lane_take(&d->lanes[kind],
+					 kind == LANE_BATCH ? d->batch_max : 1);
 		}
 		if (d->stopping && is_idle(d))
 			return NULL;
 		pthread_cond_wait(&d->ready, &d->mutex);
 	}
+}
+
+/* When a batch took long the database is slow: then many small ones are fairer, because the
+ * workers share them and those who come late find a place.  The mutex is held. */
+static void batch_adapt(struct dispatcher *d, int64_t took)
+{
+	if (took > BATCH_LONG_US)
+		d->batch_max = d->batch_max / 2 ? d->batch_max / 2 : 1;
+	else if (d->batch_max < BATCH_MAX)
+		d->batch_max = d->batch_max * 2 < BATCH_MAX ? d->batch_max * 2 : BATCH_MAX;
 }
 
 void dispatch_work(struct dispatcher *d, int shard)
@@ -232,12 +245,15 @@ void dispatch_work(struct dispatcher *d, int shard)
 	for (struct queue_node *work; (work = next_work(d, &kind));) {
 		d->lanes[kind].running++;
 		pthread_mutex_unlock(&d->mutex);
+		int64_t began = clock_monotonic();
 		if (kind == LANE_BATCH)
 			run_batch(d, work, shard);
 		else
 			run_single(d, container_of(work, struct req, node), shard);
 		pthread_mutex_lock(&d->mutex);
 		d->lanes[kind].running--;
+		if (kind == LANE_BATCH)
+			batch_adapt(d, clock_monotonic() - began);
 		pthread_cond_broadcast(&d->ready);
 	}
 	d->workers--;

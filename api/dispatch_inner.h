@@ -24,6 +24,7 @@ struct dispatcher {
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t ready;
 	struct lane lanes[LANE_COUNT];
+	size_t batch_max; /* calls of one batch; few while the database is slow */
 	int workers;
 	bool stopping;
 };

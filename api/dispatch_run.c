@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUNS_MAX 4 /* the first one and three reruns */
+#define RUNS_MAX      4            /* the first one and three reruns */
+#define BATCH_TIME_US USEC_PER_SEC /* for the handlers of one transaction */
 
 static const struct res fresh_res = { .format = FORMAT_NONE,
 				      .max_age_s = -1,
@@ -113,9 +114,10 @@ struct batch_call {
 	int place; /* of arrival */
 };
 
+/* The transaction at hand has the calls from `at` up to `end`. */
 struct batch {
 	struct batch_call *calls;
-	int count;
+	int count, at, end;
 };
 
 /* By device, so that two workers lock rows in the same order; a device's own calls in the
@@ -131,15 +133,9 @@ static int by_device(const void *a, const void *b)
 static void batch_fill(struct dispatcher *d, struct queue_node *list, int shard,
 		       struct batch *b)
 {
-	int64_t now = clock_monotonic();
-
 	while (list) {
 		struct req *req = container_of(list, struct req, node);
 		list = list->next;
-		if (call_expired(req, now)) {
-			call_refuse(d, req, ERR_UNAVAILABLE, NULL);
-			continue;
-		}
 		assert(b->count < BATCH_MAX);
 		struct batch_call *item = &b->calls[b->count];
 		*item = (struct batch_call){ .req = req, .place = b->count };
@@ -151,17 +147,37 @@ static void batch_fill(struct dispatcher *d, struct queue_node *list, int shard,
 	qsort(b->calls, (size_t)b->count, sizeof(*b->calls), by_device);
 }
 
+/* Answers those that have waited too long, here or in the lane. */
+static void batch_expire(struct dispatcher *d, struct batch *b)
+{
+	int64_t now = clock_monotonic();
+	int kept = b->at;
+
+	for (int i = b->at; i < b->count; i++) {
+		if (call_expired(b->calls[i].req, now))
+			call_refuse(d, b->calls[i].req, ERR_UNAVAILABLE, NULL);
+		else
+			b->calls[kept++] = b->calls[i];
+	}
+	b->count = kept;
+}
+
 /* After these the transaction is lost for everybody in it. */
 static bool loses_transaction(enum rc rc)
 {
 	return rc == RC_RETRY || rc == RC_UNAVAILABLE || rc == RC_STORAGE || rc == RC_INTERNAL;
 }
 
-/* RC_OK when the transaction may be committed. */
+/* RC_OK when the transaction may be committed.  It ends early when the database is slow: a
+ * thousand calls that each take a second would all be answered too late. */
 static enum rc batch_handlers(struct batch *b, struct db *db)
 {
-	for (int i = 0; i < b->count; i++) {
-		struct batch_call *item = &b->calls[i];
+	int64_t enough = clock_monotonic() + BATCH_TIME_US;
+
+	for (b->end = b->at; b->end < b->count; b->end++) {
+		struct batch_call *item = &b->calls[b->end];
+		if (b->end > b->at && clock_monotonic() > enough)
+			break;
 		item->call.db = db;
 		res_reset(item->req);
 		item->rc = item->req->route->handler(&item->call, item->req, item->req->res);
@@ -174,7 +190,7 @@ static enum rc batch_handlers(struct batch *b, struct db *db)
 static enum rc batch_transaction(struct dispatcher *d, struct batch *b, bool *ret_unknown)
 {
 	struct db *db = NULL;
-	int64_t patience = b->calls[0].req->deadline - clock_monotonic();
+	int64_t patience = b->calls[b->at].req->deadline - clock_monotonic();
 
 	enum rc rc = db_acquire(d->pool, patience, &db);
 	if (rc != RC_OK)
@@ -194,36 +210,54 @@ static enum rc batch_transaction(struct dispatcher *d, struct batch *b, bool *re
 
 static void batch_finish(struct dispatcher *d, struct batch *b)
 {
-	for (int i = 0; i < b->count; i++)
+	for (int i = b->at; i < b->end; i++)
 		if (b->calls[i].rc == RC_OK)
 			call_run_hooks(&b->calls[i].call);
-	for (int i = 0; i < b->count; i++)
+	for (int i = b->at; i < b->end; i++)
 		call_finish(d, b->calls[i].req, &b->calls[i].call, b->calls[i].rc);
+	b->at = b->end;
 }
 
 static void batch_fail(struct batch *b, enum rc rc)
 {
-	for (int i = 0; i < b->count; i++)
+	for (int i = b->at; i < b->end; i++)
 		b->calls[i].rc = rc;
+}
+
+/* Each in a transaction of its own. */
+static void batch_singly(struct dispatcher *d, struct batch *b, int shard)
+{
+	while (b->at < b->count)
+		run_single(d, b->calls[b->at++].req, shard);
+}
+
+/* One transaction, for as many as it has time for. */
+static void batch_step(struct dispatcher *d, struct batch *b, int shard)
+{
+	bool unknown = false;
+
+	if (b->count - b->at < 2) {
+		batch_singly(d, b, shard);
+		return;
+	}
+	enum rc rc = batch_transaction(d, b, &unknown);
+	if (unknown)
+		batch_fail(b, RC_UNAVAILABLE);
+	if (rc == RC_OK || unknown)
+		batch_finish(d, b);
+	else
+		batch_singly(d, b, shard);
 }
 
 void run_batch(struct dispatcher *d, struct queue_node *list, int shard)
 {
-	bool unknown = false;
 	struct batch b = { .calls = xcalloc(BATCH_MAX, sizeof(*b.calls)) };
 
 	batch_fill(d, list, shard, &b);
-	if (b.count == 1) {
-		run_single(d, b.calls[0].req, shard);
-	} else if (b.count > 1) {
-		enum rc rc = batch_transaction(d, &b, &unknown);
-		if (unknown)
-			batch_fail(&b, RC_UNAVAILABLE);
-		if (rc == RC_OK || unknown)
-			batch_finish(d, &b);
-		else
-			for (int i = 0; i < b.count; i++)
-				run_single(d, b.calls[i].req, shard);
+	batch_expire(d, &b);
+	while (b.at < b.count) {
+		batch_step(d, &b, shard);
+		batch_expire(d, &b);
 	}
 	free(b.calls);
 }

@@ -311,6 +311,30 @@ static void test_deadlines(void)
 	end();
 }
 
+/* 120 calls that take 50 ms each, and nobody waits longer than 3 seconds. */
+static void test_slow_database(void)
+{
+	begin();
+	sql(b.w.db, "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+		    "$$ BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END $$");
+	sql(b.w.db, "CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON event "
+		    "FOR EACH ROW EXECUTE FUNCTION fail()");
+	int64_t before = clock_monotonic();
+	for (int i = 0; i < DEVICES; i++)
+		send_body(&b.devices[i], b.devices[i].endpoint, 3 * USEC_PER_SEC);
+	start_workers(1);
+	wait_answers();
+	int64_t took = clock_monotonic() - before;
+	int good = count(RC_OK);
+	ok(good > 0 && good < DEVICES, "a slow database serves some: %d", good);
+	is_int(good + count(RC_UNAVAILABLE), DEVICES, "the rest is told to come later");
+	is_int(registered(), good, "and was not done in secret");
+	ok(took < 6 * USEC_PER_SEC, "in time, not when the whole batch would be over");
+	ok(transactions() > 1, "a batch that takes long is committed in parts");
+	end();
+	sql(b.w.db, "DROP TRIGGER fail ON event");
+}
+
 static void test_full_and_stopped(void)
 {
 	begin();
@@ -361,6 +385,7 @@ int main(void)
 	test_lost_connection();
 	test_two_workers();
 	test_deadlines();
+	test_slow_database();
 	test_full_and_stopped();
 	test_who_may();
 	world_close(&b.w);
