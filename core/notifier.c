@@ -19,7 +19,7 @@
 #define POLL_DEFAULT_US   (5 * USEC_PER_SEC)
 #define COALESCE_US       (20 * USEC_PER_MS) /* hints that come closer together are one */
 #define BACKOFF_MIN_US    (200 * USEC_PER_MS)
-#define BACKOFF_MAX_US    (10 * USEC_PER_SEC)
+#define BACKOFF_MAX_US    (2 * USEC_PER_SEC)
 #define READ_LIMIT        1000
 #define EXPOSE_TIMEOUT_MS 600000
 

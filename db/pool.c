@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define BACKOFF_FIRST_US (100 * USEC_PER_MS)
-#define BACKOFF_LAST_US  (5 * USEC_PER_SEC)
+#define BACKOFF_LAST_US  USEC_PER_SEC
 
 struct db_pool {
 	pthread_mutex_t mutex;
