@@ -66,7 +66,7 @@ def run_tap(program, env, count, timeout):
 
 def run_pytest(env, count, work, keyword):
     xml = work / "pytest.xml"
-    args = ["/usr/bin/python3", "-m", "pytest", "-q", "-ra", "--color=no", "-p", "no:cacheprovider",
+    args = ["/usr/bin/python3", "-m", "pytest", "-q", "-rA" if os.environ.get("MUSTER_PROVE") else "-ra", "--color=no", "-p", "no:cacheprovider",
             f"--junitxml={xml}", f"--basetemp={work / 'pytest'}", "tests/agent", "tests/api"]
     if keyword:
         args += ["-k", keyword]
