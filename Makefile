@@ -160,11 +160,11 @@ check-unit: $(UNIT_BIN) $(STORE_BIN)
 check-api: tests-built
 	BUILD=$(BUILD) /usr/bin/python3 tests/check.py --only api
 
-# The long proofs: the scenarios of make check at full size; seeds are printed.
+# The long proofs: the scenarios and threats of make check at full size; seeds are printed.
 prove:
 	sh deploy/deps.sh build test
 	$(MAKE) tests-built
-	BUILD=$(BUILD) MUSTER_PROVE=1 /usr/bin/python3 tests/check.py --only api -k scenarios $(CHECK_ARGS)
+	BUILD=$(BUILD) MUSTER_PROVE=1 /usr/bin/python3 tests/check.py --only api -k "scenarios or threats" $(CHECK_ARGS)
 
 # All tests again under AddressSanitizer and UndefinedBehaviorSanitizer.
 asan:

@@ -229,6 +229,8 @@ void exchange_send(struct exchange *x, coap_pdu_type_t type, const struct reply 
 /* --- coap_plain.c: without DTLS ------------------------------------------------------------
  */
 
+/* Bounds what the library answers by itself; on the socket, before traffic. */
+enum rc plain_filter(int fd) MUST_CHECK;
 void plain_handle(struct shard *shard, coap_session_t *session, const coap_pdu_t *pdu,
 		  coap_pdu_t *response);
 

@@ -130,6 +130,8 @@ static enum rc shard_open(struct net *net, const struct coap_server_options *o,
 	if (rc == RC_OK)
 		rc = endpoint_open(s->ctx, plain ? COAP_PROTO_UDP : COAP_PROTO_DTLS, address,
 				   &s->fd);
+	if (rc == RC_OK && plain)
+		rc = plain_filter(s->fd);
 	s->epfd = coap_context_get_coap_fd(s->ctx);
 	if (rc == RC_OK && !poll_add(net, s->epfd, s))
 		rc = RC_INTERNAL;

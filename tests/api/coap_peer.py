@@ -218,25 +218,6 @@ class DtlsPeer:
         self.close()
 
 
-class PlainPeer:
-    """CoAP without DTLS."""
-
-    def __init__(self, port):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.settimeout(3)
-
-    def ask_raw(self, raw):
-        self.socket.send(raw)
-        try:
-            return self.socket.recv(4096)
-        except (TimeoutError, ConnectionRefusedError):
-            return None
-
-    def close(self):
-        self.socket.close()
-
-
 def client_hello():
     """A first ClientHello (without cookie) that offers one PSK suite, in one record."""
     body = b"\xfe\xfd" + os.urandom(32) + b"\x00" + b"\x00" + b"\x00\x02\xc0\xa8" + b"\x01\x00"

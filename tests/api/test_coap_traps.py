@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from coap_peer import (ACCEPT, ACK, BLOCK1, BLOCK2, CBOR, CON, DELETE, ETAG, FETCH, FORMAT, GET, MAX_AGE, NON, OBSERVE,
-                       PATH, POST, PROBLEM, REQUEST_TAG, RST, SIZE1, SIZE2, DtlsPeer, Message, PlainPeer, Refused, block,
+                       POST, PROBLEM, REQUEST_TAG, RST, SIZE1, SIZE2, DtlsPeer, Message, Refused, block,
                        client_hello, forge_hellos, number)
 from fleet import make_world, must  # noqa: F401
 from harness import free_port, wait_until
@@ -653,28 +653,7 @@ def test_database_away(make_devices, own_pg):
     wait_until(lambda: peer.post("/register", registration(name), timeout=40).answer == "2.04", 60, 1, "registration")
 
 
-# --- plain CoAP ------------------------------------------------------------------------------
-
-def test_B01_plain_coap_is_off_and_small(server):
-    assert f"udp {5683}" not in server().log()
-    port = free_port()
-    server({"coap.plain_listen": f"127.0.0.1:{port}"})
-    peer = PlainPeer(port)
-    served = set()
-    for path in ["time", ".well-known/core", "update", "register", "img/00", "nothing"]:
-        segments = [(PATH, s.encode()) for s in path.split("/")]
-        for options in [], [(OBSERVE, b"")], [(BLOCK2, block(0, 0, 6))], [(2047, b"")], [(ETAG, b"12345678")]:
-            for method in GET, POST, DELETE, FETCH:
-                raw = Message(CON, method, 7, b"", segments + options).encode()
-                answer = peer.ask_raw(raw)
-                assert len(answer) <= 3 * len(raw), (path, options, method)
-                m = Message.decode(answer)
-                assert m.option(OBSERVE) is None
-                if m.answer == "2.05":
-                    served.add(path)
-    assert served == {"time", ".well-known/core"}
-    peer.close()
-
+# --- two daemons -----------------------------------------------------------------------------
 
 def test_a_second_daemon_does_not_share_the_port(server):
     first = server()
