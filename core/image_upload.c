@@ -79,10 +79,10 @@ static enum rc upload_keep(struct image_upload *u, const struct digest *d)
 		rc = image_path(u->dir, d, path);
 	if (rc != RC_OK)
 		return rc;
-	if (mkdir(folder, 0700) == 0)
-		rc = image_sync_dir(u->dir);
-	else if (errno != EEXIST)
-		rc = rc_of_errno();
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+		return rc_of_errno();
+	/* Also when it was there: whoever made it may have died before this. */
+	rc = image_sync_dir(u->dir);
 	if (rc != RC_OK)
 		return rc;
 	/* Over a file of the same name: the bytes are the same, and ours are known to be good.
