@@ -14,20 +14,31 @@ ifneq (,$(findstring gcc,$(shell $(CC) --version 2>/dev/null | head -n 1)))
 # The sanitizers' own checks make gcc see truncations that cannot be.
 WARN += -Wjump-misses-init $(if $(SAN),-Wno-format-truncation)
 endif
-HARDEN := -fstack-protector-strong -fPIE -fno-strict-aliasing
+comma := ,
+# What this compiler takes of a list of flags, each tried alone: gcc and clang, x86-64 and ARM differ.
+takes = $(foreach f,$(1),$(shell echo 'int x;' | $(CC) -Werror -O2 -x c $(f) -c -o /dev/null - 2>/dev/null && echo $(f)))
+HARDEN := -fstack-protector-strong -fPIE -fno-strict-aliasing \
+	$(call takes,-fstack-clash-protection -fcf-protection=full -mbranch-protection=standard)
 # clang 14 has it behind another option only.
-ifneq (,$(findstring gcc,$(shell $(CC) --version 2>/dev/null | head -n 1)))
-HARDEN += -ftrivial-auto-var-init=zero
-endif
+AUTO_INIT := -ftrivial-auto-var-init=zero
+HARDEN += $(or $(call takes,$(AUTO_INIT)),$(shell echo 'int x;' | $(CC) -Werror -x c $(AUTO_INIT) \
+	-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang -c -o /dev/null - 2>/dev/null && \
+	echo $(AUTO_INIT) -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang))
 ifeq ($(SAN),)
-HARDEN += -D_FORTIFY_SOURCE=2 -O2
+# Level 3 also knows sizes that are known only when it runs; glibc warns where the compiler cannot.
+FORTIFY := $(shell printf '\043include <string.h>\n' | $(CC) -Werror -Wsystem-headers -O2 -x c \
+	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -c -o /dev/null - 2>/dev/null && echo 3 || echo 2)
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY) -O2
 else
 HARDEN += -O1 -fsanitize=$(SAN) -fno-omit-frame-pointer
 endif
 VERSION := $(shell sed -n 's/^\#\# \[\([0-9.]*\)\].*/\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
 CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DMUSTER_VERSION='"$(or $(VERSION),0.0.0)"' -isystem /usr/include/postgresql
 CFLAGS  += -std=gnu11 -g -pthread $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
-LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
+# Shadow stacks need no help from the start files, which Debian 12 builds without the mark.
+SHSTK := $(shell echo 'int main(void) { return 0; }' | $(CC) -x c - -Wl,--fatal-warnings,-z,shstk -o /dev/null \
+	2>/dev/null && echo $(comma)-z$(comma)shstk)
+LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack$(SHSTK) $(if $(SAN),-fsanitize=$(SAN))
 
 # Sources by folder; a new file is picked up by itself.
 folder   = $(wildcard $(1)/*.c)

@@ -10,7 +10,7 @@ packages_of() {
 		libssl-dev libjansson-dev libinih-dev libcurl4-openssl-dev ;;
 	run) echo postgresql ;;
 	test) echo postgresql python3 python3-pytest python3-requests python3-cbor2 python3-cryptography \
-		python3-yaml python3-jsonschema ;;
+		python3-yaml python3-jsonschema binutils ;;
 	lint) echo git clang clang-format-14 universal-ctags ;;
 	deb) echo dpkg-dev binutils ;;
 	*) echo "deps.sh: unknown purpose \"$1\"; take build, run, test, lint or deb" >&2; return 1 ;;

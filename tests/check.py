@@ -66,8 +66,9 @@ def run_tap(program, env, count, timeout):
 
 def run_pytest(env, count, work, keyword):
     xml = work / "pytest.xml"
-    args = ["/usr/bin/python3", "-m", "pytest", "-q", "-rA" if os.environ.get("MUSTER_PROVE") else "-ra", "--color=no", "-p", "no:cacheprovider",
-            f"--junitxml={xml}", f"--basetemp={work / 'pytest'}", "tests/agent", "tests/api"]
+    shown = "-rA" if os.environ.get("MUSTER_PROVE") else "-ra"
+    args = ["/usr/bin/python3", "-m", "pytest", "-q", shown, "--color=no", "-p", "no:cacheprovider",
+            f"--junitxml={xml}", f"--basetemp={work / 'pytest'}", "tests/build", "tests/agent", "tests/api"]
     if keyword:
         args += ["-k", keyword]
     code = subprocess.run(args, env=env, cwd=ROOT).returncode
