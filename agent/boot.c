@@ -24,6 +24,10 @@ static const struct {
 	{ "last_job", offsetof(struct boot_state, last.job) },
 	{ "last_attempt", offsetof(struct boot_state, last.attempt) },
 };
+#define NUMBERS (sizeof(number_field) / sizeof(*number_field))
+
+enum { FIELD_ACTIVE = NUMBERS, FIELD_TRIAL, FIELD_LAST_OUTCOME, FIELD_LAST_REASON, FIELDS };
+static const char *const text_field[] = { "active", "trial", "last_outcome", "last_reason" };
 
 char boot_other(char slot)
 {
@@ -45,22 +49,62 @@ static bool set_outcome(struct boot_state *s, const char *value)
 	return true;
 }
 
-static bool set_field(struct boot_state *s, const struct text_pair *p)
+/* Which field a key names; the numbers first.  FIELDS for none. */
+static size_t find_field(const char *key)
 {
-	for (size_t i = 0; i < sizeof(number_field) / sizeof(*number_field); i++)
-		if (strcmp(p->key, number_field[i].key) == 0)
-			return text_number(p->value, UINT64_MAX,
-					   (uint64_t *)((char *)s + number_field[i].offset));
-	if (strcmp(p->key, "active") == 0)
-		return (s->active = p->value[0]) && !p->value[1];
-	if (strcmp(p->key, "trial") == 0)
-		return (s->trial = p->value[0]) && !p->value[1];
-	if (strcmp(p->key, "last_outcome") == 0)
-		return set_outcome(s, p->value);
-	if (strcmp(p->key, "last_reason") != 0)
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (strcmp(key, number_field[i].key) == 0)
+			return i;
+	for (size_t i = NUMBERS; i < FIELDS; i++)
+		if (strcmp(key, text_field[i - NUMBERS]) == 0)
+			return i;
+	return FIELDS;
+}
+
+static bool set_slot(const char *value, char *ret)
+{
+	*ret = value[0];
+	return value[0] && !value[1];
+}
+
+static bool set_field(struct boot_state *s, size_t field, const char *value)
+{
+	if (field < NUMBERS)
+		return text_number(value, UINT64_MAX,
+				   (uint64_t *)((char *)s + number_field[field].offset));
+	switch (field) {
+	case FIELD_ACTIVE:
+		return set_slot(value, &s->active);
+	case FIELD_TRIAL:
+		return set_slot(value, &s->trial);
+	case FIELD_LAST_OUTCOME:
+		return set_outcome(s, value);
+	case FIELD_LAST_REASON:
+		snprintf(s->last.reason, sizeof(s->last.reason), "%s", value);
+		return true;
+	}
+	return false;
+}
+
+/* Every field once, and a whole last line: a file that was cut short would forget which
+ * sequence numbers were seen, and let an old image in. */
+static bool read_fields(char *text, size_t n, struct boot_state *s)
+{
+	unsigned line = 0, seen = 0;
+	struct text_pair pair;
+	if (n == 0 || text[n - 1] != '\n')
 		return false;
-	snprintf(s->last.reason, sizeof(s->last.reason), "%s", p->value);
-	return true;
+	for (;;) {
+		enum text_line kind = text_next(&text, &line, &pair);
+		if (kind == TEXT_END)
+			return seen == (1u << FIELDS) - 1;
+		if (kind == TEXT_BAD)
+			return false;
+		size_t field = find_field(pair.key);
+		if (seen & 1u << field || !set_field(s, field, pair.value))
+			return false;
+		seen |= 1u << field;
+	}
 }
 
 static bool makes_sense(const struct boot_state *s)
@@ -73,31 +117,18 @@ bool boot_load(const char *dir, struct boot_state *ret)
 {
 	char path[FILE_PATH_MAX];
 	char text[BOOT_FILE_MAX];
-	char *cursor = text;
-	unsigned line = 0;
-	struct text_pair pair;
 	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL };
 	size_t n;
 	if (!file_path(dir, BOOT_FILE, path))
 		return false;
-	if (!file_read(path, text, sizeof(text), &n)) {
+	if (!file_read_text(path, text, sizeof(text), &n)) {
 		if (errno != ENOENT)
 			return false;
 		*ret = s;
 		return true;
 	}
-	s.active = 0; /* the file must say it */
-	for (;;) {
-		enum text_line kind = text_next(&cursor, &line, &pair);
-		if (kind == TEXT_END)
-			break;
-		if (kind == TEXT_BAD || !set_field(&s, &pair)) {
-			errno = EINVAL;
-			return false;
-		}
-	}
 	errno = EINVAL;
-	if (!makes_sense(&s))
+	if (!read_fields(text, n, &s) || !makes_sense(&s))
 		return false;
 	*ret = s;
 	return true;
@@ -107,7 +138,7 @@ bool boot_save(const char *dir, const struct boot_state *s)
 {
 	char text[BOOT_FILE_MAX];
 	int n = snprintf(text, sizeof(text), "active=%c\ntrial=%c\n", s->active, s->trial);
-	for (size_t i = 0; i < sizeof(number_field) / sizeof(*number_field); i++) {
+	for (size_t i = 0; i < NUMBERS; i++) {
 		const uint64_t *v =
 			(const uint64_t *)((const char *)s + number_field[i].offset);
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s=%" PRIu64 "\n",

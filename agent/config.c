@@ -198,7 +198,7 @@ bool config_load(const char *path, struct config *ret, char *why)
 	char text[CONFIG_FILE_MAX];
 	size_t n;
 	struct reader r = { .c = ret };
-	if (!file_read(path, text, sizeof(text), &n)) {
+	if (!file_read_text(path, text, sizeof(text), &n)) {
 		snprintf(why, CONFIG_TEXT_MAX, "%s: %s", path, strerror(errno));
 		return false;
 	}
@@ -219,7 +219,7 @@ bool config_server(const char *uri, struct link_config *ret)
 	if (!secure && strncmp(uri, "coap://", 7) != 0)
 		return false;
 	const char *host = uri + (secure ? 8 : 7);
-	const char *end = host;
+	const char *end;
 	uint64_t port = secure ? 5684 : 5683;
 	if (*host == '[') {
 		end = strchr(++host, ']');
@@ -246,7 +246,7 @@ static bool read_psk(struct config *c, char *why)
 {
 	char text[256];
 	size_t n;
-	if (!file_read(c->psk_file, text, sizeof(text), &n)) {
+	if (!file_read_text(c->psk_file, text, sizeof(text), &n)) {
 		snprintf(why, CONFIG_TEXT_MAX, "%.200s: %s", c->psk_file, strerror(errno));
 		return false;
 	}

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 bool file_path(const char *dir, const char *name, char *ret)
@@ -38,6 +39,16 @@ bool file_read(const char *path, char *buf, size_t size, size_t *ret_n)
 		n += (size_t)got;
 	}
 	errno = EFBIG;
+	return false;
+}
+
+bool file_read_text(const char *path, char *buf, size_t size, size_t *ret_n)
+{
+	if (!file_read(path, buf, size, ret_n))
+		return false;
+	if (!memchr(buf, '\0', *ret_n))
+		return true;
+	errno = EINVAL;
 	return false;
 }
 

@@ -143,16 +143,33 @@ size_t proto_put_progress(const struct proto_progress *p, uint8_t *buf, size_t s
 /* --- answers
  * ----------------------------------------------------------------------------------- */
 
+/* The next key of a map; they come in order, so none comes twice. */
+static int64_t read_key(struct scbor *c, struct scbor_order *order)
+{
+	const uint8_t *start = c->p;
+	int64_t key = scbor_int(c);
+	scbor_key(c, order, start);
+	return key;
+}
+
+static uint64_t read_again(struct scbor *c)
+{
+	uint64_t again = scbor_uint(c);
+	c->bad |= again > PROTO_AGAIN_MAX_S;
+	return again;
+}
+
 bool proto_get_registered(struct suit_bytes b, uint64_t *ret_again_s)
 {
 	struct scbor c;
+	struct scbor_order order = { 0 };
 	uint64_t again = 0;
 	bool has = false;
 	scbor_init(&c, b);
 	size_t count = scbor_map(&c, KEYS_MAX);
 	for (size_t i = 0; i < count && scbor_ok(&c); i++) {
-		if (scbor_int(&c) == 2) {
-			again = scbor_uint(&c);
+		if (read_key(&c, &order) == 2) {
+			again = read_again(&c);
 			has = true;
 		} else {
 			scbor_any(&c);
@@ -167,10 +184,11 @@ bool proto_get_registered(struct suit_bytes b, uint64_t *ret_again_s)
 /* Which keys came, as bits. */
 static unsigned read_offer(struct scbor *c, struct proto_offer *o)
 {
+	struct scbor_order order = { 0 };
 	unsigned seen = 0;
 	size_t count = scbor_map(c, KEYS_MAX);
 	for (size_t i = 0; i < count && scbor_ok(c); i++) {
-		int64_t key = scbor_int(c);
+		int64_t key = read_key(c, &order);
 		uint64_t kind;
 		struct suit_bytes digest;
 		switch (key) {
@@ -180,7 +198,7 @@ static unsigned read_offer(struct scbor *c, struct proto_offer *o)
 			o->offered = kind == 1;
 			break;
 		case 2:
-			o->again_s = scbor_uint(c);
+			o->again_s = read_again(c);
 			break;
 		case 3:
 			o->job = scbor_uint(c);
@@ -222,6 +240,7 @@ bool proto_get_offer(struct suit_bytes b, struct proto_offer *ret)
 
 bool proto_get_reported(struct suit_bytes b, bool *ret_stop)
 {
+	struct scbor_order order = { 0 };
 	struct scbor c;
 	bool stop = false;
 	if (b.n == 0) {
@@ -231,7 +250,7 @@ bool proto_get_reported(struct suit_bytes b, bool *ret_stop)
 	scbor_init(&c, b);
 	size_t count = scbor_map(&c, KEYS_MAX);
 	for (size_t i = 0; i < count && scbor_ok(&c); i++) {
-		if (scbor_int(&c) == 1)
+		if (read_key(&c, &order) == 1)
 			stop = scbor_bool(&c);
 		else
 			scbor_any(&c);

@@ -1,5 +1,6 @@
 /* The bodies of the device API (api/device.cddl): what we send, written; what we get, read.
- * Unknown keys of a map are passed over; anything else that is not of the form is refused. */
+ * Unknown keys of a map are passed over; anything else that is not of the form is refused, keys
+ * that come twice or out of order too. */
 #pragma once
 
 #include "agent/boot.h"
@@ -7,6 +8,7 @@
 
 #define PROTO_ATTRIBUTES_MAX 8
 #define PROTO_TEXT_MAX       128
+#define PROTO_AGAIN_MAX_S    (UINT64_C(366) * 86400) /* of what a server may ask for */
 
 enum proto_state {
 	PROTO_DOWNLOADING = 2,

@@ -108,37 +108,56 @@ static bool journal_save(const struct store *s, uint64_t have)
 	return file_replace(s->dir, JOURNAL_FILE, text, (size_t)n);
 }
 
-static bool journal_field(struct journal *j, const struct text_pair *p)
+static const char *const journal_keys[] = { "slot", "manifest", "image", "size", "have" };
+#define JOURNAL_KEYS (sizeof(journal_keys) / sizeof(*journal_keys))
+
+static bool journal_field(struct journal *j, size_t key, const char *value)
 {
-	if (strcmp(p->key, "slot") == 0)
-		return (j->slot = p->value[0]) && !p->value[1];
-	if (strcmp(p->key, "manifest") == 0)
-		return text_unhex(p->value, j->manifest.b, sizeof(j->manifest.b));
-	if (strcmp(p->key, "image") == 0)
-		return text_unhex(p->value, j->image.b, sizeof(j->image.b));
-	if (strcmp(p->key, "size") == 0)
-		return text_number(p->value, UINT64_MAX, &j->size);
-	return strcmp(p->key, "have") == 0 && text_number(p->value, UINT64_MAX, &j->have);
+	switch (key) {
+	case 0:
+		return (j->slot = value[0]) && !value[1];
+	case 1:
+		return text_unhex(value, j->manifest.b, sizeof(j->manifest.b));
+	case 2:
+		return text_unhex(value, j->image.b, sizeof(j->image.b));
+	case 3:
+		return text_number(value, UINT64_MAX, &j->size);
+	case 4:
+		return text_number(value, UINT64_MAX, &j->have);
+	}
+	return false;
+}
+
+/* Every field once, and a whole last line: "have=1" may be the beginning of "have=10". */
+static bool journal_read(char *text, size_t n, struct journal *j)
+{
+	unsigned line = 0, seen = 0;
+	struct text_pair pair;
+	if (n == 0 || text[n - 1] != '\n')
+		return false;
+	for (;;) {
+		enum text_line kind = text_next(&text, &line, &pair);
+		if (kind == TEXT_END)
+			return seen == (1u << JOURNAL_KEYS) - 1;
+		size_t key = 0;
+		while (kind == TEXT_PAIR && key < JOURNAL_KEYS &&
+		       strcmp(pair.key, journal_keys[key]) != 0)
+			key++;
+		if (kind == TEXT_BAD || seen & 1u << key || !journal_field(j, key, pair.value))
+			return false;
+		seen |= 1u << key;
+	}
 }
 
 static bool journal_load(const struct store *s, struct journal *ret)
 {
 	char path[FILE_PATH_MAX];
 	char text[JOURNAL_MAX];
-	char *cursor = text;
 	size_t n;
-	unsigned line = 0;
-	struct text_pair pair;
 	struct journal j = { 0 };
-	if (!file_path(s->dir, JOURNAL_FILE, path) || !file_read(path, text, sizeof(text), &n))
+	if (!file_path(s->dir, JOURNAL_FILE, path) ||
+	    !file_read_text(path, text, sizeof(text), &n) || !journal_read(text, n, &j))
 		return false;
-	for (;;) {
-		enum text_line kind = text_next(&cursor, &line, &pair);
-		if (kind == TEXT_END)
-			break;
-		if (kind == TEXT_BAD || !journal_field(&j, &pair))
-			return false;
-	}
 	*ret = j;
 	return true;
 }

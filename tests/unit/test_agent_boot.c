@@ -68,6 +68,27 @@ static void test_fresh_and_damaged(void)
 	}
 }
 
+/* A file that lost its end must not pass for one that never saw a sequence number. */
+static void test_cut_short(void)
+{
+	char path[FILE_PATH_MAX], text[1024];
+	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL, .sequence = 12 }, t;
+	size_t n = 0;
+	int taken = 0;
+	ok(boot_save(dir, &s) && file_path(dir, BOOT_FILE, path) &&
+		   file_read_text(path, text, sizeof(text), &n),
+	   "saved");
+	for (size_t cut = 0; cut < n; cut++)
+		taken += file_replace(dir, BOOT_FILE, text, cut) && boot_load(dir, &t);
+	is_int(taken, 0, "test_R11: cut short anywhere it is refused");
+	text[n - 2] = '\0';
+	ok(file_replace(dir, BOOT_FILE, text, n) && !boot_load(dir, &t), "with a NUL too");
+	text[n - 2] = '=';
+	memcpy(text + n, "sequence=1\n", 11);
+	ok(file_replace(dir, BOOT_FILE, text, n + 11) && !boot_load(dir, &t),
+	   "and when it says a thing twice");
+}
+
 static void test_transitions(void)
 {
 	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL, .sequence = 4 };
@@ -147,6 +168,7 @@ int main(void)
 		return 1;
 	test_round_trip();
 	test_fresh_and_damaged();
+	test_cut_short();
 	test_transitions();
 	test_launcher_counts_before_it_starts();
 	test_launcher_times_out();

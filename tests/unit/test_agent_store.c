@@ -135,6 +135,19 @@ static void test_damaged_journal(void)
 	}
 	fresh(&s);
 	write_part(&s, &u, 8192);
+	char path[FILE_PATH_MAX], text[1024];
+	size_t n = 0;
+	ok(file_path(dir, "journal", path) && file_read_text(path, text, sizeof(text) - 8, &n),
+	   "a good one");
+	put_file("journal", text, n - 2);
+	is_int((int64_t)write_part(&s, &u, 0), 0, "cut short it is none: have=81 of 8192");
+	fresh(&s);
+	write_part(&s, &u, 8192);
+	memcpy(text + n, "have=9\n", 7);
+	put_file("journal", text, n + 7);
+	is_int((int64_t)write_part(&s, &u, 0), 0, "nor with a field twice");
+	fresh(&s);
+	write_part(&s, &u, 8192);
 	put_file("b.bin", "short", 5);
 	is_int((int64_t)write_part(&s, &u, 0), 0, "nor is one whose slot is not of that size");
 }
