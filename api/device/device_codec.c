@@ -90,6 +90,14 @@ static void read_components(struct cbor_read *r, struct arena *mem, struct regis
 	ret->component_count = n;
 }
 
+static bool attribute_came(const struct registration *reg, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(reg->attributes[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void read_attributes(struct cbor_read *r, struct arena *mem, struct registration *ret)
 {
 	int n = (int)cbor_read_map(r, 0, ATTRIBUTES_MAX);
@@ -101,6 +109,8 @@ static void read_attributes(struct cbor_read *r, struct arena *mem, struct regis
 		if (!r->why &&
 		    !(attribute_name_valid(a->name) && attribute_value_valid(a->value)))
 			cbor_read_fail(r, "an attribute is not valid");
+		if (!r->why && attribute_came(ret, i, a->name))
+			cbor_read_fail(r, "an attribute comes twice");
 	}
 	ret->attribute_count = n;
 }

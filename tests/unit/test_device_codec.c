@@ -108,7 +108,9 @@ static const char *const bad[] = {
 	"a6" BASIC "09a10101",             /* verdict without outcome */
 	"a6" BASIC "09a3010102010305",     /* "rebooting" is none */
 	"a6" BASIC "08a1602162",           /* attribute without a name */
-	"bf" BASIC "ff",                   /* indefinite map */
+	"a6" BASIC "08a2616161316161"
+	"6132",          /* an attribute twice */
+	"bf" BASIC "ff", /* indefinite map */
 	"a5"
 	"017f6264316131ff" VENDOR CLASS COMPONENTS BOOT, /* indefinite text */
 	"a6" BASIC "1864"
