@@ -139,6 +139,15 @@ STORE_BIN := $(patsubst tests/store/%.c,$(BUILD)/tests/store/%,$(STORE_C))
 $(BUILD)/tests/store/%: $(BUILD)/tests/store/%.o $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
+# Fuzz targets without libFuzzer: over their corpus, and over mutations of it for a moment.
+FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_RUN := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_C))
+$(BUILD)/tests/fuzz/fuzz_cli_%: $(BUILD)/tests/fuzz/fuzz_cli_%.o $(BUILD)/tests/fuzz/driver.o $(CLILIB)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(CLILIB) $(CLI_LIBS)
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/driver.o $(LIB) $(AGENTLIB)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(WHOLE) $(AGENTLIB) $(SERVER_LIBS)
 # Small clients that tests run against the daemon.
 CLIENT_BIN := $(patsubst tests/clients/%.c,$(BUILD)/tests/clients/%,$(wildcard tests/clients/*.c))
 $(BUILD)/tests/clients/%: $(BUILD)/tests/clients/%.o
@@ -160,13 +169,13 @@ deps:
 	sh deploy/deps.sh build test
 
 # Everything a test needs: programs, test programs, interposers, clients.
-tests-built: $(PROGRAMS) $(UNIT_BIN) $(STORE_BIN) $(PRELOAD) $(CLIENT_BIN)
+tests-built: $(PROGRAMS) $(UNIT_BIN) $(STORE_BIN) $(FUZZ_RUN) $(PRELOAD) $(CLIENT_BIN)
 
 check:
 	sh deploy/deps.sh build test
 	$(MAKE) tests-built
 	BUILD=$(BUILD) /usr/bin/python3 tests/check.py $(CHECK_ARGS)
-check-unit: $(UNIT_BIN) $(STORE_BIN)
+check-unit: $(UNIT_BIN) $(STORE_BIN) $(FUZZ_RUN)
 	BUILD=$(BUILD) /usr/bin/python3 tests/check.py --only unit
 check-api: tests-built
 	BUILD=$(BUILD) /usr/bin/python3 tests/check.py --only api
@@ -204,18 +213,21 @@ lint-run:
 	$(MAKE) BUILD=$(BUILD)-clang CC=clang tests-built
 	@echo "lint: green"
 
-FUZZ_C   := $(wildcard tests/fuzz/fuzz_*.c)
-FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)-fuzz/%,$(FUZZ_C))
+# libFuzzer over each target for FUZZ_SECONDS, starting from the committed corpus.  FUZZ_ONLY="a b" picks some.
 FUZZ_SECONDS ?= 60
-# libFuzzer over each target for FUZZ_SECONDS, starting from the committed corpus.
+FUZZ_BIN := $(addprefix $(BUILD)-fuzz/fuzz_,$(or $(FUZZ_ONLY),$(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_C))))
 fuzz:
 	sh deploy/deps.sh build lint
 	$(MAKE) BUILD=$(BUILD)-fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(FUZZ_BIN)
 	for t in $(FUZZ_BIN); do c=$${t##*/fuzz_}; mkdir -p $(BUILD)-fuzz/corpus/$$c; \
+		LSAN_OPTIONS=suppressions=tests/lint/lsan.supp:print_suppressions=0 \
 		$$t -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $(BUILD)-fuzz/corpus/$$c tests/fuzz/corpus/$$c || exit 1; done
-$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
+$(BUILD)/fuzz_cli_%: $(BUILD)/tests/fuzz/fuzz_cli_%.o $(CLILIB)
 	@echo "  LD $@"
-	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(WHOLE) $(SERVER_LIBS)
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(CLILIB) $(CLI_LIBS)
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB) $(AGENTLIB)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(WHOLE) $(AGENTLIB) $(SERVER_LIBS)
 
 fmt:
 	clang-format-14 -i $(SRC_C) $(SRC_H) $(TEST_C)

@@ -119,21 +119,29 @@ static int on_value(void *user, const char *section, const char *name, const cha
 	return 1;
 }
 
-/* inih's reader, like fgets. */
+/* inih's reader.  Not fgets(), to which a NUL looks like the end of a line: what followed it
+ * would be passed over in silence. */
 static char *next_line(char *text, int size, void *stream)
 {
 	struct reading *r = stream;
+	bool has_nul = false;
+	int len = 0, c;
 
-	if (!fgets(text, size, r->file))
+	while ((c = fgetc(r->file)) != EOF && c != '\n') {
+		has_nul = has_nul || c == '\0';
+		if (len < size - 1)
+			text[len] = (char)c;
+		len += len < size;
+	}
+	if (c == EOF && len == 0)
 		return NULL;
 	r->line++;
-	size_t len = strlen(text);
-	if (len == (size_t)size - 1 && text[len - 1] != '\n') {
-		complain(r, r->line, NULL, NULL, "line too long");
-		for (int c = fgetc(r->file); c != EOF && c != '\n'; c = fgetc(r->file))
-			;
-		text[0] = '\0';
+	if (has_nul || len >= size) {
+		complain(r, r->line, NULL, NULL,
+			 has_nul ? "not clean UTF-8 text" : "line too long");
+		len = 0;
 	}
+	text[len] = '\0';
 	return text;
 }
 

@@ -113,6 +113,9 @@ def main():
                     if keyword and keyword not in source.stem:
                         continue
                     run_tap(build / "tests" / folder / source.stem, env, count, 600)
+            for source in sorted((ROOT / "tests" / "fuzz").glob("fuzz_*.c")):
+                if not keyword or keyword in source.stem:
+                    run_tap(build / "tests" / "fuzz" / source.stem, env, count, 600)
         if args.only != "unit":
             run_pytest(env, count, work, keyword)
     finally:

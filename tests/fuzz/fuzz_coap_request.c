@@ -3,14 +3,12 @@
 
 #include "server/coap/coap_answer.h"
 #include "server/coap/coap_code.h"
+#include "tests/fuzz/target.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PDU_SIZE 1152
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {

@@ -2,17 +2,10 @@
  */
 
 #include "api/device/device_codec.h"
+#include "tests/fuzz/target.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static void check_registration(const struct registration *r)
 {
@@ -22,9 +15,12 @@ static void check_registration(const struct registration *r)
 	check(r->boot_id.n >= 4 && r->boot_id.n <= BOOT_ID_MAX);
 	for (int i = 0; i < r->component_count; i++)
 		check(strlen(r->components[i].name) <= COMPONENT_NAME_MAX);
-	for (int i = 0; i < r->attribute_count; i++)
+	for (int i = 0; i < r->attribute_count; i++) {
 		check(strlen(r->attributes[i].name) <= ATTRIBUTE_NAME_MAX &&
 		      strlen(r->attributes[i].value) <= ATTRIBUTE_VALUE_MAX);
+		for (int k = 0; k < i; k++)
+			check(strcmp(r->attributes[i].name, r->attributes[k].name) != 0);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,8 +2,7 @@
 
 #include "suit/crypto_openssl.h"
 #include "suit/plan.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -3,11 +3,10 @@
 
 #include "api/json.h"
 #include "base/clean.h"
+#include "tests/fuzz/target.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_text(const char *text, size_t min, size_t max)
 {

@@ -3,11 +3,10 @@
  */
 
 #include "suit/plan.h"
+#include "tests/fuzz/target.h"
 #include "tests/unit/suit_wrap.h"
 
 #define MANIFEST_MAX 8192
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
