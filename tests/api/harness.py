@@ -59,9 +59,9 @@ class Postgres:
         self.bin = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
         self.template = None
 
-    def _run(self, verb, *words):
+    def _run(self, verb, *words, timeout=120):
         done = subprocess.run(["sh", str(ROOT / "tests/pg.sh"), verb, self.dir, *words], text=True,
-                              stdout=subprocess.PIPE, timeout=120)
+                              stdout=subprocess.PIPE, timeout=timeout)
         assert done.returncode == 0, f"pg.sh {verb} failed"
         return done.stdout
 
@@ -73,7 +73,7 @@ class Postgres:
         self._run("up")
 
     def remove(self):
-        self._run("stop")
+        self._run("stop", timeout=900)  # a busy disk takes its time to forget gigabytes
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def dsn(self, database):
