@@ -7,12 +7,17 @@
 
 static bool is_one_map(struct suit_bytes b)
 {
+	struct scbor_order order = { 0 };
 	struct scbor c;
 
 	scbor_init(&c, b);
-	bool map = scbor_peek(&c) == SCBOR_MAP;
-	scbor_any(&c);
-	return map && scbor_done(&c);
+	for (size_t n = scbor_map(&c, b.n); n && scbor_ok(&c); n--) {
+		const uint8_t *start = c.p;
+		scbor_int(&c);
+		scbor_key(&c, &order, start);
+		scbor_any(&c);
+	}
+	return scbor_done(&c);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -13,6 +13,7 @@
 #include "tests/fuzz/scratch.h"
 #include "tests/fuzz/target.h"
 
+#include <jansson.h>
 #include <string.h>
 
 static const uint8_t key[SEAL_KEY_SIZE] = "a key of thirty-two bytes, fixed";
@@ -85,7 +86,10 @@ static void run(struct req *req)
 	res.err = c.err ? c.err : err_of_rc(rc);
 	res.detail = c.detail;
 	res.fields = c.fields;
-	check(problem_json(req, &res, 400).n > 0);
+	struct bytes problem = problem_json(req, &res, 400);
+	json_t *parsed = json_loadb((const char *)problem.p, problem.n, 0, NULL);
+	check(json_is_object(parsed));
+	json_decref(parsed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
