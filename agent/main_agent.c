@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 
 #define EXIT_USAGE  2
@@ -317,7 +318,7 @@ static int start(const char *config, const char *manifest, const char *image)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	if (open_config(&a, config))
-		code = manifest ? apply(&a, manifest, image) : run(&a);
+		code = manifest && image ? apply(&a, manifest, image) : run(&a);
 	verify_finish(&a.verify);
 	store_close(&a.store);
 	return code;
@@ -344,6 +345,8 @@ int main(int argc, char **argv)
 			return usage();
 		*(o == 'c' ? &config : o == 'm' ? &manifest : &image) = optarg;
 	}
+	/* a dump would hold the device's key, and fill a small disk */
+	prctl(PR_SET_DUMPABLE, 0);
 	const char *command = optind < argc ? argv[optind] : "run";
 	bool applies = strcmp(command, "apply") == 0;
 	if (!config || optind + 1 < argc || (!applies && strcmp(command, "run") != 0) ||

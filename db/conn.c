@@ -205,6 +205,16 @@ static enum rc set_up(struct db *db, const struct db_options *o)
 	return db_exec(db, sql);
 }
 
+/* libpq quotes what it cannot parse, and that may be a piece of a password. */
+static bool conninfo_is_good(const char *conninfo)
+{
+	bool parsed = strchr(conninfo, '=') || strstr(conninfo, "://");
+	PQconninfoOption *parts = parsed ? PQconninfoParse(conninfo, NULL) : NULL;
+
+	PQconninfoFree(parts);
+	return parts || !parsed; /* a word alone is the name of a database */
+}
+
 static _Thread_local char connect_error[DB_ERROR_MAX];
 
 const char *db_connect_error(void)
@@ -221,6 +231,12 @@ enum rc db_connect(const struct db_options *options, struct db **ret)
 			      ? options->statement_timeout_ms * USEC_PER_MS + DB_GRACE_US
 			      : -1;
 	db->usual_wait_us = db->wait_us;
+	if (!conninfo_is_good(options->conninfo)) {
+		snprintf(connect_error, sizeof(connect_error),
+			 "conninfo is not of libpq's form");
+		db_close(db);
+		return RC_UNAVAILABLE;
+	}
 	db->conn = connect_params(options);
 	if (PQstatus(db->conn) != CONNECTION_OK || PQsetnonblocking(db->conn, 1) != 0) {
 		rc = conn_lost(db);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "server/command.h"
 #include "server/daemon.h"
+#include "server/dumpable.h"
 #include "server/log_level.h"
 #include "server/sd.h"
 
@@ -88,6 +89,8 @@ int cmd_serve(const struct command_line *line)
 
 	if (settings_load(line->config, line->mem, &d.settings) != RC_OK)
 		return COMMAND_FAILED;
+	if (d.settings.core_dumps)
+		dumpable_set(true);
 	start_log(&d.settings);
 	signals = open_signals();
 	if (signals < 0) {

@@ -5,6 +5,7 @@
 #include "base/clean.h"
 #include "base/suggest.h"
 #include "server/command.h"
+#include "server/dumpable.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -149,5 +150,6 @@ int main(int argc, char **argv)
 	struct command_line line = { .mem = mem };
 	const struct command *command = parse(argc, argv, &line);
 
+	dumpable_set(false);
 	return command ? command->run(&line) : COMMAND_USAGE;
 }

@@ -22,6 +22,8 @@ static const struct conf_key keys[] = {
 	  "Folder of the CA, the images and the key that seals secrets." },
 	{ "server", "names", CONF_TEXT, "localhost 127.0.0.1 ::1", 0, 1024, AT(names),
 	  "Host names and addresses in the server's own certificate." },
+	{ "server", "core_dumps", CONF_BOOL, "no", 0, 0, AT(core_dumps),
+	  "Whether a crash may leave a core dump, which holds keys and tokens." },
 	{ "server", "workers", CONF_INT, "4", 1, 64, AT(workers),
 	  "Threads that talk to the database, each with a connection." },
 	{ "server", "queue_max", CONF_INT, "10000", 16, 1000000, AT(queue_max),

@@ -11,6 +11,7 @@
 struct settings {
 	const char *state_dir;
 	const char *names;
+	bool core_dumps;
 	int64_t workers;
 	int64_t queue_max;
 

@@ -32,6 +32,14 @@
 
 /* --- files and sockets --- */
 
+/* A key, or what may be one. */
+static void secret_free(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 static char *file_text(const char *path)
 {
 	CLEAN(file) FILE *f = fopen(path, "re");
@@ -41,7 +49,7 @@ static char *file_text(const char *path)
 	if (!f || ferror(f) || n > FILE_MAX) {
 		log_error("cannot read a file", "path", path, "why",
 			  f && n > FILE_MAX ? "too large" : strerror(errno));
-		free(text);
+		secret_free(text);
 		return NULL;
 	}
 	return text;
@@ -336,7 +344,7 @@ void http_stop(struct http_server *s)
 		return; /* a call still points here */
 	http_addresses_free(s->addresses);
 	free(s->cert);
-	free(s->key);
+	secret_free(s->key);
 	free(s->trust);
 	free(s->loops);
 	free(s);
