@@ -58,6 +58,11 @@ static bool sooner(const struct datagram *a, const struct datagram *b)
 	return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->order < b->order;
 }
 
+/* gcc's analyzer does not see that the heap keeps it. */
+#ifndef __clang__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
 static void heap_put(struct net *n, struct datagram *d)
 {
 	size_t at = n->heap_n++;
@@ -67,6 +72,9 @@ static void heap_put(struct net *n, struct datagram *d)
 	}
 	n->heap[at] = d;
 }
+#ifndef __clang__
+#pragma GCC diagnostic pop
+#endif
 
 static struct datagram *heap_take(struct net *n)
 {
@@ -160,12 +168,12 @@ void net_free(struct net *n)
 {
 	if (!n)
 		return;
-	for (size_t i = 0; i < n->relay_count; i++) {
+	for (size_t i = 0; n->relay && i < n->relay_count; i++) {
 		close(n->relay[i].down);
 		if (n->relay[i].up >= 0)
 			close(n->relay[i].up);
 	}
-	for (size_t i = 0; i < n->heap_n; i++)
+	for (size_t i = 0; n->heap && i < n->heap_n; i++)
 		free(n->heap[i]);
 	if (n->epoll >= 0)
 		close(n->epoll);
@@ -231,7 +239,7 @@ static void put(struct net *n, struct relay *r, enum direction direction, const 
 static void read_down(struct net *n, struct relay *r, int64_t now_ms)
 {
 	uint8_t buf[DATAGRAM_MAX];
-	struct sockaddr_in from;
+	struct sockaddr_in from = { 0 };
 	for (;;) {
 		socklen_t size = sizeof(from);
 		ssize_t got =

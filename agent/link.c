@@ -71,7 +71,8 @@ static void put_off(struct link *l, const coap_pdu_t *pdu)
 	if (option_number(pdu, COAP_OPTION_MAXAGE, &age)) {
 		age = age < LINK_MAX_AGE_S ? age : LINK_MAX_AGE_S;
 		/* not everybody at the same second */
-		pause = age * 1000 + (int64_t)link_random(&l->random, age * 250 + 100);
+		pause = age * 1000 +
+			(int64_t)link_random(&l->random, age * UINT64_C(250) + 100);
 	}
 	l->sent = false;
 	l->not_before_ms = link_now_ms() + pause;
@@ -177,7 +178,7 @@ static bool resolve(const struct link_config *c, coap_address_t *ret)
 	struct addrinfo *list = NULL;
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
 	char port[8];
-	snprintf(port, sizeof(port), "%u", c->relay_port ? c->relay_port : c->port);
+	snprintf(port, sizeof(port), "%u", (unsigned)(c->relay_port ? c->relay_port : c->port));
 	if (getaddrinfo(c->relay_port ? "127.0.0.1" : c->host, port, &hints, &list) != 0)
 		return false;
 	coap_address_init(ret);

@@ -83,11 +83,12 @@ bool text_unhex(const char *s, uint8_t *ret, size_t n)
 {
 	if (strlen(s) != 2 * n)
 		return false;
-	for (size_t i = 0; i < 2 * n; i++)
-		if (hex_digit(s[i]) < 0)
+	for (size_t i = 0; i < n; i++) {
+		int high = hex_digit(s[2 * i]), low = hex_digit(s[2 * i + 1]);
+		if (high < 0 || low < 0)
 			return false;
-	for (size_t i = 0; i < n; i++)
-		ret[i] = (uint8_t)(hex_digit(s[2 * i]) << 4 | hex_digit(s[2 * i + 1]));
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "core/core.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ static void token_mac(struct call *c, const struct req *req, const char *positio
 
 	for (int i = 0; i < req->query_count; i++) {
 		const struct req_pair *q = sorted_at(req, i);
+		assert(q); /* each place is somebody's */
 		if (!is_page_parameter(q->name))
 			text = arena_printf(c->mem, "%s%zu:%s=%zu:%s|", text, strlen(q->name),
 					    q->name, strlen(q->value), q->value);

@@ -28,9 +28,9 @@ struct arena {
 	size_t handed_out;
 };
 
-static void *must(void *p, size_t size)
+__attribute__((returns_nonnull)) static void *must(void *p, size_t size)
 {
-	if (!p && size) {
+	if (!p) {
 		log_error("out of memory", "bytes", log_i64((int64_t)size));
 		abort();
 	}
@@ -39,17 +39,17 @@ static void *must(void *p, size_t size)
 
 void *xmalloc(size_t size)
 {
-	return must(malloc(size), size);
+	return must(malloc(size ? size : 1), size);
 }
 
 void *xcalloc(size_t count, size_t size)
 {
-	return must(calloc(count, size), count && size ? size : 0);
+	return must(calloc(count ? count : 1, size ? size : 1), size);
 }
 
 void *xrealloc(void *p, size_t size)
 {
-	return must(realloc(p, size), size);
+	return must(realloc(p, size ? size : 1), size);
 }
 
 char *xstrdup(const char *text)

@@ -344,7 +344,7 @@ enum exit_code client_fetch_ca(const char *url, struct arena *mem, const char **
 	CLEAN(client) struct client *c = NULL;
 	CLEAN(reply) struct reply reply = { 0 };
 	enum exit_code code = client_create(&nobody, &c);
-	if (code != EXIT_DONE)
+	if (!c)
 		return code;
 	c->prove = false;
 	code = client_get(c, "/v1/ca", &reply);

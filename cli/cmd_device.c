@@ -269,7 +269,7 @@ static enum exit_code run_device_label(struct cli *c)
 {
 	struct client *client;
 	CLEAN(reply) struct reply reply = { 0 };
-	json_t *labels;
+	json_t *labels = NULL;
 	enum exit_code code = labels_object(c, 1, NULL, &labels);
 	if (code != EXIT_DONE)
 		return code;

@@ -15,7 +15,14 @@ enum exit_code {
 	EXIT_PENDING = 8,  /* the time to watch is over and the campaign still runs */
 };
 
-/* One line on stderr, "muster: ...", without control characters.  Returns code. */
-enum exit_code cli_fail(enum exit_code code, const char *fmt, ...) PRINTF(2, 3);
+/* One line on stderr, "muster: ...", without control characters. */
+void cli_complain(const char *fmt, ...) PRINTF(1, 2);
+/* Says why and yields the code.  A macro, so that analyzers see that it is not EXIT_DONE. */
+#define cli_fail(code, ...)                                                                    \
+	({                                                                                     \
+		enum exit_code fail_code_ = (code);                                            \
+		cli_complain(__VA_ARGS__);                                                     \
+		fail_code_;                                                                    \
+	})
 /* One line of talk on stderr: what happened, what to do next. */
 void cli_say(const char *fmt, ...) PRINTF(1, 2);

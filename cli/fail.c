@@ -17,13 +17,12 @@ static void tell(const char *prefix, const char *fmt, va_list ap)
 	fprintf(stderr, "%s%s\n", prefix, output_clean(mem, arena_vprintf(mem, fmt, ap)));
 }
 
-enum exit_code cli_fail(enum exit_code code, const char *fmt, ...)
+void cli_complain(const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
 	tell("muster: ", fmt, ap);
 	va_end(ap);
-	return code;
 }
 
 void cli_say(const char *fmt, ...)

@@ -50,7 +50,7 @@ enum exit_code file_read(const char *path, size_t max, struct arena *mem, struct
 
 enum exit_code file_read_secret(const char *path, struct arena *mem, const char **ret)
 {
-	struct bytes content;
+	struct bytes content = { 0 };
 	enum exit_code code = file_read(path, SECRET_MAX, mem, &content);
 	if (code != EXIT_DONE)
 		return code;

@@ -27,7 +27,7 @@ static enum exit_code login_folder(struct arena *mem, const char **ret)
 
 static enum exit_code login_path(struct arena *mem, const char **ret)
 {
-	const char *folder;
+	const char *folder = NULL;
 	enum exit_code code = login_folder(mem, &folder);
 	if (code == EXIT_DONE)
 		*ret = arena_printf(mem, "%s/login.json", folder);
@@ -81,7 +81,7 @@ enum exit_code login_load(struct arena *mem, struct login *ret)
 
 enum exit_code login_save(const struct login *l, struct arena *mem)
 {
-	const char *folder, *path;
+	const char *folder = NULL, *path = NULL;
 	enum exit_code code = login_folder(mem, &folder);
 	if (code == EXIT_DONE)
 		code = file_make_folder(folder);

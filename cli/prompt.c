@@ -57,7 +57,7 @@ static enum exit_code read_hidden(FILE *terminal, const char *question, struct a
 enum exit_code prompt_secret(struct cli *c, const char *question, bool twice, const char **ret)
 {
 	CLEAN(file) FILE *terminal = NULL;
-	const char *first, *second;
+	const char *first = NULL, *second = NULL;
 	enum exit_code code = open_terminal(c, "give the secret in a file", &terminal);
 	if (code == EXIT_DONE)
 		code = read_hidden(terminal, question, c->mem, &first);
@@ -77,7 +77,7 @@ enum exit_code prompt_secret(struct cli *c, const char *question, bool twice, co
 enum exit_code prompt_yes(struct cli *c, const char *question, const char *hint)
 {
 	CLEAN(file) FILE *terminal = NULL;
-	const char *answer;
+	const char *answer = NULL;
 	enum exit_code code = open_terminal(c, hint, &terminal);
 	if (code == EXIT_DONE)
 		code = read_answer(terminal, question, c->mem, &answer);

@@ -227,7 +227,7 @@ static enum rc check_changes(struct call *c, const struct device_update *in,
 
 enum rc device_update(struct call *c, const struct device_update *in, struct device_item *ret)
 {
-	struct device_item item;
+	struct device_item item = { 0 };
 
 	enum rc rc = lock(c, in->endpoint, &item);
 	if (rc != RC_OK)
@@ -253,7 +253,7 @@ enum rc device_replace_credential(struct call *c, const char *endpoint,
 				  struct credential_issued *ret_issued)
 {
 	struct credential_made made;
-	struct device_item item;
+	struct device_item item = { 0 };
 
 	enum rc rc = lock(c, endpoint, &item);
 	if (rc == RC_OK)
@@ -277,7 +277,7 @@ enum rc device_replace_credential(struct call *c, const char *endpoint,
 
 enum rc device_revoke(struct call *c, const char *endpoint, struct device_item *ret)
 {
-	struct device_item item;
+	struct device_item item = { 0 };
 
 	enum rc rc = lock(c, endpoint, &item);
 	if (rc != RC_OK)
@@ -303,7 +303,7 @@ enum rc device_revoke(struct call *c, const char *endpoint, struct device_item *
 
 enum rc device_delete(struct call *c, const char *endpoint, int64_t revision)
 {
-	struct device_item item;
+	struct device_item item = { 0 };
 
 	enum rc rc = lock(c, endpoint, &item);
 	if (rc != RC_OK)

@@ -149,7 +149,7 @@ static enum rc drain(struct notifier *n, struct db *db, struct outbox_mark *mark
 	CLEAN(arena) struct arena *mem = arena_create();
 	struct outbox_row *rows;
 	int64_t horizon;
-	int count;
+	int count = 0;
 
 	enum rc rc = outbox_store_horizon(db, &horizon);
 	do {
@@ -187,7 +187,7 @@ static enum rc follow(struct notifier *n, struct db *db)
 {
 	CLEAN(arena) struct arena *mem = arena_create();
 	struct outbox_mark mark;
-	const char *hint;
+	const char *hint = NULL;
 
 	enum rc rc = begin(n, db, &mark);
 	while (rc == RC_OK && !atomic_load(&n->stopping)) {

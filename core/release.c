@@ -311,7 +311,7 @@ enum rc release_list(struct call *c, const struct release *after, int limit,
 
 enum rc release_manifest(struct call *c, const struct uuid *release_id, struct manifest *ret)
 {
-	struct release r;
+	struct release r = { 0 };
 
 	enum rc rc = release_get(c, release_id, &r);
 	if (rc != RC_OK)
@@ -325,7 +325,7 @@ enum rc release_manifest(struct call *c, const struct uuid *release_id, struct m
 enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t revision,
 			 struct release *ret)
 {
-	struct release r;
+	struct release r = { 0 };
 
 	enum rc rc = release_get(c, release_id, &r);
 	if (rc != RC_OK)

@@ -41,10 +41,13 @@ struct db_prepared {
 
 static size_t slot_of(const struct db_prepared *p, const struct db_stmt *stmt)
 {
-	size_t i = ((uintptr_t)stmt / sizeof(*stmt) * 2654435761u) % p->size;
+	size_t size = p->size;
 
+	assert(size);
+	size_t i = ((uintptr_t)stmt / sizeof(*stmt) * 2654435761u) % size;
 	while (p->slots[i] && p->slots[i] != stmt)
-		i = (i + 1) % p->size;
+		/* NOLINTNEXTLINE(*UndefinedBinaryOperatorResult): a size is never undefined */
+		i = (i + 1) % size;
 	return i;
 }
 

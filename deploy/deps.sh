@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs, if dpkg says that one is missing.
-# usage: deploy/deps.sh PURPOSE...      purposes: build run test lint deb
+# usage: deploy/deps.sh PURPOSE...      purposes: build run test lint fuzz deb
 # As root, or with sudo.  Prints nothing when nothing is missing.
 set -eu
 
@@ -11,9 +11,10 @@ packages_of() {
 	run) echo postgresql ;;
 	test) echo postgresql python3 python3-pytest python3-requests python3-cbor2 python3-cryptography \
 		python3-yaml python3-jsonschema binutils ;;
-	lint) echo git clang clang-format-14 universal-ctags ;;
+	lint) echo git clang clang-format-14 clang-tidy-14 cppcheck universal-ctags systemd ;;
+	fuzz) echo clang libclang-rt-dev ;;
 	deb) echo dpkg-dev binutils ;;
-	*) echo "deps.sh: unknown purpose \"$1\"; take build, run, test, lint or deb" >&2; return 1 ;;
+	*) echo "deps.sh: unknown purpose \"$1\"; take build, run, test, lint, fuzz or deb" >&2; return 1 ;;
 	esac
 }
 

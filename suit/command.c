@@ -17,7 +17,7 @@ enum arg_kind {
 
 /* Custom commands are private to a vendor (-257 and below): known by form, done by nobody here,
  * so a plan refuses them. */
-#define CUSTOM_LAST -257
+#define CUSTOM_LAST (-257)
 
 static const struct command_row {
 	uint8_t command;

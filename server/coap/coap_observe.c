@@ -12,6 +12,7 @@
 #include "core/roster.h"
 #include "server/coap/coap_code.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ static void dequeue(struct peer *p)
 {
 	struct observation *o = p->observed;
 
+	assert(o);
 	if (!o->queued)
 		return;
 	TAILQ_REMOVE(o->is_later ? &p->net->later : &p->net->due, p, due);
