@@ -69,7 +69,7 @@ AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto
 
 PROGRAMS := $(BUILD)/musterd $(BUILD)/muster $(AGENT_BIN)
 
-.PHONY: analyze all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install deb clean deps tests-built lint-run
+.PHONY: analyze analyze-run all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install deb clean deps tests-built lint-run
 .SECONDARY:
 all: $(PROGRAMS)
 
@@ -207,9 +207,11 @@ CPPCHECK = cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,p
 	-DMUSTER_VERSION='"0"' '-DLIST_FOREACH(v,h,f)=for((v)=(h)->lh_first;(v);(v)=(v)->f.le_next)' \
 	'-Djson_array_foreach(a,i,v)=for(i=0;(v=json_array_get(a,i));i++)' \
 	'-Djson_object_foreach(o,k,v)=for(k=next_key(o);(v=next_value(o));)'
-analyze: $(BUILD)/db/schema.inc
-	@echo "cppcheck, gcc -fanalyzer and clang-tidy over $(words $(SRC_C)) files"
+analyze:
 	sh deploy/deps.sh build lint
+	$(MAKE) analyze-run
+analyze-run: $(BUILD)/db/schema.inc
+	@echo "cppcheck, gcc -fanalyzer and clang-tidy over $(words $(SRC_C)) files"
 	@$(CPPCHECK) -j2 $(SRC_C)
 	@printf '%s\n' $(SRC_C) | xargs -P2 -I{} gcc $(AN_FLAGS) -Wall -Wextra -Werror -O1 -fanalyzer -c -o /dev/null {}
 	@printf '%s\n' $(SRC_C) | xargs -P2 -I{} clang-tidy-14 --quiet {} -- $(AN_FLAGS) 2>/dev/null
