@@ -50,6 +50,9 @@ static bool is_next_block(const struct fetch *f, const struct link_answer *a)
 	if (!a->has_block) /* all of it in one message */
 		return f->offset == 0 && a->body.n == f->size;
 	uint64_t bytes = block_bytes(a->szx);
+	/* smaller blocks that have no numbers to the end lead nowhere */
+	if (f->size > FETCH_BLOCKS_MAX * bytes)
+		return false;
 	uint64_t left = f->size - f->offset;
 	return a->num * bytes == f->offset && a->body.n == (left < bytes ? left : bytes) &&
 	       a->more == (left > bytes);
