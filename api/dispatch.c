@@ -4,6 +4,7 @@
 
 #include "api/dispatch_inner.h"
 
+#include "api/json.h"
 #include "api/metrics.h"
 #include "base/clock.h"
 
@@ -66,6 +67,7 @@ struct dispatcher *dispatcher_create(struct core *core, struct db_pool *pool,
 {
 	struct dispatcher *d = xcalloc(1, sizeof(*d));
 
+	js_start();
 	d->core = core;
 	d->pool = pool;
 	d->options = *options;
@@ -136,6 +138,8 @@ static bool run_in_memory(struct dispatcher *d, struct req *req)
 		rc = handler(&c, req, req->res);
 	else if (rc == RC_OK)
 		rc = RC_RETRY;
+	if (memory_is_short())
+		rc = RC_UNAVAILABLE;
 	if (rc == RC_RETRY && req->route->need != NEED_MEMORY)
 		return false;
 	call_finish(d, req, &c, rc);

@@ -87,6 +87,9 @@ void call_finish(struct dispatcher *d, struct req *req, struct call *c, enum rc 
 {
 	struct res *res = req->res;
 
+	/* Whatever was wrong may come from it. */
+	if (rc != RC_OK && memory_is_short())
+		rc = RC_UNAVAILABLE;
 	if (rc != RC_OK)
 		fail(res, c, rc);
 	auth_after(d, req, res);

@@ -3,7 +3,13 @@
 
 #include "api/json.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+void js_start(void)
+{
+	json_set_alloc_funcs(memory_library_alloc, free);
+}
 
 /* jansson stops at a fixed depth of 2048; ours is checked on the tree. */
 static bool depth_fits(const json_t *v, int left)

@@ -23,6 +23,9 @@
 
 #include <jansson.h>
 
+/* Before anything else uses jansson: gives it the allocator of base/memory.h. */
+void js_start(void);
+
 #define JS_DEPTH_MAX   16
 #define JS_MEMBERS_MAX 32
 

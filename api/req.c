@@ -25,6 +25,7 @@ static uint64_t next_id(void)
 
 struct req *req_create(void)
 {
+	memory_begin();
 	struct arena *mem = arena_create();
 	struct req *req = arena_new(mem, struct req);
 

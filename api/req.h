@@ -111,7 +111,7 @@ struct res {
 	bool observe;           /* the transport registers the observation it was asked for */
 };
 
-/* Fresh, with its own arena; NULL never (aborts). */
+/* Fresh, with its own arena; never NULL.  Begins a piece of work (base/memory.h). */
 struct req *req_create(void);
 /* Frees the request, its arena and an upload that was not taken. */
 void req_free(struct req *req);

@@ -28,37 +28,6 @@ struct arena {
 	size_t handed_out;
 };
 
-__attribute__((returns_nonnull)) static void *must(void *p, size_t size)
-{
-	if (!p) {
-		log_error("out of memory", "bytes", log_i64((int64_t)size));
-		abort();
-	}
-	return p;
-}
-
-void *xmalloc(size_t size)
-{
-	return must(malloc(size ? size : 1), size);
-}
-
-void *xcalloc(size_t count, size_t size)
-{
-	return must(calloc(count ? count : 1, size ? size : 1), size);
-}
-
-void *xrealloc(void *p, size_t size)
-{
-	return must(realloc(p, size ? size : 1), size);
-}
-
-char *xstrdup(const char *text)
-{
-	size_t size = strlen(text) + 1;
-
-	return memcpy(xmalloc(size), text, size);
-}
-
 static struct chunk *chunk_create(size_t size)
 {
 	struct chunk *c = xmalloc(sizeof(*c) + size);

@@ -1,8 +1,9 @@
 /* Arena: all memory of one call, freed in one step.  Not for more than one thread at a time.
- * Small allocations abort the process when memory is out; sizes that a peer controls are
- * checked against a limit before they come here. */
+ * Nothing here returns NULL (base/memory.h); sizes that a peer controls are checked against a
+ * limit before they come here. */
 #pragma once
 
+#include "base/memory.h"
 #include "base/rc.h"
 
 #include <stdarg.h>
@@ -32,9 +33,3 @@ static inline void clean_arena(struct arena **a)
 {
 	arena_free(*a);
 }
-
-/* malloc family that aborts with a log line when memory is out. */
-void *xmalloc(size_t size);
-void *xcalloc(size_t count, size_t size);
-void *xrealloc(void *p, size_t size);
-char *xstrdup(const char *text);

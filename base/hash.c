@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <pthread.h>
@@ -15,6 +16,34 @@
 /* Fetched once: a fetch by name for each digest costs more than the digest. */
 static EVP_MD *algorithm;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* OpenSSL without memory says so; a digest is needed even then. */
+static void *library_alloc(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return memory_library_alloc(size);
+}
+
+static void *library_realloc(void *p, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return memory_library_realloc(p, size);
+}
+
+static void library_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(p);
+}
+
+void hash_start(void)
+{
+	if (CRYPTO_set_mem_functions(library_alloc, library_realloc, library_free) != 1)
+		log_warn("the cryptography library has its own memory already");
+}
 
 static void fetch(void)
 {
@@ -40,7 +69,9 @@ void sha256_of(struct bytes b, struct digest *ret)
 {
 	static const uint8_t nothing;
 
+	memory_insist(true);
 	must(EVP_Digest(b.n ? b.p : &nothing, b.n, ret->b, NULL, sha256_algorithm(), NULL));
+	memory_insist(false);
 }
 
 struct sha256 {
@@ -51,9 +82,11 @@ struct sha256 *sha256_create(void)
 {
 	struct sha256 *s = xcalloc(1, sizeof(*s));
 
+	memory_insist(true);
 	s->context = EVP_MD_CTX_new();
 	must(s->context != NULL);
 	must(EVP_DigestInit_ex2(s->context, sha256_algorithm(), NULL));
+	memory_insist(false);
 	return s;
 }
 
@@ -82,8 +115,10 @@ void hmac_sha256(struct bytes key, struct bytes b, struct digest *ret)
 	static const uint8_t nothing;
 	unsigned len = sizeof(ret->b);
 
+	memory_insist(true);
 	must(HMAC(sha256_algorithm(), key.n ? key.p : &nothing, (int)key.n,
 		  b.n ? b.p : &nothing, b.n, ret->b, &len) != NULL);
+	memory_insist(false);
 }
 
 void random_bytes(void *p, size_t n)

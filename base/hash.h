@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* Before anything else uses OpenSSL: gives it the allocator of base/memory.h. */
+void hash_start(void);
+
 struct sha256; /* incremental; create, update any number of times, finish once */
 
 void sha256_of(struct bytes b, struct digest *ret);

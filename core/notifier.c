@@ -151,6 +151,7 @@ static enum rc drain(struct notifier *n, struct db *db, struct outbox_mark *mark
 	int64_t horizon;
 	int count = 0;
 
+	memory_begin();
 	enum rc rc = outbox_store_horizon(db, &horizon);
 	do {
 		arena_reset(mem);

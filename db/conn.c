@@ -224,6 +224,7 @@ const char *db_connect_error(void)
 
 enum rc db_connect(const struct db_options *options, struct db **ret)
 {
+	memory_begin();
 	struct db *db = xcalloc(1, sizeof(*db));
 	enum rc rc = RC_OK;
 

@@ -33,7 +33,8 @@ struct db_options {
 struct db_pool *db_pool_create(const struct db_options *options);
 void db_pool_free(struct db_pool *pool);
 /* A usable connection, (re)connecting when it must; waits up to timeout_us for a free one.
- * After a failed connect it backs off with jitter, so a dead server costs nothing. */
+ * After a failed connect it backs off with jitter, so a dead server costs nothing.  Begins a
+ * piece of work (base/memory.h). */
 enum rc db_acquire(struct db_pool *pool, int64_t timeout_us, struct db **ret) MUST_CHECK;
 void db_release(struct db_pool *pool, struct db *db);
 /* Lets a held pool give connections: what was written before is seen by whoever gets one. */
@@ -51,6 +52,7 @@ const char *db_error(const struct db *db);
 const char *db_sqlstate(const struct db *db);
 
 enum rc db_begin(struct db *db) MUST_CHECK;
+/* RC_UNAVAILABLE also when this thread was short of memory since it began. */
 enum rc db_commit(struct db *db) MUST_CHECK;
 /* Never fails in a way the caller could mend; a broken connection is dropped by the pool. */
 void db_rollback(struct db *db);

@@ -86,10 +86,13 @@ static void note_attempt(struct db_pool *pool, bool worked)
 	} else {
 		int64_t doubled = pool->backoff_us * 2;
 
+		/* The first failure may be our own, for lack of memory or descriptors: whoever
+		 * comes next tries at once. */
+		pool->next_try =
+			clock_monotonic() + (doubled ? with_jitter(pool->backoff_us) : 0);
 		pool->backoff_us = !doubled                    ? BACKOFF_FIRST_US
 				   : doubled > BACKOFF_LAST_US ? BACKOFF_LAST_US
 							       : doubled;
-		pool->next_try = clock_monotonic() + with_jitter(pool->backoff_us);
 	}
 	pthread_cond_broadcast(&pool->changed);
 }
@@ -150,6 +153,9 @@ enum rc db_acquire(struct db_pool *pool, int64_t timeout_us, struct db **ret)
 {
 	enum rc rc = RC_UNAVAILABLE;
 
+	memory_begin();
+	if (memory_is_short())
+		return rc;
 	pthread_mutex_lock(&pool->mutex);
 	if (!pool->options.held)
 		rc = acquire(pool, clock_monotonic() + timeout_us, ret);

@@ -109,7 +109,7 @@ static enum rc run(struct db *db, const struct db_stmt *stmt, const struct db_ar
 	static const struct db_args none;
 	const struct db_args *a = args ? args : &none;
 
-	if (db->broken)
+	if (db->broken || memory_is_short())
 		return RC_UNAVAILABLE;
 	enum rc rc = prepare(db, stmt);
 	if (rc != RC_OK)

@@ -33,7 +33,7 @@ enum rc db_commit(struct db *db)
 {
 	CLEAN(result) PGresult *r = NULL;
 
-	if (db->broken)
+	if (db->broken || memory_is_short())
 		return RC_UNAVAILABLE;
 	if (!PQsendQuery(db->conn, "COMMIT"))
 		return conn_lost(db);

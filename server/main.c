@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/clean.h"
+#include "base/hash.h"
 #include "base/suggest.h"
 #include "server/command.h"
 #include "server/dumpable.h"
@@ -146,6 +147,8 @@ static const struct command *parse(int argc, char **argv, struct command_line *l
 
 int main(int argc, char **argv)
 {
+	hash_start();
+	memory_begin();
 	CLEAN(arena) struct arena *mem = arena_create();
 	struct command_line line = { .mem = mem };
 	const struct command *command = parse(argc, argv, &line);

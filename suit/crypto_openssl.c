@@ -10,7 +10,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 struct suit_key {
@@ -37,7 +36,7 @@ static void free_pkey(EVP_PKEY **p)
 }
 static void free_bytes(uint8_t **p)
 {
-	free(*p);
+	OPENSSL_free(*p);
 }
 static void free_der(uint8_t **p)
 {
@@ -92,7 +91,7 @@ static uint8_t *joined(const struct suit_message *m, size_t *ret_n)
 
 	for (size_t i = 0; i < m->count; i++)
 		n += m->piece[i].n;
-	uint8_t *all = malloc(n + 1);
+	uint8_t *all = OPENSSL_malloc(n + 1);
 	if (!all)
 		return NULL;
 	*ret_n = n;
@@ -230,7 +229,7 @@ static enum suit_rc key_wrap(EVP_PKEY *taken, bool is_private, struct suit_key *
 		type = SUIT_KEY_ED25519;
 	else if (!is_p256(pkey))
 		return SUIT_KEY;
-	struct suit_key *key = calloc(1, sizeof(*key));
+	struct suit_key *key = OPENSSL_zalloc(sizeof(*key));
 	if (!key)
 		return SUIT_CRYPTO;
 	*key = (struct suit_key){ .pkey = pkey, .type = type, .is_private = is_private };
@@ -308,7 +307,7 @@ void suit_key_free(struct suit_key *key)
 	if (!key)
 		return;
 	EVP_PKEY_free(key->pkey);
-	free(key);
+	OPENSSL_free(key);
 }
 
 enum suit_key_type suit_key_type(const struct suit_key *key)

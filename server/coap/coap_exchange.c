@@ -9,6 +9,7 @@
 
 #include "api/route.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "core/images.h"
 #include "core/roster.h"
 #include "server/coap/coap_code.h"
@@ -111,10 +112,15 @@ static void stay_silent(coap_pdu_t *response)
 	coap_pdu_set_type(response, COAP_MESSAGE_NON);
 }
 
+/* An answer fits its message, so only memory can be missing.  Half of one says something else:
+ * the peer asks again, as if it had been lost. */
 static void say(const struct reply *reply, coap_pdu_t *response)
 {
-	if (!reply_write(reply, response))
-		coap_pdu_set_code(response, COAP_RESPONSE_CODE_INTERNAL_ERROR);
+	if (reply_write(reply, response))
+		return;
+	log_warn("no memory for an answer");
+	coap_pdu_set_code(response, COAP_EMPTY_CODE);
+	stay_silent(response);
 }
 
 /* --- duplicates --------------------------------------------------------------------------- */

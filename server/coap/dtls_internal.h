@@ -50,7 +50,7 @@ CLEAN_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free)
 enum rc tickets_open(struct dtls *d, const struct dtls_options *options) MUST_CHECK;
 void tickets_close(struct dtls *d);
 /* Issues and reads tickets of this SSL_CTX with the shared keys. */
-void tickets_attach(struct dtls *d, SSL_CTX *ctx);
+bool tickets_attach(struct dtls *d, SSL_CTX *ctx);
 
 /* dtls_identity.c */
 /* For libcoap: the key of an identity. */

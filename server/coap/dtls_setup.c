@@ -148,8 +148,7 @@ static bool prepare_ctx(struct dtls *d, SSL_CTX *ctx)
 	/* Tickets resume; the cache would keep 20,000 sessions for nothing. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(ctx, DTLS_TICKET_LIFE_S);
-	tickets_attach(d, ctx);
-	return true;
+	return tickets_attach(d, ctx);
 }
 
 static bool prepare_ssl(SSL *ssl)

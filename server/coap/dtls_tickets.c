@@ -67,10 +67,20 @@ static enum rc keys_store(const struct dtls_tickets *t,
 	return rc == RC_OK ? pem_file_write(t->path, sealed, 0600) : rc;
 }
 
+/* The key callback has no argument of its own. */
+static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
+static int slot;
+
+static void slot_make(void)
+{
+	slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
 enum rc tickets_open(struct dtls *d, const struct dtls_options *options)
 {
 	struct dtls_tickets *t = &d->tickets;
 
+	pthread_once(&slot_once, slot_make);
 	if (options->state_dir && options->seal_key.n == sizeof(t->seal_key)) {
 		size_t size = strlen(options->state_dir) + sizeof("/" TICKET_FILE);
 
@@ -194,15 +204,6 @@ static int ticket_read(struct dtls_tickets *t, const uint8_t *name, const uint8_
 	return at == 0 ? TICKET_GOOD : TICKET_RENEW;
 }
 
-/* The key callback has no argument of its own. */
-static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
-static int slot;
-
-static void slot_make(void)
-{
-	slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-}
-
 static int ticket_keys(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c,
 		       EVP_MAC_CTX *mac, int writing)
 {
@@ -258,10 +259,9 @@ static SSL_TICKET_RETURN note_read(SSL *ssl, SSL_SESSION *session, const unsigne
 					    : SSL_TICKET_RETURN_USE_RENEW;
 }
 
-void tickets_attach(struct dtls *d, SSL_CTX *ctx)
+bool tickets_attach(struct dtls *d, SSL_CTX *ctx)
 {
-	pthread_once(&slot_once, slot_make);
-	SSL_CTX_set_ex_data(ctx, slot, d);
-	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, ticket_keys);
-	SSL_CTX_set_session_ticket_cb(ctx, note_write, note_read, d);
+	return SSL_CTX_set_ex_data(ctx, slot, d) == 1 &&
+	       SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, ticket_keys) == 1 &&
+	       SSL_CTX_set_session_ticket_cb(ctx, note_write, note_read, d) == 1;
 }

@@ -96,10 +96,16 @@ static void negotiate(const struct req *req, struct res *res, const struct http_
 	problem_set(res, ERR_NOT_ACCEPTABLE, NULL);
 }
 
-static void add(struct MHD_Response *response, const char *name, const char *value)
+/* An answer and whether all of it is there.  One that lacks a header is not sent. */
+struct answer {
+	struct MHD_Response *response;
+	bool whole;
+};
+
+static void add(struct answer *a, const char *name, const char *value)
 {
-	if (value)
-		(void)MHD_add_response_header(response, name, value);
+	if (value && MHD_add_response_header(a->response, name, value) != MHD_YES)
+		a->whole = false;
 }
 
 static const char *cache_control(const struct req *req, const struct res *res)
@@ -118,23 +124,23 @@ static const char *allow_text(const struct req *req, const struct res *res)
 					 : res->allow;
 }
 
-static void add_headers(struct MHD_Response *response, const struct req *req,
-			const struct res *res, int status)
+static void add_headers(struct answer *a, const struct req *req, const struct res *res,
+			int status)
 {
 	struct arena *mem = req->mem;
 
-	add(response, "X-Content-Type-Options", "nosniff");
-	add(response, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
-	add(response, MHD_HTTP_HEADER_CACHE_CONTROL, cache_control(req, res));
-	add(response, MHD_HTTP_HEADER_LOCATION, res->location);
-	add(response, MHD_HTTP_HEADER_ALLOW, allow_text(req, res));
+	add(a, "X-Content-Type-Options", "nosniff");
+	add(a, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+	add(a, MHD_HTTP_HEADER_CACHE_CONTROL, cache_control(req, res));
+	add(a, MHD_HTTP_HEADER_LOCATION, res->location);
+	add(a, MHD_HTTP_HEADER_ALLOW, allow_text(req, res));
 	if (res->etag)
-		add(response, MHD_HTTP_HEADER_ETAG, arena_printf(mem, "\"%s\"", res->etag));
+		add(a, MHD_HTTP_HEADER_ETAG, arena_printf(mem, "\"%s\"", res->etag));
 	if (res->retry_after_s >= 0)
-		add(response, MHD_HTTP_HEADER_RETRY_AFTER,
+		add(a, MHD_HTTP_HEADER_RETRY_AFTER,
 		    arena_printf(mem, "%lld", (long long)res->retry_after_s));
 	if (status == MHD_HTTP_UNAUTHORIZED)
-		add(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"muster\"");
+		add(a, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"muster\"");
 }
 
 /* Body, format and status of what res says. */
@@ -163,15 +169,17 @@ enum MHD_Result http_answer(struct MHD_Connection *connection, const struct req 
 	negotiate(req, res, head);
 	struct bytes body = body_of(req, res, &status);
 	/* The bytes live in the request or the image, which outlive the response. */
-	struct MHD_Response *response = MHD_create_response_from_buffer(
-		body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_PERSISTENT);
-	if (!response)
+	struct answer a = { .whole = true };
+	a.response = MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
+						     MHD_RESPMEM_PERSISTENT);
+	if (!a.response)
 		return MHD_NO;
-	add(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type(res->format));
-	add_headers(response, req, res, status);
+	add(&a, MHD_HTTP_HEADER_CONTENT_TYPE, content_type(res->format));
+	add_headers(&a, req, res, status);
 	if (close)
-		add(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)status, response);
-	MHD_destroy_response(response);
+		add(&a, MHD_HTTP_HEADER_CONNECTION, "close");
+	enum MHD_Result queued =
+		a.whole ? MHD_queue_response(connection, (unsigned)status, a.response) : MHD_NO;
+	MHD_destroy_response(a.response);
 	return queued;
 }

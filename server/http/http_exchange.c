@@ -296,7 +296,8 @@ static enum MHD_Result exchange_checked(struct exchange *x)
 
 /* --- the body --- */
 
-static void body_keep(struct exchange *x, const char *data, size_t size)
+/* False when there is no memory for it. */
+static bool body_keep(struct exchange *x, const char *data, size_t size)
 {
 	size_t have = (size_t)x->received;
 
@@ -306,10 +307,14 @@ static void body_keep(struct exchange *x, const char *data, size_t size)
 			room = (size_t)x->head.length; /* it fits: checked before */
 		while (room < have + size)
 			room *= 2;
-		x->body = xrealloc(x->body, room);
+		uint8_t *larger = memory_library_realloc(x->body, room);
+		if (!larger)
+			return false;
+		x->body = larger;
 		x->body_room = room;
 	}
 	memcpy(x->body + have, data, size);
+	return true;
 }
 
 static void body_take(struct exchange *x, const char *data, size_t size)
@@ -320,7 +325,8 @@ static void body_take(struct exchange *x, const char *data, size_t size)
 	if (x->refused)
 		return;
 	if (!x->req->upload) {
-		body_keep(x, data, size);
+		if (!body_keep(x, data, size))
+			exchange_refuse(x, ERR_UNAVAILABLE, "the server is out of memory");
 		return;
 	}
 	struct bytes piece = { (const uint8_t *)data, size };

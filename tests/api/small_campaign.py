@@ -81,13 +81,14 @@ class Lane:
 class Point:
     at: int
     how: str  # before, after, torn: the daemon dies; cut-before, cut-after: its connection goes
+    files: bool = False  # only calls on files are counted
 
     def __str__(self):
-        return f"{self.how} call {self.at}"
+        return f"{self.how} call {self.at}" + (" on a file" if self.files else "")
 
 
 class Run:
-    def __init__(self, stage, lane, folder, point=None, count=None):
+    def __init__(self, stage, lane, folder, point=None):
         self.stage, self.folder, self.point = stage, folder, point
         self.mark, self.calls_path = folder / "mark", folder / "calls"
         self.restarts = []  # seconds from start to serving
@@ -102,9 +103,11 @@ class Run:
         self.first = {}  # by key: the request and its first answer
         self.fleet = None
         self.env = {"LD_PRELOAD": str(CALLPOINT), "MUSTER_CALL_AT": str(point.at if point else 0),
-                    "MUSTER_CALL_HOW": point.how if point else count or "", "MUSTER_CALL_MARK": str(self.mark),
+                    "MUSTER_CALL_HOW": point.how if point else "", "MUSTER_CALL_MARK": str(self.mark),
                     "MUSTER_CALL_COUNT": str(self.calls_path),
                     "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        if point and point.files:
+            self.env["MUSTER_CALL_KIND"] = "file"
 
     # --- the daemon
 
@@ -143,7 +146,9 @@ class Run:
                 answer = self.client.request(method, path, **kw)
             except requests.RequestException:
                 return None
-            if answer.status_code == 503 or answer.json().get("type", "").endswith(":idempotency-busy"):
+            if len(answer.content) < int(answer.headers.get("Content-Length", 0)):
+                return None  # requests does not mind that the connection ended in the middle
+            if answer.status_code == 503 or (answer.status_code == 409 and "idempotency-busy" in answer.text):
                 return None
             assert answer.status_code in wanted, f"{method} {path}: {answer.status_code} {answer.text}"
             return answer
@@ -345,8 +350,11 @@ class Sweep:
 
     def play(self, points):
         with concurrent.futures.ThreadPoolExecutor(len(self.free)) as pool:
-            for done in [pool.submit(self.one, i, p) for i, p in enumerate(points)]:
-                done.result()
+            try:
+                for done in [pool.submit(self.one, i, p) for i, p in enumerate(points)]:
+                    done.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def report(self):
         slowest = sorted(self.restarts)

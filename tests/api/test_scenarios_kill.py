@@ -14,7 +14,8 @@ from ledger import Judge
 from small_campaign import Lane, Point, Run, Stage, Sweep, Upload
 
 KILLS, CUTS = (1800, 300) if PROVE else (10, 3)
-LANES = 32 if PROVE else KILLS + CUTS  # a killed daemon's lease is waited for: most of a run is sleep
+LANES = 32 if PROVE else KILLS + CUTS + 2  # a killed daemon's lease is waited for: most of a run is sleep
+FILE_CALLS = 8  # more than a run makes on files; all of them are tried in `make prove`
 REACHED = 0.9  # of the calls that a quiet run counts; the last ones are not in every run
 
 
@@ -59,12 +60,15 @@ def test_R01_R04_killed_or_cut_off_at_every_call(stage, quiet, tmp_path):
     assert of_libpq > 500 and all(calls[name] for name in ("fsync", "rename", "send", "sendmsg", "write"))
     points = spread(dice, total, ("before", "after", "after", "torn"), KILLS)
     points += spread(dice, of_libpq, ("cut-before", "cut-after"), CUTS)
+    files = [Point(at, how, files=True) for at in range(1, FILE_CALLS) for how in ("before", "after", "torn")]
+    points += files if PROVE else [dice.choice(files[:6]), dice.choice(files[6:12])]
     dice.shuffle(points)
     sweep = Sweep(stage, tmp_path / "sweep", LANES)
     sweep.play(points)
     print(sweep.report())
     assert not sweep.failures, "\n".join(sweep.failures)
     assert sum(sweep.reached.values()) >= 0.9 * len(points), "too many points were not reached"
+    assert not PROVE or all(sweep.reached[f"{call} {how}"] for call in ("fsync", "rename") for how in ("before", "after"))
     assert len(sweep.restarts) == sum(n for what, n in sweep.reached.items() if "cut" not in what)
 
 

@@ -7,6 +7,7 @@
  *   cut-before, cut-after: nobody dies, but the database's connection goes (calls of libpq
  * alone are counted then); eio: the call fails with EIO and is not done (files alone: write,
  * fsync)
+ * - MUSTER_CALL_KIND: file: only calls on files and folders are counted
  * - MUSTER_CALL_MARK: a file that gets the name of the call when it has happened
  * - MUSTER_CALL_COUNT: a file that gets a line "NAME NUMBER" for each call, at an orderly end
  */
@@ -33,9 +34,17 @@ static const char *const hows[] = { "",           "before",    "after", "torn",
 #define CALLS(X)                                                                               \
 	X(write)                                                                               \
 	X(writev)                                                                              \
-	X(pwrite) X(send) X(sendto) X(sendmsg) X(sendmmsg) X(fsync) X(fdatasync) X(rename)     \
-		X(PQconnectdbParams) X(PQsendQuery) X(PQsendPrepare) X(PQsendQueryPrepared)    \
-			X(PQflush) X(PQconsumeInput) X(PQgetResult)
+	X(pwrite)                                                                              \
+	X(send)                                                                                \
+	X(sendto)                                                                              \
+	X(sendmsg)                                                                             \
+	X(sendmmsg)                                                                            \
+	X(fsync)                                                                               \
+	X(fdatasync)                                                                           \
+	X(rename)                                                                              \
+	X(PQconnectdbParams)                                                                   \
+	X(PQsendQuery)                                                                         \
+	X(PQsendPrepare) X(PQsendQueryPrepared) X(PQflush) X(PQconsumeInput) X(PQgetResult)
 
 enum call_id {
 #define X(name) CALL_##name,
@@ -53,6 +62,7 @@ static const char *const names[] = {
 #define FIRST_PQ CALL_PQconnectdbParams
 
 static enum how how;
+static int files_alone;
 static long at;
 static _Atomic long calls, each[CALL_COUNT];
 
@@ -61,6 +71,7 @@ __attribute__((constructor)) static void begin(void)
 	const char *n = getenv("MUSTER_CALL_AT"), *word = getenv("MUSTER_CALL_HOW");
 
 	at = n ? strtol(n, NULL, 10) : 0;
+	files_alone = getenv("MUSTER_CALL_KIND") != NULL;
 	for (size_t i = 0; word && i < sizeof(hows) / sizeof(*hows); i++)
 		if (strcmp(hows[i], word) == 0)
 			how = (enum how)i;
@@ -115,7 +126,7 @@ static int is_file(int fd)
 /* Counts; true when this is the call. */
 static int is_point(enum call_id id)
 {
-	if (is_cut() && id < FIRST_PQ)
+	if ((is_cut() && id < FIRST_PQ) || (files_alone && id >= FIRST_PQ))
 		return 0;
 	atomic_fetch_add(&each[id], 1);
 	return atomic_fetch_add(&calls, 1) + 1 == at;
@@ -123,7 +134,7 @@ static int is_point(enum call_id id)
 
 static int is_fd_point(enum call_id id, int fd)
 {
-	if (fd == 1 || fd == 2 || (how == HOW_EIO && !is_file(fd)))
+	if (fd == 1 || fd == 2 || ((how == HOW_EIO || files_alone) && !is_file(fd)))
 		return 0;
 	return is_point(id);
 }
