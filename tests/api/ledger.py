@@ -6,7 +6,7 @@ every registration and report, a REST client notes its answers with Ledger.note(
 stands in a ledger was promised, and may never be missing; whatever the database has must be there
 once.  The judge changes nothing and returns what is wrong, in words.
 
-test_ledger.py shows that it sees each kind of damage."""
+test_scenarios_kill.py shows that it sees each kind of damage."""
 
 import collections
 import hashlib
@@ -63,8 +63,10 @@ def fleet_lines(path):
         yield (name, what, rest[0]) if what == "registered" else (name, what, int(rest[0]), JOB_STATES[int(rest[2])])
 
 
-def snapshot(pg, database):
-    text, = pg.sql(SNAPSHOT, database)[0]
+def snapshot(pg, database, damage=None):
+    """What the database has; or would have, if that SQL were done to it."""
+    sql = f"BEGIN; {damage}; {SNAPSHOT}; ROLLBACK" if damage else SNAPSHOT
+    text, = pg.sql(sql, database)[-1]
     return {name: rows or [] for name, rows in json.loads(text).items()}
 
 

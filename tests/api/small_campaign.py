@@ -55,9 +55,9 @@ class Stage:
         self.token, self.state_dir, self.ca = server.token, server.state_dir, server.ca_path
         assert server.stop() == 0
 
-    def database_copy(self, of=None):
+    def database_copy(self):
         name = f"k{os.urandom(8).hex()}"
-        self.pg.sql(f"CREATE DATABASE {name} TEMPLATE {of or self.database}")
+        self.pg.sql(f"CREATE DATABASE {name} TEMPLATE {self.database}")
         return name
 
 
@@ -245,10 +245,10 @@ class Run:
     def image_path(self):
         return self.server.state_dir / "images" / self.stage.digest[:2] / self.stage.digest[2:]
 
-    def judge(self, database=None):
+    def judge(self, damage=None):
         each = json.loads((self.folder / "fleet.json").read_text())["each"]
         updated = {d["name"]: d["digest"] for d in each if d["state"] == "updated"}
-        judge = Judge(snapshot(self.stage.pg, database or self.database), self.server.state_dir / "images",
+        judge = Judge(snapshot(self.stage.pg, self.database, damage), self.server.state_dir / "images",
                       self.ledger.entries, fleet_lines(self.folder / "fleet.ledger"), updated)
         judge.say(len(updated) == DEVICES, f"the devices' fates: {[d['state'] for d in each]}")
         judge.say(set(updated.values()) == {self.stage.digest}, "a device runs another image")

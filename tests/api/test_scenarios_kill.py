@@ -129,12 +129,9 @@ DOCTORED = {
 
 def test_judge_sees_every_kind_of_damage_in_the_database(quiet):
     for said, sql in DOCTORED.items():
-        copy = quiet.stage.database_copy(of=quiet.database)
         # no trigger keeps a thief from the audit
-        quiet.stage.pg.sql(f"SET session_replication_role = replica; {sql}", copy)
-        wrong = quiet.judge(copy)
+        wrong = quiet.judge(f"SET LOCAL session_replication_role = replica; {sql}")
         assert any(said in text for text in wrong), f"{sql}: {wrong}"
-        quiet.stage.pg.sql(f"DROP DATABASE {copy}")
     assert quiet.judge() == []
 
 
