@@ -63,7 +63,7 @@ SUITLIB := $(BUILD)/libmuster-suit.a
 AGENTLIB := $(BUILD)/libmuster-agent.a
 CLILIB  := $(BUILD)/libmuster-cli.a
 
-SERVER_LIBS := -lcoap-3-openssl -lmicrohttpd -lgnutls -lpq -ljansson -linih -lssl -lcrypto
+SERVER_LIBS := -lcoap-3-openssl -lmicrohttpd -lgnutls -lgmp -lpq -ljansson -linih -lssl -lcrypto
 CLI_LIBS    := -lcurl -ljansson -linih -lcrypto
 AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto
 

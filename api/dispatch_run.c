@@ -181,7 +181,8 @@ static enum rc batch_handlers(struct batch *b, struct db *db)
 		item->call.db = db;
 		res_reset(item->req);
 		item->rc = item->req->route->handler(&item->call, item->req, item->req->res);
-		if (loses_transaction(item->rc))
+		/* Who had no memory must not take the others along. */
+		if (loses_transaction(item->rc) || memory_is_short())
 			return RC_RETRY;
 	}
 	return RC_OK;

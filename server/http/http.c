@@ -299,6 +299,7 @@ enum rc http_start(struct core *core, struct dispatcher *dispatcher,
 {
 	struct http_server *s = xcalloc(1, sizeof(*s));
 
+	tls_start();
 	s->core = core;
 	s->dispatcher = dispatcher;
 	s->listen_fd = -1;

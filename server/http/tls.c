@@ -3,10 +3,35 @@
 #include "server/http/tls.h"
 
 #include "base/hash.h"
+#include "base/memory.h"
 
+#include <gmp.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <stdlib.h>
 #include <string.h>
+
+static void *gmp_alloc(size_t size)
+{
+	return xmalloc(size);
+}
+
+static void *gmp_realloc(void *p, size_t old_size, size_t size)
+{
+	(void)old_size;
+	return xrealloc(p, size);
+}
+
+static void gmp_free(void *p, size_t size)
+{
+	(void)size;
+	free(p);
+}
+
+void tls_start(void)
+{
+	mp_set_memory_functions(gmp_alloc, gmp_realloc, gmp_free);
+}
 
 enum tls_peer tls_peer_check(void *session, struct digest *ret)
 {

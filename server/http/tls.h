@@ -6,6 +6,10 @@
 /* TLS 1.2 and 1.3, forward secrecy, for GnuTLS. */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE"
 
+/* Before the first handshake: GnuTLS computes with GMP, which ends the process when malloc
+ * returns NULL, so it gets the memory of base/memory.h. */
+void tls_start(void);
+
 enum tls_peer {
 	TLS_PEER_UNKNOWN = 0, /* not looked at yet */
 	TLS_PEER_NONE,        /* showed no certificate */

@@ -11,6 +11,7 @@ import hashlib
 import mmap
 import os
 import random
+import resource
 import struct
 import uuid
 
@@ -57,7 +58,8 @@ class Bench:
         self.control = Control(folder / "control")
         self.trace = folder / "trace"
         self.server = server(
-            settings={"server.workers": 1, "http.threads": 1, "coap.shards": 1, "log.level": "info"},
+            settings={"server.workers": 1, "http.threads": 1, "http.max_per_address": 4000, "coap.shards": 1,
+                      "log.level": "info"},
             env={"LD_PRELOAD": str(OOM), "MUSTER_OOM_FILE": str(folder / "control"),
                  "MUSTER_OOM_TRACE": str(self.trace),
                  "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
@@ -430,3 +432,37 @@ def test_R02_any_allocation_fails(bench, kind):
         sweep(bench, kind, dice, STORM)
     if "asan" not in str(BUILD):
         assert bench.rss_kb() - before < RSS_GROWTH_KB
+
+
+def asked_anew(client):
+    """On a connection of its own, which stays."""
+    try:
+        answer = client.get("/v1/devices?page_size=8", timeout=10)
+    except requests.ConnectionError:
+        return "ended"
+    assert answer.status_code in (200, 503), answer.text
+    return "ok" if answer.status_code == 200 else "refused"
+
+
+@pytest.mark.skipif("asan" in str(BUILD), reason="the sanitizer ends a process that gets no memory")
+def test_R02_memory_really_runs_out(bench):
+    """No interposer: the kernel gives the daemon nothing more, and connections pile up."""
+    pid = bench.server.process.pid
+    with open(f"/proc/{pid}/status") as f:
+        size = next(int(line.split()[1]) for line in f if line.startswith("VmData")) * 1024
+    before = resource.prlimit(pid, resource.RLIMIT_DATA)
+    clients, outcomes = [], collections.Counter()
+    try:
+        resource.prlimit(pid, resource.RLIMIT_DATA, (size, before[1]))
+        while sum(outcomes.values()) < 1000 and outcomes["ended"] + outcomes["refused"] < 30:
+            clients.append(bench.client())
+            outcomes[asked_anew(clients[-1])] += 1
+            assert bench.server.running(), f"the daemon died after {dict(outcomes)}\n{bench.server.log()[-2000:]}"
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_DATA, before)
+        for client in clients:
+            client.session.close()
+    print(f"connections that stayed: {dict(outcomes)}")
+    assert outcomes["ok"] and outcomes["ended"] + outcomes["refused"] >= 30, "it had enough"
+    wait_until(lambda: asked_anew(bench.client()) == "ok", 20, 0.2, "an answer")
+    assert bench.ask("psk", GET, "/update").answer == "2.05"
