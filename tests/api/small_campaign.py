@@ -26,7 +26,7 @@ from ledger import Judge, Ledger, fleet_lines, snapshot
 
 CALLPOINT = BUILD / "tests/preload/callpoint.so"
 DEVICES = 2
-PATIENCE_S = 60
+PATIENCE_S = 90
 SETTINGS = {"server.workers": 2, "http.threads": 1, "coap.shards": 1, "log.level": "info"}
 
 
@@ -208,7 +208,7 @@ class Run:
         words = [FLEET, "--server", f"coaps://127.0.0.1:{self.server.coap_port}", "--devices", DEVICES,
                  "--psk-secret", SECRET, "--vendor", self.stage.vendor_id, "--class", self.stage.class_id,
                  "--anchor", self.stage.anchor, "--ledger", self.folder / "fleet.ledger", "--json",
-                 self.folder / "fleet.json", "--until", "done", "--timeout", PATIENCE_S, "--spread-ms", 0,
+                 self.folder / "fleet.json", "--until", "done", "--timeout", 2 * PATIENCE_S, "--spread-ms", 0,
                  "--reboot-ms", 50, "--poll", 1, "--request-timeout-s", 2, "--ack-timeout-ms", 1000,
                  "--retry-min-ms", 50, "--retry-max-ms", 300]
         with open(self.folder / "fleet.log", "wb") as log:
