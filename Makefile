@@ -227,6 +227,7 @@ lint-run:
 	sh tests/lint/headers.sh
 	sh tests/lint/lengths.sh
 	sh tests/lint/exposure.sh
+	/usr/bin/python3 tests/lint/threats.py
 	clang-format-14 --dry-run -Werror $(SRC_C) $(SRC_H) $(TEST_C)
 	$(MAKE) BUILD=$(BUILD) tests-built
 	$(MAKE) BUILD=$(BUILD)-clang CC=clang tests-built
