@@ -23,5 +23,7 @@ struct core {
 	struct bytes tenant_secret; /* key of device ids; for the life of the process */
 	struct bytes seal_key; /* SEAL_KEY_SIZE bytes, for secrets at rest (certs/seal.h) */
 	struct uuid node_id;   /* this daemon */
+	const char *state_dir; /* NULL in tests: nothing is kept outside of the database */
+	_Atomic(const char *) not_ready; /* why not, for /readyz; a constant text, or NULL */
 	struct core_options options;
 };

@@ -198,7 +198,8 @@ static enum rc note(struct call *c, const char *action, const struct release *r)
 				 .object_kind = "release",
 				 .object_id = id_text(c, &r->release_id) };
 
-	act.detail = audit_detail(c->mem, "class_id", id_text(c, &r->class_id), "manifest",
+	act.detail = audit_detail(c->mem, "class_id", id_text(c, &r->class_id), "components",
+				  r->components, "manifest",
 				  digest_format(&r->manifests[0].digest, digest), "sequence",
 				  arena_printf(c->mem, "%" PRId64, r->sequence), "vendor_id",
 				  id_text(c, &r->vendor_id), NULL);

@@ -11,6 +11,7 @@
 #include "core/campaign_run.h"
 #include "core/job.h"
 #include "core/roster_update.h"
+#include "core/witness.h"
 #include "db/campaign_store.h"
 #include "db/idempotency_store.h"
 #include "db/lease_store.h"
@@ -18,6 +19,7 @@
 #include "db/seen_store.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,6 +29,7 @@
 #define FLUSH_US            (5 * USEC_PER_SEC)
 #define FLUSH_BATCH         1000
 #define NODE_US             (10 * USEC_PER_SEC)
+#define WITNESS_US          (5 * USEC_PER_SEC)
 #define PURGE_US            (60 * USEC_PER_SEC)
 #define OUTBOX_KEEP_US      (3600 * USEC_PER_SEC)
 #define PURGE_LIMIT         10000
@@ -43,6 +46,10 @@ struct ticker {
 	bool held;
 	int64_t up_since; /* wall; 0 while the database is away */
 	int64_t flushed_at, renewed_at, node_at, purged_at; /* monotonic */
+	bool remembers;
+	struct witness_mark mark;
+	int64_t witnessed_at; /* monotonic */
+	_Atomic bool gave_up;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	bool stopping;
@@ -128,6 +135,47 @@ static enum rc node_work(struct ticker *t, struct db *db)
 		return rc;
 	t->node_at = now;
 	return node_store_seen(db, &t->core->node_id, t->options.node_name, clock_wall());
+}
+
+/* --- the witness: every daemon --- */
+
+void ticker_remember(struct ticker *t, const struct witness_mark *mark)
+{
+	t->remembers = true;
+	t->mark = *mark;
+}
+
+bool ticker_gave_up(struct ticker *t)
+{
+	return atomic_load(&t->gave_up);
+}
+
+/* A file that cannot be written is no reason to stop: the next tick tries again. */
+static enum rc witness_work(struct ticker *t, struct db *db)
+{
+	int64_t now = clock_monotonic();
+	bool step = now >= t->witnessed_at + WITNESS_US;
+
+	if (!t->remembers)
+		return RC_OK;
+	arena_reset(t->mem);
+	struct call c = { .core = t->core,
+			  .mem = t->mem,
+			  .db = db,
+			  .tenant = t->options.tenant,
+			  .actor = { .kind = ACTOR_SYSTEM },
+			  .now = clock_wall() };
+	enum rc rc = witness_follow(&c, t->core->state_dir, &t->mark, step);
+	if (rc == RC_OK && step)
+		t->witnessed_at = now;
+	if (rc == RC_CONFLICT) {
+		log_error("the database went back in time, or was fenced: this daemon ends");
+		atomic_store(&t->gave_up, true);
+		return rc;
+	}
+	if (rc == RC_STORAGE || rc == RC_INTERNAL)
+		log_warn("the witness of the database was not written", "result", rc_name(rc));
+	return rc == RC_UNAVAILABLE || rc == RC_RETRY ? rc : RC_OK;
 }
 
 /* --- work under the lease --- */
@@ -305,7 +353,9 @@ enum rc ticker_tick(struct ticker *t)
 	}
 	if (!t->up_since)
 		t->up_since = clock_wall();
-	rc = node_work(t, db);
+	rc = witness_work(t, db);
+	if (rc == RC_OK)
+		rc = node_work(t, db);
 	if (rc == RC_OK)
 		rc = lease_work(t, db);
 	if (rc != RC_OK) {

@@ -3,6 +3,7 @@
  * and starts campaigns, judges gates and deadlines, and clears what is old. */
 #pragma once
 
+#include "base/model/witness.h"
 #include "core/core.h"
 #include "db/db.h"
 
@@ -23,3 +24,9 @@ void ticker_stop(struct ticker *t);
 /* One round, for tests: RC_UNAVAILABLE when the database is not there. */
 enum rc ticker_tick(struct ticker *t) MUST_CHECK;
 void ticker_free(struct ticker *t);
+
+/* Before it runs: how far the database was; the ticker follows it (core/witness.h).  Without a
+ * mark, as in tests, it does not look. */
+void ticker_remember(struct ticker *t, const struct witness_mark *mark);
+/* The database went back in time, or was fenced: this daemon must end, and start anew. */
+bool ticker_gave_up(struct ticker *t);

@@ -15,6 +15,7 @@ struct command_line {
 	const char *out;          /* --out */
 	int64_t days;             /* --days, 0 when not given */
 	bool sample;              /* --sample */
+	bool force;               /* --force */
 	const char *const *words; /* behind the command */
 	int word_count;
 };
@@ -24,3 +25,4 @@ int cmd_migrate(const struct command_line *line);
 int cmd_check_config(const struct command_line *line);
 int cmd_ca(const struct command_line *line);
 int cmd_bootstrap(const struct command_line *line);
+int cmd_fence(const struct command_line *line);

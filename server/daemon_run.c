@@ -10,6 +10,7 @@
 #include "server/sd.h"
 #include "server/thread.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,11 +30,12 @@ static void *notify(void *arg)
 	return NULL;
 }
 
-static void start_ticker(struct daemon *d)
+static void start_ticker(struct daemon *d, const struct witness_mark *mark)
 {
 	struct ticker_options options = { .tenant = TENANT_DEFAULT, .node_name = d->node_name };
 
 	d->ticker = ticker_create(&d->core, d->pool, &options);
+	ticker_remember(d->ticker, mark);
 	d->ticker_thread = thread_start("ticker", tick, d->ticker);
 }
 
@@ -60,22 +62,24 @@ static void print_bootstrap(const char *secret)
 
 static enum rc step_waiting(struct daemon *d)
 {
-	struct setup_result result = { { NULL, 0 }, NULL };
+	struct setup_result result = { 0 };
 
 	switch (setup_look(d->setup, &result)) {
 	case SETUP_WAITING:
+		atomic_store(&d->core.not_ready, setup_why(d->setup));
 		return RC_OK;
 	case SETUP_FAILED:
 		return RC_INTERNAL;
 	case SETUP_DONE:
 		break;
 	}
+	atomic_store(&d->core.not_ready, NULL);
 	d->core.tenant_secret = result.tenant_secret;
 	db_pool_open(d->pool);
 	if (result.bootstrap_secret)
 		print_bootstrap(result.bootstrap_secret);
 	start_notifier(d);
-	start_ticker(d);
+	start_ticker(d, &result.mark);
 	d->phase = DAEMON_LOADING;
 	return RC_OK;
 }
@@ -159,8 +163,14 @@ enum rc daemon_step(struct daemon *d)
 	case DAEMON_SERVING:
 		break;
 	}
+	if (d->ticker && ticker_gave_up(d->ticker))
+		rc = RC_INTERNAL;
 	if (!d->told_ready && clock_monotonic() - d->started > READY_ANYWAY_US)
-		tell_ready(d, "STATUS=waiting for the database");
+		tell_ready(
+			d,
+			atomic_load(&d->core.not_ready)
+				? "STATUS=the database went back in time: run `musterd fence`"
+				: "STATUS=waiting for the database");
 	feed_watchdog(d);
 	return rc;
 }

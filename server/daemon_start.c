@@ -114,12 +114,13 @@ enum rc daemon_start_core(struct daemon *d)
 	uuid_random(&d->core.node_id);
 	d->core.options.checkin_interval_s =
 		(int32_t)(d->settings.checkin_interval / USEC_PER_SEC);
+	d->core.state_dir = d->settings.state_dir;
 	d->core.roster = roster_create();
 	db.held = true; /* until the tenant's secret is there */
 	d->pool = d->core.pool = db_pool_create(&db);
 	d->dispatcher = dispatcher_create(&d->core, d->pool, &dispatch);
 	start_workers(d);
-	d->setup = setup_start(&d->settings, d->core.seal_key);
+	d->setup = setup_start(&d->settings, &d->core);
 	d->started = clock_monotonic();
 	watchdog_init(&d->watchdog);
 	return RC_OK;

@@ -33,15 +33,22 @@ static const struct command commands[] = {
 	  "make, show or use the certificate authority" },
 	{ "bootstrap", cmd_bootstrap, "", 0, "",
 	  "print a one-time secret for the first administrator" },
+	{ "fence", cmd_fence, "f", 0, "[--force]",
+	  "make it safe to serve from a restored backup" },
 	{ "version", cmd_version, "", 0, "", "print the version" },
 	{ "help", cmd_help, "", 0, "", "print this" },
 };
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' }, { "name", required_argument, NULL, 'n' },
-	{ "out", required_argument, NULL, 'o' },    { "days", required_argument, NULL, 'd' },
-	{ "sample", no_argument, NULL, 's' },       { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },      { NULL, 0, NULL, 0 },
+	{ "config", required_argument, NULL, 'c' },
+	{ "name", required_argument, NULL, 'n' },
+	{ "out", required_argument, NULL, 'o' },
+	{ "days", required_argument, NULL, 'd' },
+	{ "sample", no_argument, NULL, 's' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static int cmd_version(const struct command_line *line)
@@ -102,6 +109,9 @@ static bool take_option(int letter, struct command_line *line)
 	case 's':
 		line->sample = true;
 		return true;
+	case 'f':
+		line->force = true;
+		return true;
 	}
 	return false;
 }
@@ -113,7 +123,7 @@ static const struct command *parse(int argc, char **argv, struct command_line *l
 	const char *alone = NULL;
 
 	for (int letter;
-	     (letter = getopt_long(argc, argv, "c:n:o:d:shV", long_options, NULL)) != -1;) {
+	     (letter = getopt_long(argc, argv, "c:n:o:d:fshV", long_options, NULL)) != -1;) {
 		if (letter == 'h' || letter == 'V') {
 			alone = letter == 'h' ? "help" : "version";
 		} else if (letter == '?') {

@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "core/operator.h"
 #include "core/tenant.h"
+#include "core/witness.h"
 #include "db/migrate.h"
 #include "server/database.h"
 #include "server/thread.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 #define PAUSE_FIRST_US (200 * USEC_PER_MS)
@@ -24,12 +26,14 @@ struct setup {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	const struct settings *settings;
+	struct core *core;
 	struct bytes seal_key;
 	struct arena *mem; /* the thread's until it is done, then read by all */
 	struct setup_result result;
 	enum setup_state state;
 	bool stop;
 	bool said; /* that it waits */
+	_Atomic(const char *) why;
 };
 
 /* RC_UNAVAILABLE and RC_RETRY are worth another try; the rest is not, and was logged. */
@@ -56,6 +60,55 @@ static enum rc open_tenant(struct setup *s, struct db *db)
 	return rc == RC_CONFLICT ? RC_OK : rc; /* there is an administrator */
 }
 
+/* A database that went back is waited for: `musterd fence` makes it whole. */
+static enum rc refuse_behind(struct setup *s, const char *how)
+{
+	static const char why[] = "the database went back in time: a backup was restored. "
+				  "Run `musterd fence`, docs/restore.md explains it";
+
+	if (!atomic_load(&s->why))
+		log_error("the database went back in time: run `musterd fence`", "how", how);
+	atomic_store(&s->why, why);
+	return RC_RETRY;
+}
+
+static enum rc open_witness(struct setup *s, struct db *db, struct witness_opening *ret)
+{
+	CLEAN(arena) struct arena *mem = arena_create(); /* it may be tried for days */
+	struct call c = { .core = s->core,
+			  .mem = mem,
+			  .db = db,
+			  .tenant = TENANT_DEFAULT,
+			  .actor = { .kind = ACTOR_SYSTEM },
+			  .now = clock_wall() };
+	enum rc rc = witness_open(&c, s->settings->state_dir, ret);
+
+	if (rc == RC_CONFLICT)
+		return refuse_behind(s, ret->why);
+	atomic_store(&s->why, NULL);
+	return rc;
+}
+
+static enum rc open_all(struct setup *s, struct db *db)
+{
+	struct witness_opening opening;
+
+	enum rc rc = db_begin(db);
+	if (rc == RC_OK)
+		rc = open_witness(s, db, &opening);
+	if (rc == RC_OK)
+		rc = open_tenant(s, db);
+	if (rc == RC_OK)
+		rc = db_commit(db);
+	if (rc != RC_OK)
+		return rc;
+	s->result.mark = opening.mark;
+	if (witness_opened(s->settings->state_dir, &opening, s->mem) != RC_OK)
+		log_warn("the witness of the database was not written", "dir",
+			 s->settings->state_dir);
+	return RC_OK;
+}
+
 static enum rc prepare(struct setup *s)
 {
 	CLEAN(db) struct db *db = NULL;
@@ -71,11 +124,7 @@ static enum rc prepare(struct setup *s)
 	rc = check_schema(db, s->mem);
 	if (rc != RC_OK)
 		return rc;
-	rc = db_begin(db);
-	if (rc == RC_OK)
-		rc = open_tenant(s, db);
-	if (rc == RC_OK)
-		rc = db_commit(db);
+	rc = open_all(s, db);
 	if (rc == RC_INTERNAL)
 		log_error("the database cannot be used", "sqlstate", db_sqlstate(db), "error",
 			  db_error(db));
@@ -116,7 +165,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-struct setup *setup_start(const struct settings *settings, struct bytes seal_key)
+struct setup *setup_start(const struct settings *settings, struct core *core)
 {
 	struct setup *s = xcalloc(1, sizeof(*s));
 	pthread_condattr_t attr;
@@ -127,7 +176,8 @@ struct setup *setup_start(const struct settings *settings, struct bytes seal_key
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	s->settings = settings;
-	s->seal_key = seal_key;
+	s->core = core;
+	s->seal_key = core->seal_key;
 	s->mem = arena_create();
 	s->thread = thread_start("setup", run, s);
 	return s;
@@ -141,6 +191,11 @@ enum setup_state setup_look(struct setup *s, struct setup_result *ret)
 		*ret = s->result;
 	pthread_mutex_unlock(&s->mutex);
 	return state;
+}
+
+const char *setup_why(struct setup *s)
+{
+	return atomic_load(&s->why);
 }
 
 void setup_finish(struct setup *s)

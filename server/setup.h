@@ -4,6 +4,8 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/model/witness.h"
+#include "core/core.h"
 #include "server/settings.h"
 
 enum setup_state {
@@ -17,10 +19,13 @@ struct setup;
 struct setup_result {
 	struct bytes tenant_secret;
 	const char *bootstrap_secret; /* NULL when there is an administrator */
+	struct witness_mark mark;
 };
 
-/* seal_key: SEAL_KEY_SIZE bytes; both are borrowed until setup_finish(). */
-struct setup *setup_start(const struct settings *settings, struct bytes seal_key);
+/* Both are borrowed until setup_finish(). */
+struct setup *setup_start(const struct settings *settings, struct core *core);
+/* Why it still waits, a constant text; NULL: for the database. */
+const char *setup_why(struct setup *s);
 /* ret is filled with SETUP_DONE and lives until setup_finish(). */
 enum setup_state setup_look(struct setup *s, struct setup_result *ret);
 /* Ends the thread, frees s. */

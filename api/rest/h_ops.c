@@ -14,6 +14,8 @@
 #include "core/images.h"
 #include "core/roster.h"
 
+#include <stdatomic.h>
+
 static void answer_status(struct call *c, struct res *res, const char *word)
 {
 	json_t *o = json_object();
@@ -31,7 +33,11 @@ enum rc h_livez(struct call *c, const struct req *req, struct res *res)
 
 enum rc h_readyz(struct call *c, const struct req *req, struct res *res)
 {
+	const char *why = atomic_load(&c->core->not_ready);
+
 	(void)req;
+	if (why)
+		return call_fail(c, ERR_UNAVAILABLE, "%s", why);
 	if (!c->core->pool || !db_pool_healthy(c->core->pool))
 		return call_fail(c, ERR_UNAVAILABLE, "the database is away");
 	if (!c->core->roster || !roster_ready(c->core->roster))
