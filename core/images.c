@@ -6,7 +6,7 @@
 
 #include "base/clean.h"
 #include "base/clock.h"
-#include "base/hash.h"
+#include "core/image_chunks.h"
 #include "core/images_files.h"
 
 #include <dirent.h>
@@ -31,6 +31,8 @@ struct image {
 	struct image *next;
 	struct digest digest;
 	struct bytes bytes;
+	struct image_chunks *chunks;
+	atomic_bool rotten;     /* its bytes have changed under the mapping */
 	enum image_state state; /* under the lock */
 	enum rc bad;            /* why, when IMAGE_BAD */
 	atomic_int refs;        /* rises from 0 only under the lock */
@@ -43,6 +45,8 @@ struct images {
 	pthread_cond_t changed;
 	struct image *buckets[BUCKETS];
 	int count;
+	struct image *rotten; /* not in the table, but somebody may still read them */
+	atomic_llong quarantined;
 	/* what the store's own thread is to read */
 	pthread_t reader;
 	bool reader_runs, stopping;
@@ -113,7 +117,17 @@ static void image_unmap(struct image *i)
 {
 	if (i->bytes.n)
 		munmap((void *)(uintptr_t)i->bytes.p, i->bytes.n);
+	image_chunks_free(i->chunks);
 	free(i);
+}
+
+static void list_unmap(struct image *list)
+{
+	while (list) {
+		struct image *i = list;
+		list = i->next;
+		image_unmap(i);
+	}
 }
 
 void images_free(struct images *s)
@@ -127,11 +141,8 @@ void images_free(struct images *s)
 	if (s->reader_runs)
 		pthread_join(s->reader, NULL);
 	for (int b = 0; b < BUCKETS; b++)
-		while (s->buckets[b]) {
-			struct image *i = s->buckets[b];
-			s->buckets[b] = i->next;
-			image_unmap(i);
-		}
+		list_unmap(s->buckets[b]);
+	list_unmap(s->rotten);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s->dir);
@@ -160,16 +171,18 @@ static enum rc file_map(const char *path, struct bytes *ret)
 	return RC_OK;
 }
 
-static void file_quarantine(const struct images *s, const char *path)
+static void file_quarantine(struct images *s, const char *path)
 {
 	char away[IMAGE_PATH_MAX];
 
+	atomic_fetch_add(&s->quarantined, 1);
 	if (image_fresh_path(s->dir, "quarantine", away) != RC_OK || rename(path, away) < 0)
 		unlink(path);
 }
 
 /* Reads the file; without the lock. */
-static enum rc file_verify(const struct images *s, const struct digest *d, struct bytes *ret)
+static enum rc file_verify(struct images *s, const struct digest *d, struct bytes *ret,
+			   struct image_chunks **ret_chunks)
 {
 	char path[IMAGE_PATH_MAX];
 	struct bytes b;
@@ -180,11 +193,13 @@ static enum rc file_verify(const struct images *s, const struct digest *d, struc
 		rc = file_map(path, &b);
 	if (rc != RC_OK)
 		return rc;
-	sha256_of(b, &is);
+	struct image_chunks *chunks = image_chunks_create(b, clock_monotonic(), &is);
 	if (digest_equal(&is, d)) {
 		*ret = b;
+		*ret_chunks = chunks;
 		return RC_OK;
 	}
+	image_chunks_free(chunks);
 	if (b.n)
 		munmap((void *)(uintptr_t)b.p, b.n);
 	file_quarantine(s, path);
@@ -260,13 +275,15 @@ static enum rc image_drop_bad(struct image *i)
 static struct image *image_read(struct images *s, const struct digest *d)
 {
 	struct image *i = table_add(s, d);
+	struct image_chunks *chunks = NULL;
 	struct bytes b = { 0 };
 
 	atomic_fetch_add(&i->refs, 1);
 	pthread_mutex_unlock(&s->lock);
-	enum rc rc = file_verify(s, d, &b);
+	enum rc rc = file_verify(s, d, &b, &chunks);
 	pthread_mutex_lock(&s->lock);
 	i->bytes = b;
+	i->chunks = chunks;
 	i->bad = rc;
 	i->state = rc == RC_OK ? IMAGE_READY : IMAGE_BAD;
 	if (rc != RC_OK)
@@ -275,9 +292,30 @@ static struct image *image_read(struct images *s, const struct digest *d)
 	return i;
 }
 
-static enum rc open_locked(struct images *s, const struct digest *d, struct image **ret)
+static void drop_rotten(struct images *s, struct image *i)
+{
+	table_remove(s, i);
+	i->next = s->rotten;
+	s->rotten = i;
+}
+
+/* What is found to be rotten while it is read goes away at the next open. */
+static struct image *find_sound(struct images *s, const struct digest *d)
 {
 	struct image *i = table_find(s, d);
+	char path[IMAGE_PATH_MAX];
+
+	if (!i || !atomic_load(&i->rotten))
+		return i;
+	drop_rotten(s, i);
+	if (image_path(s->dir, d, path) == RC_OK)
+		file_quarantine(s, path);
+	return NULL;
+}
+
+static enum rc open_locked(struct images *s, const struct digest *d, struct image **ret)
+{
+	struct image *i = find_sound(s, d);
 
 	if (i) {
 		atomic_fetch_add(&i->refs, 1);
@@ -352,7 +390,7 @@ static enum rc file_size(const struct images *s, const struct digest *d, int64_t
 
 static enum rc open_soon_locked(struct images *s, const struct digest *d, struct image **ret)
 {
-	struct image *i = table_find(s, d);
+	struct image *i = find_sound(s, d);
 	int64_t size = 0;
 
 	if (i && i->state == IMAGE_READY)
@@ -385,6 +423,47 @@ void image_close(struct image *i)
 struct bytes image_bytes(const struct image *i)
 {
 	return i->bytes;
+}
+
+bool image_holds(struct image *i, size_t offset, size_t size)
+{
+	if (atomic_load_explicit(&i->rotten, memory_order_relaxed))
+		return false;
+	if (image_chunks_hold(i->chunks, (struct image_part){ i->bytes, offset, size },
+			      clock_monotonic()))
+		return true;
+	atomic_store(&i->rotten, true);
+	return false;
+}
+
+bool images_condemn(struct images *s, const struct digest *d, bool readable)
+{
+	struct image_chunks *chunks = NULL;
+	char path[IMAGE_PATH_MAX];
+	struct bytes b = { 0 };
+
+	pthread_mutex_lock(&s->lock);
+	struct image *i = table_find(s, d);
+	if (i && i->state == IMAGE_READY) {
+		atomic_store(&i->rotten, true);
+		drop_rotten(s, i);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (!readable) {
+		if (image_path(s->dir, d, path) == RC_OK)
+			file_quarantine(s, path);
+		return true;
+	}
+	enum rc rc = file_verify(s, d, &b, &chunks);
+	image_chunks_free(chunks);
+	if (b.n)
+		munmap((void *)(uintptr_t)b.p, b.n);
+	return rc == RC_INTERNAL;
+}
+
+int64_t images_quarantined(struct images *s)
+{
+	return atomic_load(&s->quarantined);
 }
 
 struct image *image_ref(struct image *i)

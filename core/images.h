@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define IMAGE_SIZE_MAX (INT64_C(1) << 30) /* 1 GiB */
@@ -26,8 +27,17 @@ enum rc images_open_soon(struct images *s, const struct digest *d,
 			 struct image **ret) MUST_CHECK;
 void image_close(struct image *i);
 struct bytes image_bytes(const struct image *i);
+/* Whether these bytes are still what was verified, as of a few seconds ago (a file may change
+ * under its mapping).  False for ever once they were not; the next open puts the file away. */
+bool image_holds(struct image *i, size_t offset, size_t size);
 /* One more reference to the same mapping. */
 struct image *image_ref(struct image *i);
+
+/* The scrub found it bad: no open finds it any more.  With `readable` the file is read once
+ * more, because a good one may have come in its place: then false. */
+bool images_condemn(struct images *s, const struct digest *d, bool readable);
+/* How many were put away since the start. */
+int64_t images_quarantined(struct images *s);
 
 /* An upload in progress; one thread at a time. */
 struct image_upload;

@@ -7,8 +7,10 @@
 #include "base/clean.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/audit.h"
 #include "core/call.h"
 #include "core/campaign_run.h"
+#include "core/images_scrub.h"
 #include "core/job.h"
 #include "core/roster_update.h"
 #include "core/witness.h"
@@ -30,6 +32,7 @@
 #define FLUSH_BATCH         1000
 #define NODE_US             (10 * USEC_PER_SEC)
 #define WITNESS_US          (5 * USEC_PER_SEC)
+#define SCRUB_BYTES         (INT64_C(4) << 20) /* a tick */
 #define PURGE_US            (60 * USEC_PER_SEC)
 #define OUTBOX_KEEP_US      (3600 * USEC_PER_SEC)
 #define PURGE_LIMIT         10000
@@ -50,6 +53,7 @@ struct ticker {
 	struct witness_mark mark;
 	int64_t witnessed_at; /* monotonic */
 	_Atomic bool gave_up;
+	struct images_scrub *scrub; /* NULL without images, as in tests */
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	bool stopping;
@@ -67,6 +71,8 @@ struct ticker *ticker_create(struct core *core, struct db_pool *pool,
 	if (t->options.interval_us <= 0)
 		t->options.interval_us = INTERVAL_DEFAULT_US;
 	t->mem = arena_create();
+	if (core->images)
+		t->scrub = images_scrub_create(core->images);
 	t->lease = (struct lease){ .name = "ticker", .holder = core->node_id };
 	pthread_mutex_init(&t->mutex, NULL);
 	pthread_condattr_init(&attr);
@@ -82,6 +88,7 @@ void ticker_free(struct ticker *t)
 		return;
 	pthread_cond_destroy(&t->changed);
 	pthread_mutex_destroy(&t->mutex);
+	images_scrub_free(t->scrub);
 	arena_free(t->mem);
 	free(t);
 }
@@ -135,6 +142,48 @@ static enum rc node_work(struct ticker *t, struct db *db)
 		return rc;
 	t->node_at = now;
 	return node_store_seen(db, &t->core->node_id, t->options.node_name, clock_wall());
+}
+
+/* --- the scrub: every daemon, of its own files --- */
+
+static enum rc audit_rotten(struct ticker *t, struct db *db, const struct digest *digest)
+{
+	char hex[DIGEST_TEXT_SIZE];
+	struct audit_act act = { .action = "image.quarantine",
+				 .object_kind = "image",
+				 .object_id = digest_format(digest, hex) };
+	struct call c = { .core = t->core,
+			  .mem = t->mem,
+			  .db = db,
+			  .tenant = t->options.tenant,
+			  .actor = { .kind = ACTOR_SYSTEM },
+			  .reason = "its bytes have changed in the store",
+			  .now = clock_wall() };
+
+	enum rc rc = db_begin(db);
+	if (rc == RC_OK)
+		rc = audit_add(&c, &act);
+	if (rc == RC_OK)
+		rc = db_commit(db);
+	else
+		db_rollback(db);
+	return rc;
+}
+
+/* db: NULL while the database is away; the log and the figure tell all the same. */
+static void scrub_work(struct ticker *t, struct db *db)
+{
+	char hex[DIGEST_TEXT_SIZE];
+	struct digest digest;
+
+	if (!t->scrub || !images_scrub_step(t->scrub, SCRUB_BYTES, &digest))
+		return;
+	log_error("a stored image has changed: it is in quarantine, upload it again", "image",
+		  digest_format(&digest, hex));
+	arena_reset(t->mem);
+	if (!db || audit_rotten(t, db, &digest) != RC_OK)
+		log_warn("the quarantine of an image is not in the audit", "image",
+			 digest_format(&digest, hex));
 }
 
 /* --- the witness: every daemon --- */
@@ -349,8 +398,10 @@ enum rc ticker_tick(struct ticker *t)
 	enum rc rc = db_acquire(t->pool, USEC_PER_SEC, &db);
 	if (rc != RC_OK) {
 		t->up_since = 0;
+		scrub_work(t, NULL);
 		return rc;
 	}
+	scrub_work(t, db);
 	if (!t->up_since)
 		t->up_since = clock_wall();
 	rc = witness_work(t, db);

@@ -108,6 +108,7 @@ static enum rc start_coap(struct daemon *d)
 	log_info("CoAP listens", "port", log_i64(coap_server_port(d->coap)));
 	figures_add_coap(d->coap);
 	figures_add_roster(d->core.roster);
+	figures_add_images(d->core.images);
 	return RC_OK;
 }
 
@@ -194,6 +195,7 @@ void daemon_stop(struct daemon *d)
 {
 	figures_remove(d->coap);
 	figures_remove(d->core.roster);
+	figures_remove(d->core.images);
 	http_stop(d->http);
 	coap_server_stop(d->coap);
 	if (d->dispatcher)

@@ -61,6 +61,18 @@ void figures_add_coap(struct coap_server *coap)
 		metrics_add_source(&figures[i]);
 }
 
+static int64_t read_quarantined(void *images)
+{
+	return images_quarantined(images);
+}
+
+void figures_add_images(struct images *images)
+{
+	metrics_add_source(&(struct metrics_source){
+		"muster_images_quarantined_total", NULL, "counter",
+		"Stored images whose bytes had changed.", read_quarantined, images });
+}
+
 void figures_add_roster(struct roster *roster)
 {
 	const struct metrics_source figures[] = {

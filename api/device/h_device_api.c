@@ -153,7 +153,7 @@ enum rc h_image(struct call *c, const struct req *req, struct res *res)
 		return rc;
 	rc = images_open_soon(c->core->images, &digest, &image);
 	if (rc == RC_NOT_FOUND)
-		return call_fail(c, ERR_DENIED, "the device's open job does not need this");
+		return call_fail(c, ERR_UNAVAILABLE, "the image was put away");
 	if (rc == RC_UNAVAILABLE)
 		return call_fail(c, ERR_UNAVAILABLE, "the image is being read");
 	if (rc != RC_OK)

@@ -60,14 +60,17 @@ static void make_failure(const struct res *res, const struct req *req, struct re
 }
 
 /* The part of the body that the peer asked for, in blocks up to szx. */
-static enum rc make_part(struct bytes body, const struct reply_wish *wish, uint8_t szx,
+static enum rc make_part(const struct res *res, const struct reply_wish *wish, uint8_t szx,
 			 struct reply *ret)
 {
+	struct bytes body = body_of(res);
 	struct block_slice s;
 
 	enum rc rc = block_slice(body.n, wish->block, szx, &s);
 	if (rc != RC_OK)
 		return rc;
+	if (res->image && !image_holds(res->image, s.offset, s.size))
+		return RC_INTERNAL;
 	ret->payload = (struct bytes){ body.n ? body.p + s.offset : NULL, s.size };
 	ret->has_block2 = !s.whole;
 	ret->block2 = s.block;
@@ -101,16 +104,19 @@ static void make_success(const struct res *res, const struct req *req,
 		return;
 	}
 	ret->format = body.n ? res->format : FORMAT_NONE;
-	enum rc rc = make_part(body, wish, szx, ret);
+	enum rc rc = make_part(res, wish, szx, ret);
 	while (rc == RC_OK && wish->wire_max && szx > 0 &&
 	       reply_size(ret, wish->token_size) > wish->wire_max)
-		rc = make_part(body, wish, --szx, ret);
+		rc = make_part(res, wish, --szx, ret);
 	if (rc == RC_TOO_LARGE)
 		refuse(ERR_BLOCK_TOO_SMALL,
 		       arena_printf(req->mem,
 				    "blocks of %zu bytes are the smallest that reach the end",
 				    block_size(block_smallest_szx(body.n))),
 		       req, ret);
+	else if (rc == RC_INTERNAL)
+		refuse(ERR_UNAVAILABLE, "the image has changed and is being put away", req,
+		       ret);
 	else if (rc != RC_OK)
 		refuse(ERR_BAD_REQUEST, "there is no such block", req, ret);
 }

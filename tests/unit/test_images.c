@@ -3,7 +3,9 @@
 
 #include "base/clean.h"
 #include "base/hash.h"
+#include "core/image_chunks.h"
 #include "core/images.h"
+#include "core/images_scrub.h"
 #include "tests/tap.h"
 #include "tests/unit/temp_dir.h"
 
@@ -186,6 +188,71 @@ static void test_A15_changed(void)
 	ok(unlink(file_of(&d)) == 0, "link removed");
 }
 
+/* The scrub finds a file that changed, also while it is open. */
+static bool scrub_finds(struct images_scrub *scrub, const struct digest *d)
+{
+	struct digest found;
+
+	for (int n = 0; n < 1000; n++)
+		if (images_scrub_step(scrub, 65536, &found))
+			return digest_equal(&found, d);
+	return false;
+}
+
+static void test_A15_scrub(void)
+{
+	struct bytes b = make_bytes(200000, 14);
+	struct images_scrub *scrub = images_scrub_create(store);
+	struct image *i = NULL;
+	struct digest d, found;
+	int64_t size = 0, before = images_quarantined(store);
+
+	sha256_of(b, &d);
+	is_int(put(b, &d, &size), RC_OK, "stored");
+	is_int(images_open(store, &d, &i), RC_OK, "opened");
+	ok(!scrub_finds(scrub, &d), "nothing is wrong with what is stored");
+	images_scrub_free(scrub);
+	scrub = images_scrub_create(store);
+	flip(file_of(&d), 150000);
+	ok(scrub_finds(scrub, &d), "a flipped byte is found, and where");
+	is_int(images_quarantined(store), before + 1, "it is put away");
+	ok(!image_holds(i, 0, 1024), "nothing of it is served to those who have it open");
+	is_int(get(&d, b), RC_NOT_FOUND, "and nobody opens it");
+	image_close(i);
+	is_int(put(b, &d, &size), RC_OK, "uploaded again");
+	is_int(get(&d, b), RC_OK, "it is served");
+	ok(!images_condemn(store, &d, true), "a good file in its place is not put away");
+	is_int(get(&d, b), RC_OK, "and stays");
+	ok(!images_scrub_step(scrub, 1 << 20, &found), "the scrub finds nothing more");
+	images_scrub_free(scrub);
+}
+
+/* A part is read again after a while, and no part is served that has changed. */
+static void test_A15_chunks(void)
+{
+	static uint8_t bytes[3 * IMAGE_CHUNK_SIZE + 7];
+	struct image_part first = { { bytes, sizeof(bytes) }, 0, 1024 };
+	struct image_part across = { { bytes, sizeof(bytes) }, IMAGE_CHUNK_SIZE - 1, 2 };
+	struct image_part last = { { bytes, sizeof(bytes) }, 3 * IMAGE_CHUNK_SIZE, 7 };
+	struct digest whole, is;
+
+	memset(bytes, 'x', sizeof(bytes));
+	struct image_chunks *c = image_chunks_create(first.whole, 0, &whole);
+	sha256_of(first.whole, &is);
+	ok(digest_equal(&whole, &is), "the whole's digest is made on the way");
+	bytes[IMAGE_CHUNK_SIZE] ^= 1;
+	ok(image_chunks_hold(c, across, IMAGE_CHUNK_AGAIN_US - 1),
+	   "a change is not seen before the time");
+	ok(image_chunks_hold(c, first, IMAGE_CHUNK_AGAIN_US), "nor in another part");
+	ok(!image_chunks_hold(c, across, IMAGE_CHUNK_AGAIN_US), "but then where it is");
+	ok(!image_chunks_hold(c, across, IMAGE_CHUNK_AGAIN_US), "and again");
+	ok(image_chunks_hold(c, last, 9 * IMAGE_CHUNK_AGAIN_US), "the last part is good");
+	bytes[sizeof(bytes) - 1] ^= 1;
+	ok(image_chunks_hold(c, last, 9 * IMAGE_CHUNK_AGAIN_US + 1), "good for a while");
+	ok(!image_chunks_hold(c, last, 10 * IMAGE_CHUNK_AGAIN_US), "and bad after it");
+	image_chunks_free(c);
+}
+
 static void test_leftovers(void)
 {
 	struct image_upload *u = NULL;
@@ -336,6 +403,8 @@ int main(void)
 	test_A14_exact();
 	test_commit_again();
 	test_A15_changed();
+	test_A15_scrub();
+	test_A15_chunks();
 	test_leftovers();
 	test_no_space();
 	test_C11_race();
