@@ -184,7 +184,7 @@ check-api: tests-built
 prove:
 	sh deploy/deps.sh build test
 	$(MAKE) tests-built
-	BUILD=$(BUILD) MUSTER_PROVE=1 /usr/bin/python3 tests/check.py --only api -k "scenarios or threats" $(CHECK_ARGS)
+	BUILD=$(BUILD) MUSTER_PROVE=1 /usr/bin/python3 tests/check.py --only api -k "scenarios or threats or restore" $(CHECK_ARGS)
 
 # All tests again under AddressSanitizer and UndefinedBehaviorSanitizer.
 asan:
@@ -224,6 +224,7 @@ lint:
 lint-run:
 	awk -f tests/lint/layers.awk $(SRC_C) $(SRC_H)
 	awk -f tests/lint/banned.awk $(SRC_C) $(SRC_H)
+	awk -f tests/lint/sql.awk $(SRC_C) $(SRC_H)
 	sh tests/lint/headers.sh
 	sh tests/lint/lengths.sh
 	sh tests/lint/exposure.sh

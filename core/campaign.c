@@ -151,6 +151,12 @@ enum rc campaign_audience_check(struct call *c, const struct audience *audience)
 				 audience->wrong, audience->members,
 				 join(c, audience->wrong_sample, audience->wrong_count),
 				 audience->wrong > audience->wrong_count ? ", ..." : "");
+	if (audience->newer)
+		return call_fail(c, ERR_RELEASE_NOT_NEWER,
+				 "%" PRId64 " of %" PRId64 " devices run a newer release: %s%s",
+				 audience->newer, audience->members,
+				 join(c, audience->newer_sample, audience->newer_count),
+				 audience->newer > audience->newer_count ? ", ..." : "");
 	if (audience->members == 0)
 		return call_fail(c, ERR_NO_DEVICES, "no registered device matches the target");
 	return RC_OK;
@@ -177,6 +183,8 @@ static enum rc find_audience(struct call *c, const char *target, const struct re
 						     .release_id = &release->release_id,
 						     .vendor_id = &release->vendor_id,
 						     .class_id = &release->class_id,
+						     .components = release->components,
+						     .sequence = release->sequence,
 					     },
 					     c->mem, ret);
 

@@ -137,7 +137,22 @@ static enum rc not_higher(struct call *c, uint64_t sequence, int64_t last)
 			 sequence, last);
 }
 
-static enum rc take_sequence(struct call *c, const struct release_facts *f, struct release *r)
+/* Even then room is left for the releases that follow. */
+static enum rc check_jump(struct call *c, const struct release_facts *f, bool allow_jump)
+{
+	if (!allow_jump || f->sequence > SEQUENCE_MOST)
+		return call_fail(c, ERR_SEQUENCE_TOO_FAR,
+				 "sequence number %" PRIu64
+				 " leaves too little room: the clock's "
+				 "seconds, or the last number and 2^20, are the most",
+				 f->sequence);
+	if (c->actor.role != ROLE_ADMIN)
+		return call_fail(c, ERR_DENIED, "allow_jump is for administrators");
+	return RC_OK;
+}
+
+static enum rc take_sequence(struct call *c, const struct release_facts *f,
+			     const struct release_new *in, struct release *r)
 {
 	struct class_sequence s = { .vendor_id = f->vendor_id,
 				    .class_id = f->class_id,
@@ -153,11 +168,11 @@ static enum rc take_sequence(struct call *c, const struct release_facts *f, stru
 	case SEQUENCE_NOT_HIGHER:
 		return not_higher(c, f->sequence, last);
 	case SEQUENCE_TOO_FAR:
-		return call_fail(c, ERR_SEQUENCE_TOO_FAR,
-				 "sequence number %" PRIu64
-				 " leaves too little room: the clock's "
-				 "seconds, or the last number and 2^20, are the most",
-				 f->sequence);
+		rc = check_jump(c, f, in->allow_jump);
+		if (rc != RC_OK)
+			return rc;
+		r->jumped = true;
+		break;
 	}
 	s.sequence = r->sequence = (int64_t)f->sequence;
 	rc = class_store_raise_sequence(c->db, c->tenant, &s);
@@ -198,11 +213,11 @@ static enum rc note(struct call *c, const char *action, const struct release *r)
 				 .object_kind = "release",
 				 .object_id = id_text(c, &r->release_id) };
 
-	act.detail = audit_detail(c->mem, "class_id", id_text(c, &r->class_id), "components",
-				  r->components, "manifest",
-				  digest_format(&r->manifests[0].digest, digest), "sequence",
-				  arena_printf(c->mem, "%" PRId64, r->sequence), "vendor_id",
-				  id_text(c, &r->vendor_id), NULL);
+	act.detail = audit_detail(
+		c->mem, "class_id", id_text(c, &r->class_id), "components", r->components,
+		"manifest", digest_format(&r->manifests[0].digest, digest), "sequence",
+		arena_printf(c->mem, "%" PRId64, r->sequence), "jump",
+		r->jumped ? "true" : NULL, "vendor_id", id_text(c, &r->vendor_id), NULL);
 	return audit_add(c, &act);
 }
 
@@ -235,7 +250,7 @@ static enum rc check_all(struct call *c, const struct release_facts *f,
 	if (rc == RC_OK)
 		rc = choose_version(c, f, in, r);
 	if (rc == RC_OK)
-		rc = take_sequence(c, f, r);
+		rc = take_sequence(c, f, in, r);
 	if (rc == RC_OK && *class.name)
 		r->class_name = class.name;
 	return rc;

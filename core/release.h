@@ -9,6 +9,7 @@ struct release_new {
 	struct bytes envelope;
 	const char *version; /* NULL: the manifest must carry it */
 	const char *notes;   /* or NULL */
+	bool allow_jump; /* an administrator takes a sequence number that is too far ahead */
 };
 
 /* Decodes, verifies every signature against the author keys of the manifest's class and

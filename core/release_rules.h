@@ -10,6 +10,9 @@
  * clock: a number near the end would leave no room for the releases that follow. */
 #define SEQUENCE_JUMP_MAX (INT64_C(1) << 20)
 
+/* The most that an administrator may allow. */
+#define SEQUENCE_MOST ((uint64_t)INT64_MAX - (uint64_t)SEQUENCE_JUMP_MAX * 1024)
+
 enum sequence_verdict { SEQUENCE_OK, SEQUENCE_NOT_HIGHER, SEQUENCE_TOO_FAR };
 
 /* last: -1 when there is none. */

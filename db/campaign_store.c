@@ -14,7 +14,25 @@
 	"JOIN release r ON r.tenant_id = c.tenant_id AND r.release_id = c.release_id "
 #define WRONG_CLASS "(t.vendor_id IS DISTINCT FROM $3 OR t.class_id IS DISTINCT FROM $4)"
 
-enum { INSERT, GET, LOCK, LIST, ACTIVE, MOVE, HOLD, AUDIENCE, SAMPLE, WRONG, MISSING, BYTES };
+#define NEWER_RELEASES                                                                         \
+	"SELECT 1 FROM release n WHERE n.tenant_id = $1 AND n.vendor_id = $3 "                 \
+	"AND n.class_id = $4 AND n.components = $5 AND n.sequence > $6"
+
+enum {
+	INSERT,
+	GET,
+	LOCK,
+	LIST,
+	ACTIVE,
+	MOVE,
+	HOLD,
+	AUDIENCE,
+	SAMPLE,
+	WRONG,
+	NEWER,
+	MISSING,
+	BYTES
+};
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "campaign_insert",
@@ -56,6 +74,20 @@ static const struct db_stmt stmts[] = {
 		    "SELECT endpoint FROM " TARGET_DEVICES(
 			    "$1", "$2::jsonb") " t WHERE " WRONG_CLASS
 					       " ORDER BY endpoint LIMIT 10" },
+	/* Most releases are the newest: then the audience is not looked through. */
+	[NEWER] = { "campaign_newer",
+		    "SELECT endpoint, count(*) OVER () AS newer FROM " TARGET_DEVICES(
+			    "$1", "$2::jsonb") " t WHERE EXISTS (" NEWER_RELEASES
+					       ") AND EXISTS (SELECT 1 FROM component k "
+					       "JOIN release_installed i "
+					       "ON i.tenant_id = k.tenant_id "
+					       "AND i.component = k.name "
+					       "AND i.digest = k.digest "
+					       "WHERE k.tenant_id = $1 "
+					       "AND k.device_id = t.device_id "
+					       "AND EXISTS (" NEWER_RELEASES
+					       " AND n.release_id = i.release_id)) "
+					       "ORDER BY endpoint LIMIT 10" },
 	[MISSING] = { "campaign_missing",
 		      "SELECT DISTINCT n.name AS endpoint "
 		      "FROM jsonb_array_elements_text($2::jsonb -> 'devices') AS n (name) "
@@ -306,6 +338,25 @@ static enum rc audience_names(struct db *db, int32_t tenant, const struct audien
 	return rc;
 }
 
+static enum rc audience_newer(struct db *db, int32_t tenant, const struct audience_query *q,
+			      struct arena *mem, struct audience *au)
+{
+	CLEAN(rows) struct db_rows *rows = NULL;
+	struct db_args a = { 0 };
+
+	arg_audience(&a, tenant, q);
+	db_arg_text(&a, q->components);
+	db_arg_i64(&a, q->sequence);
+	enum rc rc = db_run(db, &stmts[NEWER], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	au->newer_count = db_rows_count(rows);
+	for (int i = 0; i < au->newer_count; i++)
+		au->newer_sample[i] = db_row_text(rows, i, "endpoint", mem);
+	au->newer = au->newer_count ? db_row_i64(rows, 0, "newer") : 0;
+	return RC_OK;
+}
+
 static enum rc audience_bytes(struct db *db, int32_t tenant, const struct audience_query *q,
 			      struct audience *au)
 {
@@ -335,6 +386,8 @@ enum rc campaign_store_audience(struct db *db, int32_t tenant,
 	au.members = db_row_i64(rows, 0, "members");
 	au.wrong = db_row_i64(rows, 0, "wrong");
 	rc = audience_names(db, tenant, query, mem, &au);
+	if (rc == RC_OK)
+		rc = audience_newer(db, tenant, query, mem, &au);
 	if (rc == RC_OK)
 		rc = audience_bytes(db, tenant, query, &au);
 	if (rc == RC_OK)

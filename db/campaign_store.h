@@ -62,6 +62,9 @@ struct audience {
 	int sample_count;
 	const char *wrong_sample[10];
 	int wrong_count;
+	int64_t newer; /* run a newer release of the same class and components */
+	const char *newer_sample[10];
+	int newer_count;
 	const char *missing[10]; /* names in the list that are no device, or a revoked one */
 	int missing_count;
 	int64_t image_bytes; /* of the release, for one device */
@@ -70,6 +73,8 @@ struct audience_query {
 	const char *target; /* JSON text */
 	const struct uuid *release_id;
 	const struct uuid *vendor_id, *class_id;
+	const char *components;
+	int64_t sequence;
 };
 enum rc campaign_store_audience(struct db *db, int32_t tenant,
 				const struct audience_query *query, struct arena *mem,

@@ -143,6 +143,7 @@ enum rc h_release_create(struct call *c, const struct req *req, struct res *res)
 	new.envelope = js_base64(&in, "envelope", JS_REQUIRED, 1, ENVELOPE_MAX);
 	new.version = js_text(&in, "version", JS_OPTIONAL, 1, VERSION_TEXT_MAX);
 	new.notes = js_lines(&in, "notes", JS_OPTIONAL, 0, RELEASE_NOTES_MAX);
+	new.allow_jump = js_bool(&in, "allow_jump", false);
 	rc = js_done(&in);
 	if (rc == RC_OK)
 		rc = release_create(c, &new, &r);

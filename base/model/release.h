@@ -70,6 +70,7 @@ struct release {
 	const char *version;
 	struct bytes version_key;
 	int64_t sequence;
+	bool jumped; /* only when it is made: the sequence number was allowed to be too far */
 	const char *notes;
 	int64_t withdrawn_at; /* 0: may be offered */
 	int64_t revision;

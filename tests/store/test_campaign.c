@@ -370,8 +370,8 @@ static void test_current_and_newer(struct world *w)
 	new.stages = one_stage;
 	new.stage_count = 1;
 	boot(&d[0], 10);
-	boot(&d[1], 11);
 	struct uuid id = run_campaign(w, new);
+	boot(&d[1], 11); /* after the start: a campaign that holds one is refused */
 	world_expose(w, d, 3);
 	for (int i = 0; i < 3; i++) {
 		must(device_ask(&d[i], &o) == RC_OK, "it asks");

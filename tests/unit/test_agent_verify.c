@@ -1,0 +1,106 @@
+/* What the agent makes of envelopes: each single bit of one that it would take, and each way to
+ * sign one wrongly. */
+
+#include "agent/verify.h"
+
+#include "suit/build.h"
+#include "suit/cose.h"
+#include "suit/ids.h"
+#include "tests/tap.h"
+#include "tests/unit/suit_data.h"
+
+#define C        (&suit_crypto_openssl)
+#define SEQUENCE 7
+
+static struct verify verify;
+
+static size_t make(const struct suit_key *key, uint8_t *buf, size_t size)
+{
+	static const char uri[] =
+		"img/0000000000000000000000000000000000000000000000000000000000000000";
+	struct suit_build in = { .sequence = SEQUENCE,
+				 .vendor_id = verify.vendor_id,
+				 .class_id = verify.class_id,
+				 .image_count = 1,
+				 .text_version = suit_text("2.0") };
+	uint8_t plain[2048], kid[SUIT_KID_SIZE];
+	struct suit_envelope e;
+	size_t n = 0;
+
+	in.component.segment[0] = suit_text("main");
+	in.component.count = 1;
+	in.image[0] = (struct suit_build_image){ .size = 1000, .uri = suit_text(uri) };
+	if (suit_build(C, &in, plain, sizeof(plain), &n) != SUIT_OK ||
+	    suit_envelope_decode(C, (struct suit_bytes){ plain, n }, &e) != SUIT_OK ||
+	    suit_key_kid(key, kid) != SUIT_OK ||
+	    suit_envelope_sign(C, key, suit_key_alg(key),
+			       (struct suit_bytes){ kid, sizeof(kid) }, &e, buf, size,
+			       &n) != SUIT_OK)
+		abort();
+	return n;
+}
+
+static enum proto_cause judge(const uint8_t *p, size_t n)
+{
+	struct update update;
+	const char *why;
+
+	return verify_envelope(&verify, (struct suit_bytes){ p, n }, 1, SEQUENCE - 1, &update,
+			       &why);
+}
+
+static void test_A01_agent_refuses_every_flipped_bit(const struct suit_key *key,
+						     const char *kind)
+{
+	uint8_t buf[4096];
+	size_t n = make(key, buf, sizeof(buf)), taken = 0;
+
+	is_int(judge(buf, n), PROTO_CAUSE_NONE, "whole, it is taken");
+	for (size_t bit = 0; bit < 8 * n; bit++) {
+		buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		if (judge(buf, n) == PROTO_CAUSE_NONE)
+			printf("# bit %zu of byte %zu\n", bit % 8, bit / 8), taken++;
+		buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+	}
+	ok(taken == 0, "%s: %zu flips, %zu taken", kind, 8 * n, taken);
+	for (size_t cut = 0; cut < n; cut++)
+		taken += judge(buf, cut) == PROTO_CAUSE_NONE;
+	ok(taken == 0, "%s: %zu truncations, %zu taken", kind, n, taken);
+}
+
+static void test_A01_agent_trusts_its_anchors_alone(const struct suit_key *anchor)
+{
+	struct suit_key *stranger = NULL;
+	uint8_t buf[4096];
+
+	if (suit_key_generate(SUIT_KEY_P256, &stranger) != SUIT_OK)
+		abort();
+	size_t n = make(stranger, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "a stranger's signature");
+	suit_key_free(stranger);
+	n = make(anchor, buf, sizeof(buf));
+	verify.anchor_count = 0;
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "without anchors nothing is taken");
+	verify.anchor_count = 1;
+}
+
+int main(void)
+{
+	static const enum suit_key_type types[] = { SUIT_KEY_P256, SUIT_KEY_ED25519 };
+
+	verify = (struct verify){ .crypto = C, .component = "main", .image_max = 4096 };
+	if (suit_vendor_id(C, "example.com", &verify.vendor_id) != SUIT_OK ||
+	    suit_class_id(C, &verify.vendor_id, "lamp", &verify.class_id) != SUIT_OK)
+		abort();
+	for (int i = 0; i < 2; i++) {
+		struct suit_key *key = NULL;
+		if (suit_key_generate(types[i], &key) != SUIT_OK)
+			abort();
+		verify.anchor[0] = key;
+		verify.anchor_count = 1;
+		test_A01_agent_refuses_every_flipped_bit(key, i ? "Ed25519" : "ES256");
+		test_A01_agent_trusts_its_anchors_alone(key);
+		suit_key_free(key);
+	}
+	return tap_done();
+}
