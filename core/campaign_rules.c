@@ -7,6 +7,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Of fewer failures a rate says nothing yet, while others may still succeed. */
+#define EVIDENCE_MIN 3
+/* The smallest sample in which a single failure is forgiven. */
+#define SINGLE_MIN 10
+
 void counts_complete(struct stage_counts *counts, int64_t members)
 {
 	int64_t jobs = 0;
@@ -90,6 +95,16 @@ static int64_t share_of(int64_t n, int64_t share)
 	return (n * share + SHARE_ALL - 1) / SHARE_ALL;
 }
 
+/* How many of a sample must succeed.  One failure among ten is no rate: unless all must
+ * succeed, it keeps nobody. */
+static int64_t needed_of(const struct gate *gate, int64_t size)
+{
+	int64_t needed = share_of(size, gate->success_share);
+	bool large = size >= SINGLE_MIN && size >= gate->min_sample;
+
+	return needed == size && large && gate->success_share < SHARE_ALL ? size - 1 : needed;
+}
+
 /* "1 of 1 failed (1 rolled back), limit 10 %" */
 static void words_failed(const struct campaign *c, const struct sample *s,
 			 char ret[GATE_REASON_SIZE])
@@ -118,11 +133,13 @@ static bool gate_trips(const struct campaign *c, const struct sample *s,
 {
 	const struct gate *gate = &c->stages[c->stage].gate;
 	int64_t least = gate->min_sample < s->size ? gate->min_sample : s->size;
-	int64_t needed = share_of(s->size, gate->success_share);
+	int64_t needed = needed_of(gate, s->size);
+	bool enough = s->failed >= EVIDENCE_MIN || s->finished == s->size;
 
 	if (s->failed == 0)
 		return false;
-	if (s->finished >= least && s->failed * SHARE_ALL > s->finished * gate->failure_share) {
+	if (enough && s->finished >= least &&
+	    s->failed * SHARE_ALL > s->finished * gate->failure_share) {
 		words_failed(c, s, ret_reason);
 		return true;
 	}
@@ -148,7 +165,7 @@ enum gate_verdict gate_judge(const struct campaign *campaign, const struct stage
 	if (gate_trips(campaign, &s, ret_reason))
 		return GATE_TRIP;
 	int64_t least = open->gate.min_sample < s.size ? open->gate.min_sample : s.size;
-	if (s.finished < least || s.succeeded < share_of(s.size, open->gate.success_share))
+	if (s.finished < least || s.succeeded < needed_of(&open->gate, s.size))
 		return open->reached_at ? GATE_LOST : GATE_WAIT;
 	if (s.size > 0 && !open->reached_at && open->gate.soak_s > 0)
 		return GATE_REACHED;
@@ -179,13 +196,25 @@ void stages_size(const struct stage *stages, int stage_count, int64_t members, i
 	}
 }
 
+/* Never passed by a release that every device ends badly with, be it at once or in the soak:
+ * those that made it reach its threshold have failed when the soak ends, and are then more than
+ * may fail, or so many that it is not reached again. */
+static bool gate_holds(const struct gate *g)
+{
+	return g->success_share > g->failure_share || g->success_share > SHARE_ALL / 2;
+}
+
 int64_t stages_bound(const struct stage *stages, int stage_count, int64_t members)
 {
-	int64_t target = 0;
+	int64_t before = 0;
 
-	for (int i = 0; i < stage_count && target == 0; i++)
-		target = stage_target(&stages[i], members, 0);
-	return target;
+	for (int i = 0; i < stage_count; i++) {
+		int64_t target = stage_target(&stages[i], members, before);
+		if (target > before && gate_holds(&stages[i].gate))
+			return target;
+		before = target;
+	}
+	return members;
 }
 
 /* Numbers first, then shares, each greater than the one before; the last is everybody. */

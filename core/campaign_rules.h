@@ -3,10 +3,13 @@
  * A stage's sample are its members without those that were current, cancelled or superseded,
  * and without the failures that were forgiven.  Its failures are the failed, rolled back,
  * silent and rejected ones, and what went wrong since in the stages before it.  It trips when
- * more than failure_share of the finished ones failed (once min_sample are finished), or as
- * soon as success_share of the sample can no longer be reached.  It passes when success_share
- * of the sample have succeeded (and min_sample are finished) and soak_s has gone by since.  The
- * last stage passes only when nobody is left in the campaign who could still change it. */
+ * more than failure_share of the finished ones failed (once min_sample are finished; while
+ * others may still succeed, not for fewer than three), or as soon as success_share of the
+ * sample can no longer be reached.  It passes when success_share of the sample have succeeded
+ * (and min_sample are finished) and soak_s has gone by since.  Below 100 %, a single failure
+ * among ten or more does not count against success_share: where one device in 200 fails
+ * anyway, such a stage would stop one good release in twenty.  The last stage passes only when
+ * nobody is left in the campaign who could still change it. */
 #pragma once
 
 #include "base/model/campaign.h"
@@ -58,8 +61,9 @@ void stages_size(const struct stage *stages, int stage_count, int64_t members, i
 /* Are the stages a schedule?  NULL when they are, else what is wrong with stage *ret_stage. */
 const char *stages_check(const struct stage *stages, int stage_count, int *ret_stage);
 
-/* Devices exposed at most before the first automatic stop: the first stage that is not empty.
- */
+/* Devices exposed at most before the first automatic stop, when every device ends badly with
+ * the release, at once or within the soak: up to the first stage, not empty, that such a
+ * release cannot pass.  All, when there is none. */
 int64_t stages_bound(const struct stage *stages, int stage_count, int64_t members);
 
 /* Operator's moves: is it allowed from this state? */

@@ -34,8 +34,16 @@ static const struct gate_case gate_cases[] = {
 	{ 100, 4, 5, 0, 0, 0, 0, GATE_WAIT, NULL },
 	{ 100, 0, 6, 0, 0, 0, 0, GATE_TRIP,
 	  "stage 1 tripped: 6 of 100 failed, 95 % success can no longer be reached" },
-	{ 100, 8, 1, 1, 0, 0, 0, GATE_TRIP,
-	  "stage 1 tripped: 2 of 10 failed (1 rolled back, 0 silent), limit 10 %" },
+	{ 100, 7, 2, 1, 0, 0, 0, GATE_TRIP,
+	  "stage 1 tripped: 3 of 10 failed (1 rolled back, 0 silent), limit 10 %" },
+	/* two say nothing yet, of a hundred; of ten they do */
+	{ 100, 8, 1, 1, 0, 0, 0, GATE_WAIT, NULL },
+	{ 10, 0, 1, 1, 0, 0, 8, GATE_TRIP,
+	  "stage 1 tripped: 2 of 10 failed, 95 % success can no longer be reached" },
+	/* one among ten is no rate, one among nine stops */
+	{ 10, 9, 1, 0, 0, 0, 0, GATE_PASS, NULL },
+	{ 9, 7, 1, 0, 0, 0, 1, GATE_TRIP,
+	  "stage 1 tripped: 1 of 9 failed, 95 % success can no longer be reached" },
 	{ 100, 9, 1, 0, 0, 0, 0, GATE_WAIT, NULL },
 	{ 100, 94, 5, 0, 0, 0, 1, GATE_WAIT, NULL },
 	{ 100, 95, 5, 0, 0, 0, 0, GATE_PASS, NULL },
@@ -138,8 +146,15 @@ static void test_sizes(void)
 	   "1, then half, then all of eight");
 	stages_size(stages, 4, 0, sizes);
 	ok(sizes[0] + sizes[1] + sizes[2] + sizes[3] == 0, "nobody");
+	for (int i = 0; i < 4; i++)
+		stages[i].gate = stage_of(1).gate;
 	is_int(stages_bound(stages, 4, 8), 1, "the bound is the first stage");
 	is_int(stages_bound(stages + 2, 2, 8), 4, "of any size");
+	stages[0].gate.success_share = 0;
+	is_int(stages_bound(stages, 4, 1000000), 1000, "that a bad release cannot pass");
+	for (int i = 1; i < 4; i++)
+		stages[i].gate = (struct gate){ .success_share = 5000, .failure_share = 5000 };
+	is_int(stages_bound(stages, 4, 8), 8, "all, when it can pass every one");
 }
 
 struct check_case {
