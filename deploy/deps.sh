@@ -9,7 +9,7 @@ packages_of() {
 	build) echo gcc libc6-dev make pkg-config libcoap3-dev libmicrohttpd-dev libgnutls28-dev libgmp-dev libpq-dev \
 		libssl-dev libjansson-dev libinih-dev libcurl4-openssl-dev ;;
 	run) echo postgresql ;;
-	test) echo postgresql python3 python3-pytest python3-requests python3-cbor2 python3-cryptography \
+	test) echo postgresql openssl gnutls-bin python3 python3-pytest python3-requests python3-cbor2 python3-cryptography \
 		python3-yaml python3-jsonschema binutils ;;
 	lint) echo git clang clang-format-14 clang-tidy-14 cppcheck universal-ctags systemd ;;
 	fuzz) echo clang libclang-rt-dev ;;

@@ -136,7 +136,11 @@ enum rc dtls_identify(struct dtls *d, coap_session_t *session, struct dtls_ident
 	coap_tls_library_t library;
 	SSL *ssl = coap_session_get_tls(session, &library);
 
-	return ssl ? identity_of_ssl(d, ssl, ret) : RC_UNAUTHENTICATED;
+	enum rc rc = ssl ? identity_of_ssl(d, ssl, ret) : RC_UNAUTHENTICATED;
+	if (rc == RC_OK && ret->kind == CREDENTIAL_PSK && !ret->resumed)
+		guess_succeeded(d->guesses, coap_session_get_addr_remote(session),
+				bytes_of(ret->name));
+	return rc;
 }
 
 static bool key_is_the_same(const struct dtls *d, const struct dtls_identity *id)
@@ -185,7 +189,24 @@ enum rc dtls_admit(struct dtls *d, struct dtls_identity *id)
 
 /* A key for every identity: one that we do not know gets a key that nobody has, so its
  * handshake fails exactly as one with a wrong key does, and names cannot be tried out (RFC 4279
- * section 2 allows this). */
+ * section 2 allows this).  So does the right key, once too many were tried. */
+size_t identity_key_of(struct dtls *d, struct bytes name, bool may_try, uint8_t ret[PSK_MAX])
+{
+	char text[ENDPOINT_NAME_MAX + 1] = "";
+	struct digest decoy;
+	struct uuid id;
+
+	/* All of it in any case: how long it takes must not tell one from the other. */
+	hmac_sha256((struct bytes){ d->decoy, sizeof(d->decoy) }, name, &decoy);
+	bool ok = name_take(name, text);
+	device_id_derive(d->core->tenant_secret, text, &id);
+	size_t n = key_of(d, &id, ret);
+	if (n && ok && may_try)
+		return n;
+	memcpy(ret, decoy.b, DECOY_SIZE);
+	return DECOY_SIZE;
+}
+
 const coap_bin_const_t *identity_key(coap_bin_const_t *identity, coap_session_t *session,
 				     void *dtls)
 {
@@ -193,20 +214,9 @@ const coap_bin_const_t *identity_key(coap_bin_const_t *identity, coap_session_t 
 	static _Thread_local coap_bin_const_t ret;
 	struct dtls *d = dtls;
 	struct bytes name = { identity->s, identity->length };
-	char text[ENDPOINT_NAME_MAX + 1] = "";
-	struct digest decoy;
-	struct uuid id;
 
-	(void)session;
-	hmac_sha256((struct bytes){ d->decoy, sizeof(d->decoy) }, name, &decoy);
-	bool ok = name_take(name, text);
-	device_id_derive(d->core->tenant_secret, text, &id);
-	size_t n = key_of(d, &id, key);
-	if (n == 0 || !ok) {
-		memcpy(key, decoy.b, DECOY_SIZE);
-		n = DECOY_SIZE;
-	}
-	ret = (coap_bin_const_t){ .length = n, .s = key };
+	bool may_try = guess_try(d->guesses, coap_session_get_addr_remote(session), name);
+	ret = (coap_bin_const_t){ .length = identity_key_of(d, name, may_try, key), .s = key };
 	return &ret;
 }
 

@@ -35,6 +35,7 @@ struct dtls {
 	bool own_ca;       /* then a device's certificate says that it is one */
 	uint8_t decoy[32]; /* keys for identities that we do not know, see dtls_identity.c */
 	struct dtls_tickets tickets;
+	struct dtls_guesses *guesses;
 };
 
 struct dtls_port {
@@ -46,6 +47,15 @@ CLEAN_DEFINE(x509, X509 *, X509_free)
 CLEAN_DEFINE(bio, BIO *, BIO_free_all)
 CLEAN_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free)
 
+/* dtls_guess.c; any thread */
+struct dtls_guesses *guesses_create(void);
+void guesses_free(struct dtls_guesses *g);
+/* A handshake with a PSK begins.  False: too many of this identity failed from this address,
+ * and the right key must not open either. */
+bool guess_try(struct dtls_guesses *g, const coap_address_t *from,
+	       struct bytes identity) MUST_CHECK;
+void guess_succeeded(struct dtls_guesses *g, const coap_address_t *from, struct bytes identity);
+
 /* dtls_tickets.c */
 enum rc tickets_open(struct dtls *d, const struct dtls_options *options) MUST_CHECK;
 void tickets_close(struct dtls *d);
@@ -53,6 +63,9 @@ void tickets_close(struct dtls *d);
 bool tickets_attach(struct dtls *d, SSL_CTX *ctx);
 
 /* dtls_identity.c */
+/* A key for every name: its device's, or when it may not try or there is none, one that nobody
+ * has.  Yields its size. */
+size_t identity_key_of(struct dtls *d, struct bytes name, bool may_try, uint8_t ret[PSK_MAX]);
 /* For libcoap: the key of an identity. */
 const coap_bin_const_t *identity_key(coap_bin_const_t *identity, coap_session_t *session,
 				     void *dtls);

@@ -106,6 +106,7 @@ enum rc dtls_create(const struct core *core, const struct dtls_options *options,
 	d->core = core;
 	pthread_mutex_init(&d->tickets.mutex, NULL);
 	random_bytes(d->decoy, sizeof(d->decoy));
+	d->guesses = guesses_create();
 	enum rc rc = load_certificate(d, options->cert_path);
 	if (rc == RC_OK)
 		rc = load_key(d, options->key_path);
@@ -126,6 +127,7 @@ void dtls_free(struct dtls *d)
 	if (!d)
 		return;
 	tickets_close(d);
+	guesses_free(d->guesses);
 	pthread_mutex_destroy(&d->tickets.mutex);
 	X509_free(d->cert);
 	EVP_PKEY_free(d->key);

@@ -3,8 +3,11 @@
 
 #include "base/bytes.h"
 
-/* TLS 1.2 and 1.3, forward secrecy, for GnuTLS. */
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE"
+/* TLS 1.2 and 1.3, forward secrecy, authenticated encryption alone, for GnuTLS. */
+#define TLS_PRIORITIES                                                                         \
+	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:"          \
+	"-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD:"             \
+	"-GROUP-DH-ALL:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:%SERVER_PRECEDENCE"
 
 /* Before the first handshake: GnuTLS computes with GMP, which ends the process when malloc
  * returns NULL, so it gets the memory of base/memory.h. */

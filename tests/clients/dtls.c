@@ -2,7 +2,8 @@
  * whole records, binds the port that it is given, keeps and uses session tickets, and can go
  * away without a word.
  *
- *   dtls --port P [--from PORT] [--psk NAME:HEXKEY | --cert FILE --key FILE] [--ca FILE]
+ *   dtls --port P [--from PORT] [--source IP] [--ca FILE]
+ *        [--psk NAME:HEXKEY | --cert FILE --key FILE]
  *        [--ciphers LIST] [--session-in FILE] [--session-out FILE] [--timeout SECONDS]
  *
  * It prints "connected resumed=0 cipher=NAME" or "failed WHY" (and exits with 1).  Then it
@@ -27,7 +28,7 @@
 
 struct options {
 	int port, from, timeout_s;
-	char *psk, *cert, *key, *ca, *ciphers, *session_in, *session_out;
+	char *source, *psk, *cert, *key, *ca, *ciphers, *session_in, *session_out;
 };
 
 static struct options options = { .timeout_s = 5 };
@@ -119,7 +120,9 @@ static int make_socket(void)
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_in from = { .sin_family = AF_INET,
 				    .sin_port = htons((uint16_t)options.from),
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				    .sin_addr.s_addr = options.source
+							       ? inet_addr(options.source)
+							       : htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), one = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -239,22 +242,17 @@ static void talk(SSL *ssl, int fd)
 static void read_options(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "port", 1, NULL, 'p' },
-		{ "from", 1, NULL, 'f' },
-		{ "psk", 1, NULL, 'k' },
-		{ "cert", 1, NULL, 'c' },
-		{ "key", 1, NULL, 'j' },
-		{ "ca", 1, NULL, 'C' },
-		{ "ciphers", 1, NULL, 'l' },
-		{ "session-in", 1, NULL, 'i' },
-		{ "session-out", 1, NULL, 'o' },
-		{ "timeout", 1, NULL, 't' },
-		{ NULL, 0, NULL, 0 },
+		{ "port", 1, NULL, 'p' },       { "from", 1, NULL, 'f' },
+		{ "source", 1, NULL, 's' },     { "psk", 1, NULL, 'k' },
+		{ "cert", 1, NULL, 'c' },       { "key", 1, NULL, 'j' },
+		{ "ca", 1, NULL, 'C' },         { "ciphers", 1, NULL, 'l' },
+		{ "session-in", 1, NULL, 'i' }, { "session-out", 1, NULL, 'o' },
+		{ "timeout", 1, NULL, 't' },    { NULL, 0, NULL, 0 },
 	};
-	char **texts[128] = { ['k'] = &options.psk,        ['c'] = &options.cert,
-			      ['j'] = &options.key,        ['C'] = &options.ca,
-			      ['l'] = &options.ciphers,    ['i'] = &options.session_in,
-			      ['o'] = &options.session_out };
+	char **texts[128] = { ['s'] = &options.source,     ['k'] = &options.psk,
+			      ['c'] = &options.cert,       ['j'] = &options.key,
+			      ['C'] = &options.ca,         ['l'] = &options.ciphers,
+			      ['i'] = &options.session_in, ['o'] = &options.session_out };
 	int *numbers[128] = {
 		['p'] = &options.port, ['f'] = &options.from, ['t'] = &options.timeout_s
 	};

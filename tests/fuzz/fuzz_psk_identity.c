@@ -21,19 +21,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	coap_bin_const_t identity = { .length = size, .s = data };
-	uint8_t first[PSK_MAX];
+	uint8_t first[PSK_MAX], key[PSK_MAX];
 
-	const coap_bin_const_t *key = identity_key(&identity, NULL, &dtls);
-	check(key && key->length >= PSK_MIN && key->length <= PSK_MAX);
-	memcpy(first, key->s, key->length);
-	size_t n = key->length;
-	key = identity_key(&identity, NULL, &dtls);
-	check(key->length == n && memcmp(key->s, first, n) == 0);
+	size_t n = identity_key_of(&dtls, (struct bytes){ data, size }, true, first);
+	check(n >= PSK_MIN && n <= PSK_MAX);
+	check(identity_key_of(&dtls, (struct bytes){ data, size }, size & 1, key) == n);
+	check(memcmp(key, first, n) == 0);
 	if (size == 0)
 		return 0;
-	identity.length--;
-	key = identity_key(&identity, NULL, &dtls);
-	check(memcmp(key->s, first, n) != 0);
+	check(identity_key_of(&dtls, (struct bytes){ data, size - 1 }, true, key) == n);
+	check(memcmp(key, first, n) != 0);
 	return 0;
 }
