@@ -9,8 +9,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+
+#define FULL_DISK_TELL_US (60 * USEC_PER_SEC)
 
 static void note(struct db *db, const char *sqlstate, const char *message)
 {
@@ -41,6 +44,18 @@ static bool status_is_good(ExecStatusType status)
 	       status == PGRES_EMPTY_QUERY;
 }
 
+/* Nobody but an operator can help; once a minute is enough. */
+static void tell_full_disk(const char *sqlstate, const char *message)
+{
+	static _Atomic int64_t told_at;
+	int64_t now = clock_monotonic(), last = atomic_load(&told_at);
+
+	if (strcmp(sqlstate, "53100") != 0 || (last && now - last < FULL_DISK_TELL_US) ||
+	    !atomic_compare_exchange_strong(&told_at, &last, now))
+		return;
+	log_error("the database's disk is full", "error", message);
+}
+
 enum rc conn_judge(struct db *db, const PGresult *r)
 {
 	char message[DB_ERROR_MAX];
@@ -54,6 +69,7 @@ enum rc conn_judge(struct db *db, const PGresult *r)
 	snprintf(message, sizeof(message), "%s%s%s%s", field(r, PG_DIAG_MESSAGE_PRIMARY),
 		 *constraint ? " (" : "", constraint, *constraint ? ")" : "");
 	note(db, sqlstate, message);
+	tell_full_disk(sqlstate, db->error);
 	db->broken = db->broken || sqlstate_is_fatal(sqlstate);
 	return sqlstate_rc(sqlstate);
 }

@@ -12,10 +12,11 @@ struct meaning {
 };
 
 static const struct meaning meanings[] = {
-	{ "40001", RC_RETRY, false },       /* serialization_failure */
-	{ "40P01", RC_RETRY, false },       /* deadlock_detected */
-	{ "23505", RC_CONFLICT, false },    /* unique_violation */
-	{ "53100", RC_STORAGE, false },     /* disk_full */
+	{ "40001", RC_RETRY, false },    /* serialization_failure */
+	{ "40P01", RC_RETRY, false },    /* deadlock_detected */
+	{ "23505", RC_CONFLICT, false }, /* unique_violation */
+	{ "53100", RC_UNAVAILABLE,
+	  false }, /* disk_full: of the database, the caller cannot help */
 	{ "57014", RC_UNAVAILABLE, false }, /* query_canceled: statement timeout */
 	{ "55P03", RC_UNAVAILABLE, false }, /* lock_not_available: lock timeout */
 	{ "53", RC_UNAVAILABLE, true },     /* too many connections, out of memory */

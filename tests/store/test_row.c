@@ -87,7 +87,7 @@ static void test_results(struct db *db)
 		{ "INSERT INTO tenant VALUES (1, 'x', NULL, 0)", "23505", RC_CONFLICT },
 		{ "DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", "40001", RC_RETRY },
 		{ "DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", "40P01", RC_RETRY },
-		{ "DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", "53100", RC_STORAGE },
+		{ "DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", "53100", RC_UNAVAILABLE },
 		{ "SELECT 1/0", "22012", RC_INTERNAL },
 		{ "nonsense", "42601", RC_INTERNAL },
 		{ "SET statement_timeout = 50; SELECT pg_sleep(5)", "57014", RC_UNAVAILABLE },
