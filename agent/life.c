@@ -290,7 +290,9 @@ static void finish_image(struct life *l)
 	enum proto_cause cause = l->ops->check(l->machine, &l->update);
 	if (cause != PROTO_CAUSE_NONE)
 		give_up(l, PROTO_FAILED, cause,
-			"the image that was read back is not the signed one");
+			cause == PROTO_CAUSE_DIGEST
+				? "the image that was read back is not the signed one"
+				: "the slot cannot be written");
 	else
 		report_state(l, PROTO_DOWNLOADED, LIFE_NEXT_INSTALL);
 }

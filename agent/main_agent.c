@@ -35,6 +35,7 @@ struct agent {
 	struct life_config life_config;
 	struct proto_register self;
 	char slot;
+	bool stale_trial;
 	int exit_code; /* -1: goes on */
 };
 
@@ -56,9 +57,21 @@ static void machine_facts(void *m, uint64_t *ret_slot, uint64_t *ret_sequence)
 	*ret_sequence = a->store.boot.sequence;
 }
 
+/* A trial of the other slot that is over: the launcher could not count it and did not begin it,
+ * or it could not be called off.  Tried again until it can be written down. */
+static void end_stale_trial(struct agent *a)
+{
+	if (!a->stale_trial)
+		return;
+	a->stale_trial = !store_call_off(&a->store);
+	if (a->stale_trial)
+		log_errno("the boot state cannot be written");
+}
+
 static enum proto_cause machine_begin(void *m, const struct update *u, uint64_t *ret_have)
 {
 	struct agent *a = m;
+	end_stale_trial(a);
 	enum proto_cause cause = store_begin(&a->store, u, ret_have);
 	if (cause == PROTO_CAUSE_NONE)
 		log_line("job %" PRIu64 ": version %s, %" PRIu64 " of %" PRIu64
@@ -85,21 +98,27 @@ static bool machine_activate(void *m, const struct update *u)
 static void machine_call_off(void *m)
 {
 	struct agent *a = m;
-	if (!store_call_off(&a->store))
-		log_errno("the job cannot be called off");
+	if (store_call_off(&a->store))
+		return;
+	log_errno("the job cannot be called off");
+	a->stale_trial = true;
 }
 
 /* The server has our digest under a new boot id: this image works. */
 static void machine_registered(void *m)
 {
 	struct agent *a = m;
-	bool trial = a->store.boot.trial != BOOT_NO_TRIAL;
-	if (!store_confirm(&a->store, a->slot)) {
+	bool trial = a->store.boot.trial == a->slot;
+	bool confirmed = store_confirm(&a->store, a->slot);
+	if (!confirmed)
 		log_errno("the boot state cannot be written");
+	if (!confirmed && trial) {
 		a->exit_code = EXIT_FAILURE; /* the launcher falls back */
 		return;
 	}
-	a->self.last = (struct boot_last){ 0 };
+	end_stale_trial(a);
+	if (confirmed) /* else the server is told again, which does no harm */
+		a->self.last = (struct boot_last){ 0 };
 	log_line("registered as %s, version %s%s", a->config.endpoint, agent_version,
 		 trial ? ": the trial is confirmed" : "");
 }
@@ -168,6 +187,7 @@ static bool know_self(struct agent *a)
 	struct suit_digest digest;
 	uint64_t size;
 	a->slot = slot && (*slot == 'a' || *slot == 'b') ? *slot : a->store.boot.active;
+	a->stale_trial = a->store.boot.trial == boot_other(a->slot);
 	if (!store_digest(&a->store, a->slot, &digest, &size)) {
 		log_errno("slot %c cannot be read", a->slot);
 		return false;
@@ -260,8 +280,12 @@ static bool install(struct agent *a, const struct update *u, int image)
 		log_errno("the slot cannot be written");
 		return false;
 	}
-	if (store_check(&a->store, u) != PROTO_CAUSE_NONE) {
-		log_line("the image is not the signed one");
+	enum proto_cause cause = store_check(&a->store, u);
+	if (cause != PROTO_CAUSE_NONE) {
+		if (cause == PROTO_CAUSE_DIGEST)
+			log_line("the image is not the signed one");
+		else
+			log_errno("the slot cannot be written");
 		store_call_off(&a->store);
 		return false;
 	}

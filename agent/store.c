@@ -259,10 +259,9 @@ bool store_activate(struct store *s, const struct update *u)
 		return false;
 	store_close(s); /* an open file cannot be executed */
 	boot_set_trial(&next, u->sequence, u->job, u->attempt);
-	if (!boot_save(s->dir, &next))
-		return false;
+	/* when this fails the file may say so all the same: calling off writes it again */
 	s->boot = next;
-	return journal_drop(s);
+	return boot_save(s->dir, &next) && journal_drop(s);
 }
 
 bool store_call_off(struct store *s)
