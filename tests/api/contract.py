@@ -87,7 +87,7 @@ def observe(method, path, headers, kw, answer):
     """Checks one answer; called by harness.Rest."""
     path = urllib.parse.unquote(urllib.parse.urlsplit(path).path)
     operation = _find(method, path)
-    where = f"{method} {path} -> {answer.status_code}: {answer.text[:500]!r}"
+    where = f"{method} {path} -> {answer.status_code}: {answer.content[:500]!r}"
     try:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         problem = answer.headers.get("Content-Type") == "application/problem+json"

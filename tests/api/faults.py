@@ -2,22 +2,26 @@
 and a load that meanwhile notes every answer, so that afterwards the database can be asked."""
 
 import collections
+import ctypes
 import os
 import pathlib
 import queue
 import random
+import shutil
 import signal
 import socket
+import struct
 import tempfile
 import threading
 import time
 import uuid
 
 import cbor2
+import pytest
 
 from coap_peer import BLOCK2, GET, MAX_AGE, DtlsPeer, block
 from fleet import EVENTS_OF_REGISTRATION, psk_of
-from harness import wait_until
+from harness import BUILD, wait_until
 
 ANSWER_S = 45  # longer than any deadline of the daemon
 
@@ -83,25 +87,30 @@ class LatencyProxy:
             except OSError:
                 return
             far = socket.socket(socket.AF_UNIX)
-            far.connect(self.real)
+            try:
+                far.connect(self.real)
+            except OSError:
+                near.close()
+                continue
             self.open += [near, far]
-            late = queue.Queue()
-            for work in ((self._pump, near, far.sendall), (self._pump, far, lambda data, q=late: q.put(
-                    (time.monotonic() + self.delay_s, data))), (self._deliver, late, near)):
-                threading.Thread(target=work[0], args=work[1:], daemon=True).start()
+            answers = queue.Queue()
+
+            def put(data, answers=answers):
+                answers.put((time.monotonic() + self.delay_s, data))
+
+            for work, *args in ((self._pump, near, far.sendall, lambda far=far: give_up(far)),
+                                (self._pump, far, put, lambda put=put: put(b"")),
+                                (self._deliver, answers, near)):
+                threading.Thread(target=work, args=args, daemon=True).start()
 
     @staticmethod
-    def _pump(source, give):
+    def _pump(source, give, end):
         try:
             while data := source.recv(65536):
                 give(data)
         except OSError:
             pass
-        give_up(source)
-        try:
-            give(b"")
-        except OSError:
-            pass
+        end()
 
     @staticmethod
     def _deliver(late, near):
@@ -116,6 +125,7 @@ class LatencyProxy:
                 return None
 
     def close(self):
+        give_up(self.listener)
         self.listener.close()
         for s in self.open:
             give_up(s)
@@ -146,7 +156,7 @@ class Heartbeat(threading.Thread):
         self.start()
 
     def run(self):
-        while self.going_on:
+        while self.going_on and self.server.running():
             self.server.notify.read()
             time.sleep(0.02)
 
@@ -438,10 +448,110 @@ class Load:
         for work in works:
             took = [t for _, t in self.late[work]]
             outcomes = ", ".join(f"{n} {outcome}" for (w, outcome), n in sorted(self.count.items()) if w == work)
-            lines.append(f"{work}: {outcomes}; p50 {quantile(took, .5) * 1000:.0f} ms, p99 {quantile(took, .99) * 1000:.0f} ms")
+            lines.append(f"{work}: {outcomes}; p50 {quantile(took, .5) * 1000:.0f} ms, "
+                         f"p99 {quantile(took, .99) * 1000:.0f} ms")
         return "\n".join(lines + [f"wrong: {len(self.wrong)}"])
 
     def close(self):
         self.stopping.set()
         for _, peer in self.peers:
             peer.drop()
+
+
+# --- the disk --------------------------------------------------------------------------------
+
+class FullDisk:
+    """A disk that tests/preload/diskfull.c makes full for files under a path."""
+
+    def __init__(self, folder, path):
+        self.control = pathlib.Path(folder) / "disk-control"
+        self.control.write_bytes(bytes(16))
+        self.env = {"LD_PRELOAD": str(BUILD / "tests/preload/diskfull.so"), "MUSTER_DISK_PATH": str(path),
+                    "MUSTER_DISK_CONTROL": str(self.control)}
+        if "ASAN_OPTIONS" in os.environ:
+            self.env["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"] + ":verify_asan_link_order=0"
+
+    def full_at(self, call):
+        """No space from that call on (0: there is always space); calls count from now."""
+        with open(self.control, "r+b", buffering=0) as f:
+            f.write(struct.pack("qq", call, 0))
+
+    def calls(self):
+        return struct.unpack("qq", self.control.read_bytes())[1]
+
+
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
+_libc = ctypes.CDLL(None, use_errno=True)
+_own_mounts = []
+
+
+def _mount(*args):
+    if _libc.mount(*[a.encode() if isinstance(a, str) else a for a in args]) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+class SmallDisk:
+    """A tmpfs of a few MiB over a folder, in a mount namespace of the test's own, so that nobody else
+    sees it.  Skips the test where that is not allowed."""
+
+    def __init__(self, folder, size_mb, owner=None):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() != 0:
+            pytest.skip("only root may mount a small disk")
+        try:
+            if not _own_mounts:
+                if _libc.unshare(CLONE_NEWNS) != 0:
+                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+                _mount("none", "/", None, MS_REC | MS_PRIVATE, None)
+                _own_mounts.append(True)
+            uid, gid = owner or (0, 0)
+            _mount("tmpfs", str(self.folder), "tmpfs", 0, f"size={size_mb}m,mode=0700,uid={uid},gid={gid}")
+        except OSError as e:
+            pytest.skip(f"no small disk may be mounted here: {e}")
+
+    def free(self):
+        s = os.statvfs(self.folder)
+        return s.f_bavail * s.f_frsize
+
+    def fill(self, leave=0, name="filler"):
+        """Takes what is free but for `leave` bytes."""
+        with open(self.folder / name, "ab") as f:
+            while (left := self.free() - leave) > 0:
+                try:
+                    f.write(bytes(min(left, 1 << 20)))
+                    f.flush()
+                except OSError:
+                    f.close()
+                    break
+
+    def relieve(self, name="filler"):
+        (self.folder / name).unlink()
+
+    def close(self):
+        _libc.umount2(str(self.folder).encode(), 2)
+
+
+# --- clocks ----------------------------------------------------------------------------------
+
+class WrongClock:
+    """The wall clock of a program that runs with `env` (tests/preload/clock.c), wrong by as much as
+    set() says.  Everybody may read its files: PostgreSQL runs as another user."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="muster-", dir="/tmp"))
+        self.folder.chmod(0o755)
+        library = shutil.copy(BUILD / "tests/preload/clock.so", self.folder)
+        self.error = self.folder / "error"
+        self.set(0)
+        self.env = {"LD_PRELOAD": str(library), "MUSTER_CLOCK": str(self.error)}
+        if "ASAN_OPTIONS" in os.environ:
+            self.env["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"] + ":verify_asan_link_order=0"
+
+    def set(self, years):
+        flags = "r+b" if self.error.exists() else "wb"
+        with open(self.error, flags, buffering=0) as f:
+            f.write(struct.pack("q", int(years * 365 * 86400 * 1000000)))
+
+    def close(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
