@@ -18,11 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK_ABOVE     65536               /* bytes of body */
-#define DISCARD_MAX     1048576             /* bytes of a refused body that we read on */
-#define SLOWEST_BYTES_S 1024                /* a peer that is slower is cut */
-#define PATIENCE_US     (10 * USEC_PER_SEC) /* before that counts */
-#define CREDIT_US       (30 * USEC_PER_SEC) /* being fast pays for so long a pause */
+#define CHECK_ABOVE         65536               /* bytes of body */
+#define DISCARD_MAX         1048576             /* bytes of a refused body that we read on */
+#define DISCARD_ENDLESS_MAX 65536               /* the same when nobody said how many come */
+#define SLOWEST_BYTES_S     1024                /* a peer that is slower is cut */
+#define PATIENCE_US         (10 * USEC_PER_SEC) /* before that counts */
+#define CREDIT_US           (30 * USEC_PER_SEC) /* being fast pays for so long a pause */
 
 enum phase {
 	PHASE_HEAD,
@@ -349,8 +350,10 @@ static enum MHD_Result exchange_body(struct exchange *x, const char *data, size_
 	body_take(x, data, *size);
 	x->received += (int64_t)*size;
 	*size = 0;
-	/* An answer can be given only at the end of the body; a long one is not waited for. */
-	if (x->refused && x->received > (int64_t)x->body_max + DISCARD_MAX)
+	/* An answer can be given only at the end of the body; a long one is not waited for, and
+	 * one that may have no end even less. */
+	int64_t more = x->head.length < 0 ? DISCARD_ENDLESS_MAX : DISCARD_MAX;
+	if (x->refused && x->received > (int64_t)x->body_max + more)
 		return MHD_NO;
 	int64_t due =
 		x->body_began + PATIENCE_US + x->received * USEC_PER_SEC / SLOWEST_BYTES_S;
