@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <time.h>
 
-static _Atomic int64_t offset;
+static _Atomic int64_t offset; /* of tests */
+static _Atomic int64_t steady; /* from monotonic to wall; 0: not set */
 
 static int64_t read_clock(clockid_t id)
 {
@@ -16,9 +17,22 @@ static int64_t read_clock(clockid_t id)
 	return (int64_t)t.tv_sec * USEC_PER_SEC + t.tv_nsec / 1000;
 }
 
+int64_t clock_system(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
 int64_t clock_wall(void)
 {
-	return read_clock(CLOCK_REALTIME) + atomic_load_explicit(&offset, memory_order_relaxed);
+	int64_t base = atomic_load_explicit(&steady, memory_order_relaxed);
+
+	return (base ? clock_monotonic() + base : clock_system()) +
+	       atomic_load_explicit(&offset, memory_order_relaxed);
+}
+
+void clock_set(int64_t wall_us)
+{
+	atomic_store_explicit(&steady, wall_us - clock_monotonic(), memory_order_relaxed);
 }
 
 int64_t clock_monotonic(void)

@@ -10,6 +10,7 @@
 #include "core/audit.h"
 #include "core/call.h"
 #include "core/campaign_run.h"
+#include "core/clock_rules.h"
 #include "core/images_scrub.h"
 #include "core/job.h"
 #include "core/roster_update.h"
@@ -19,6 +20,7 @@
 #include "db/lease_store.h"
 #include "db/outbox_store.h"
 #include "db/seen_store.h"
+#include "db/stage_store.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -34,6 +36,7 @@
 #define WITNESS_US          (5 * USEC_PER_SEC)
 #define SCRUB_BYTES         (INT64_C(4) << 20) /* a tick */
 #define PURGE_US            (60 * USEC_PER_SEC)
+#define CLOCK_US            (2 * USEC_PER_SEC)
 #define OUTBOX_KEEP_US      (3600 * USEC_PER_SEC)
 #define PURGE_LIMIT         10000
 #define DUE_BATCH           500
@@ -48,12 +51,15 @@ struct ticker {
 	struct lease lease;
 	bool held;
 	int64_t up_since; /* wall; 0 while the database is away */
-	int64_t flushed_at, renewed_at, node_at, purged_at; /* monotonic */
 	bool remembers;
 	struct witness_mark mark;
 	int64_t witnessed_at; /* monotonic */
 	_Atomic bool gave_up;
 	struct images_scrub *scrub; /* NULL without images, as in tests */
+	int64_t flushed_at, renewed_at, node_at, purged_at, clock_at; /* monotonic */
+	enum clock_verdict clocks;
+	bool proved;  /* the clock was right once: nothing is judged before */
+	bool stepped; /* soaks are to begin again */
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	bool stopping;
@@ -91,6 +97,45 @@ void ticker_free(struct ticker *t)
 	images_scrub_free(t->scrub);
 	arena_free(t->mem);
 	free(t);
+}
+
+/* --- what time it is --- */
+
+static void tell_clocks(struct ticker *t, enum clock_verdict v, int64_t database)
+{
+	char ours[TIME_TEXT_SIZE], system[TIME_TEXT_SIZE], theirs[TIME_TEXT_SIZE];
+
+	if (v == t->clocks)
+		return;
+	log_warn(clock_verdict_text(v), "ours", clock_format(clock_wall(), ours), "system",
+		 clock_format(clock_system(), system), "database",
+		 clock_format(database, theirs), "judging", t->proved ? "goes on" : "waits");
+	t->clocks = v;
+}
+
+/* The daemon's clock goes with the system's while both are the same, and does not jump with it.
+ * After a step that the database has made too, nobody knows how long anything has lasted: what
+ * is waited for is waited for again. */
+static enum rc look_at_clocks(struct ticker *t, struct db *db)
+{
+	int64_t now = clock_monotonic(), database;
+
+	if (t->clock_at && now < t->clock_at + CLOCK_US)
+		return RC_OK;
+	enum rc rc = lease_store_clock(db, &database);
+	if (rc != RC_OK)
+		return rc;
+	enum clock_verdict v = clock_judge(clock_wall(), clock_system(), database);
+	t->clock_at = now;
+	t->proved = t->proved || clock_is_proved(v);
+	tell_clocks(t, v, database);
+	if (clock_follows_system(v))
+		clock_set(clock_system());
+	if (v == CLOCK_STEPPED) {
+		t->up_since = clock_wall();
+		t->stepped = true;
+	}
+	return RC_OK;
 }
 
 /* --- signs of life: every daemon --- */
@@ -134,9 +179,9 @@ static enum rc flush(struct ticker *t, struct db *db)
 static enum rc node_work(struct ticker *t, struct db *db)
 {
 	int64_t now = clock_monotonic();
-	enum rc rc = RC_OK;
 
-	if (now >= t->flushed_at + FLUSH_US)
+	enum rc rc = look_at_clocks(t, db);
+	if (rc == RC_OK && now >= t->flushed_at + FLUSH_US)
 		rc = flush(t, db);
 	if (rc != RC_OK || (t->node_at && now < t->node_at + NODE_US))
 		return rc;
@@ -300,6 +345,31 @@ static enum rc work_campaigns(struct ticker *t, struct db *db)
 	return rc;
 }
 
+/* Stamps from the future are of a clock that was wrong: as if made now. */
+static void correct_stamps(struct job *job, int64_t now)
+{
+	if (job->updated_at <= now + CLOCK_NEAR_US)
+		return;
+	job->updated_at = now;
+	job->deadline_at = job->deadline_at < now ? job->deadline_at : now;
+}
+
+static enum rc work_soaks(struct ticker *t, struct call *c, const void *arg)
+{
+	(void)t;
+	(void)arg;
+	return stage_store_soak_again(c->db, c->tenant, c->now);
+}
+
+static enum rc soak_again(struct ticker *t, struct db *db)
+{
+	if (!t->stepped)
+		return RC_OK;
+	enum rc rc = run(t, db, work_soaks, NULL);
+	t->stepped = rc != RC_OK;
+	return rc;
+}
+
 static enum rc work_deadlines(struct ticker *t, struct call *c, const void *arg)
 {
 	struct job_row *rows;
@@ -316,6 +386,7 @@ static enum rc work_deadlines(struct ticker *t, struct call *c, const void *arg)
 			.up_since = t->up_since,
 			.silent_after = rows[i].silent_after_s * USEC_PER_SEC,
 		};
+		correct_stamps(&rows[i].job, c->now);
 		job_on_deadline(&rows[i].job, &clock, &step);
 		rc = job_apply(c, &rows[i], &step, (struct bytes){ 0 });
 	}
@@ -374,9 +445,11 @@ static enum rc lease_work(struct ticker *t, struct db *db)
 {
 	enum rc rc = renew(t, db);
 
-	if (rc != RC_OK || !t->held)
+	if (rc != RC_OK || !t->held || !t->proved)
 		return rc;
-	rc = deadlines(t, db);
+	rc = soak_again(t, db);
+	if (rc == RC_OK)
+		rc = deadlines(t, db);
 	if (rc == RC_OK)
 		rc = work_campaigns(t, db);
 	if (rc == RC_OK)

@@ -39,7 +39,7 @@ enum rc operator_authenticate(struct call *c, const struct operator_proof *proof
 
 	if (proof->bearer && strlen(proof->bearer) <= SECRET_TEXT_MAX) {
 		sha256_of(bytes_of(proof->bearer), &hash);
-		rc = operator_store_by_token(c->db, c->tenant, &hash, c->mem, &o);
+		rc = operator_store_by_token(c->db, c->tenant, &hash, c->now, c->mem, &o);
 	} else if (!proof->bearer && proof->certificate) {
 		rc = operator_store_by_certificate(c->db, c->tenant, proof->certificate, c->mem,
 						   &o);

@@ -15,6 +15,8 @@
 	"FROM job j JOIN campaign c ON c.tenant_id = j.tenant_id "                             \
 	"AND c.campaign_id = j.campaign_id "
 #define OPEN_STATES "(1, 2, 3, 4, 5, 15)"
+/* Farther than any deadline: two years.  A clock was wrong when it was set. */
+#define DEADLINE_FAR_US "63072000000000"
 
 enum { LOCK, LOCK_DEVICE, OPEN, DUE, ANY_DUE, INSERT, MOVE, LIST, OPEN_OF_CAMPAIGN };
 
@@ -43,12 +45,14 @@ static const struct db_stmt stmts[] = {
 		  "j.device_id "
 		  "LEFT JOIN device_seen s ON s.tenant_id = j.tenant_id "
 		  "AND s.device_id = j.device_id "
-		  "WHERE j.tenant_id = $1 AND j.deadline_at <= $2 "
-		  "AND j.state IN " OPEN_STATES " "
+		  "WHERE j.tenant_id = $1 AND (j.deadline_at <= $2 OR j.deadline_at > $2 "
+		  "+ " DEADLINE_FAR_US ") AND j.state IN " OPEN_STATES " "
 		  "ORDER BY j.deadline_at LIMIT $3 FOR UPDATE OF j SKIP LOCKED" },
 	[ANY_DUE] = { "job_any_due",
 		      "SELECT EXISTS (SELECT 1 FROM job WHERE tenant_id = $1 "
-		      "AND deadline_at <= $2 AND state IN " OPEN_STATES ") AS due" },
+		      "AND deadline_at <= $2 AND state IN " OPEN_STATES ") OR "
+		      "EXISTS (SELECT 1 FROM job WHERE tenant_id = $1 AND deadline_at > $2 "
+		      "+ " DEADLINE_FAR_US " AND state IN " OPEN_STATES ") AS due" },
 	[INSERT] = { "job_insert",
 		     "INSERT INTO job (tenant_id, device_id, campaign_id, release_id, "
 		     "component, "

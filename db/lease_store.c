@@ -5,10 +5,12 @@
 
 #include "base/clean.h"
 
-#define DB_NOW         "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+#define DB_NOW "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+/* No lease reaches so far; one that does was taken before the clock was set back. */
+#define LEASE_FAR_US   "60000000"
 #define NODE_FORGET_US "86400000000"
 
-enum { ACQUIRE, GUARD, RELEASE, NODE_SEEN, NODE_FORGET };
+enum { ACQUIRE, GUARD, RELEASE, CLOCK, NODE_SEEN, NODE_FORGET };
 
 static const struct db_stmt stmts[] = {
 	[ACQUIRE] = { "lease_acquire",
@@ -16,13 +18,14 @@ static const struct db_stmt stmts[] = {
 		      "fence = fence + CASE WHEN holder IS NOT DISTINCT FROM $2 THEN 0 ELSE 1 "
 		      "END "
 		      "WHERE name = $1 AND (holder IS NOT DISTINCT FROM $2 OR until < " DB_NOW
-		      ") "
+		      " OR until > " DB_NOW " + " LEASE_FAR_US ") "
 		      "RETURNING fence" },
 	[GUARD] = { "lease_guard",
 		    "SELECT fence FROM lease WHERE name = $1 AND holder = $2 AND fence = $3 "
 		    "AND until > " DB_NOW " FOR SHARE" },
 	[RELEASE] = { "lease_release", "UPDATE lease SET until = 0 WHERE name = $1 AND holder "
 				       "= $2 AND fence = $3" },
+	[CLOCK] = { "lease_clock", "SELECT " DB_NOW " AS now" },
 	[NODE_SEEN] = { "node_seen",
 			"INSERT INTO node (node_id, name, started_at, seen_at) "
 			"VALUES ($1, $2, $3, $3) "
@@ -47,6 +50,16 @@ enum rc lease_store_acquire(struct db *db, struct lease *lease, int64_t ttl_us, 
 	if (*ret_held)
 		lease->fence = db_row_i64(rows, 0, "fence");
 	return RC_OK;
+}
+
+enum rc lease_store_clock(struct db *db, int64_t *ret)
+{
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	enum rc rc = db_run(db, &stmts[CLOCK], NULL, &rows);
+	if (rc == RC_OK)
+		*ret = db_row_i64(rows, 0, "now");
+	return rc;
 }
 
 static void arg_lease(struct db_args *a, const struct lease *lease)

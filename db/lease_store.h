@@ -12,7 +12,8 @@ struct lease {
 };
 
 /* Takes the lease when it is free, run out, or held by this holder already, for ttl_us from
- * now. ret_held; lease->fence is written when it is held. */
+ * now; also when it reaches farther than any lease may, because the database's clock was set
+ * back.  lease->fence is written when it is held. */
 enum rc lease_store_acquire(struct db *db, struct lease *lease, int64_t ttl_us,
 			    bool *ret_held) MUST_CHECK;
 /* Inside a transaction: RC_CONFLICT unless the lease is still held under this fence; it cannot
@@ -20,6 +21,9 @@ enum rc lease_store_acquire(struct db *db, struct lease *lease, int64_t ttl_us,
 enum rc lease_store_guard(struct db *db, const struct lease *lease) MUST_CHECK;
 /* Gives it up, so that another daemon need not wait. */
 enum rc lease_store_release(struct db *db, const struct lease *lease) MUST_CHECK;
+
+/* The database's clock. */
+enum rc lease_store_clock(struct db *db, int64_t *ret) MUST_CHECK;
 
 /* This daemon lives; daemons silent for a day are forgotten. */
 enum rc node_store_seen(struct db *db, const struct uuid *node_id, const char *name,

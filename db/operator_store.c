@@ -46,7 +46,7 @@ static const struct db_stmt stmts[] = {
 		       "SELECT " OPERATOR_COLUMNS
 		       "JOIN token t ON t.tenant_id = o.tenant_id AND "
 		       "t.operator_id = o.operator_id WHERE t.tenant_id = $1 AND t.hash = $2 "
-		       "AND (t.expires_at IS NULL OR t.expires_at > " NOW_US ") "
+		       "AND (t.expires_at IS NULL OR t.expires_at > $3) "
 		       "AND NOT o.disabled" },
 	[BY_CERTIFICATE] = { "operator_by_certificate",
 			     "SELECT " OPERATOR_COLUMNS
@@ -187,12 +187,13 @@ enum rc operator_store_lock_admins(struct db *db, int32_t tenant, int64_t *ret)
 }
 
 enum rc operator_store_by_token(struct db *db, int32_t tenant, const struct digest *hash,
-				struct arena *mem, struct operator_item *ret)
+				int64_t now, struct arena *mem, struct operator_item *ret)
 {
 	struct db_args a = { 0 };
 
 	db_arg_i64(&a, tenant);
 	db_arg_digest(&a, hash);
+	db_arg_i64(&a, now);
 	return find_one(db, &stmts[BY_TOKEN], &a, mem, ret);
 }
 

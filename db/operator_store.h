@@ -28,7 +28,8 @@ enum rc operator_store_lock_admins(struct db *db, int32_t tenant, int64_t *ret) 
 
 /* Enabled operators alone: RC_NOT_FOUND otherwise. */
 enum rc operator_store_by_token(struct db *db, int32_t tenant, const struct digest *hash,
-				struct arena *mem, struct operator_item *ret) MUST_CHECK;
+				int64_t now, struct arena *mem,
+				struct operator_item *ret) MUST_CHECK;
 enum rc operator_store_by_certificate(struct db *db, int32_t tenant,
 				      const struct digest *certificate, struct arena *mem,
 				      struct operator_item *ret) MUST_CHECK;

@@ -4,7 +4,7 @@
 
 #include "base/clean.h"
 
-enum { INSERT, LIST, PUT };
+enum { INSERT, LIST, PUT, SOAK_AGAIN };
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "stage_insert",
@@ -21,6 +21,9 @@ static const struct db_stmt stmts[] = {
 		  "opened_at = nullif($9::bigint, 0), reached_at = nullif($10::bigint, 0), "
 		  "closed_at = nullif($11::bigint, 0) "
 		  "WHERE tenant_id = $1 AND campaign_id = $2 AND stage = $3 AND state = $4" },
+	[SOAK_AGAIN] = { "stage_soak_again",
+			 "UPDATE stage SET reached_at = $3 WHERE tenant_id = $1 AND state = $2 "
+			 "AND reached_at IS NOT NULL" },
 };
 DB_STMTS(stmts)
 
@@ -104,4 +107,14 @@ enum rc stage_store_put(struct db *db, int32_t tenant, const struct uuid *campai
 	if (rc != RC_OK)
 		return rc;
 	return n == 1 ? RC_OK : RC_RETRY;
+}
+
+enum rc stage_store_soak_again(struct db *db, int32_t tenant, int64_t now)
+{
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	db_arg_i64(&a, STAGE_OPEN);
+	db_arg_i64(&a, now);
+	return db_run(db, &stmts[SOAK_AGAIN], &a, NULL);
 }

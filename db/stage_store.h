@@ -12,3 +12,5 @@ enum rc stage_store_list(struct db *db, int32_t tenant, const struct uuid *campa
  * RC_RETRY when it is not. */
 enum rc stage_store_put(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			enum stage_state from, const struct stage *stage) MUST_CHECK;
+/* Soaks that run begin again: nobody knows how long they have lasted. */
+enum rc stage_store_soak_again(struct db *db, int32_t tenant, int64_t now) MUST_CHECK;

@@ -1,0 +1,103 @@
+"""Clocks that jump ten years, each for itself: no stage opens before its time, nobody is taken for
+silent, no token runs out; and what waits goes on when the clock is right again."""
+
+import time
+
+import pytest
+
+from faults import WrongClock
+from fleet import DOWNLOADING, PROVE, SUCCEEDED, a_seed, make_world, must  # noqa: F401
+from harness import wait_until
+
+HELD_S = 10 if PROVE else 2.6  # a clock is looked at every two seconds
+JUMPS = [{whose: years} for whose in ("server", "database", "device") for years in (10, -10, 0)] if PROVE else [
+    {"server": 10}, {"server": 0, "database": -10}, {"database": 0, "device": 10}]
+
+
+@pytest.fixture
+def clocks():
+    made = {name: WrongClock() for name in ("server", "database", "device")}
+    yield made
+    for clock in made.values():
+        clock.close()
+
+
+def stages(world, campaign):
+    return [int(r[0]) for r in world.sql(f"SELECT state FROM stage WHERE campaign_id = '{campaign}' ORDER BY stage")]
+
+
+def soaks(world, campaign):
+    return world.sql(f"SELECT 1 FROM stage WHERE campaign_id = '{campaign}' AND reached_at IS NOT NULL") != []
+
+
+def with_env(monkeypatch, env, work):
+    with monkeypatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        return work()
+
+
+def test_R10_clocks_jump(make_world, own_pg, clocks, monkeypatch):
+    """One campaign soaks, another has its devices in the middle of a download, a token runs out
+    tomorrow; then the clock of the server, of the database, of the devices jumps to and fro."""
+    seed = a_seed("clocks")
+    own_pg.down()
+    with_env(monkeypatch, clocks["database"].env, own_pg.up)
+    world = make_world(cluster=own_pg, env=clocks["server"].env)
+    quick = world.add_devices(3, prefix="quick")
+    slow = world.add_devices(6, prefix="slow")
+    first = world.fleet(3, prefix="quick", seed=seed)
+    held = with_env(monkeypatch, clocks["device"].env,
+                    lambda: world.fleet(6, "hold-state", "downloading", prefix="slow", seed=seed + 1))
+    world.wait_registered(9)
+    release = world.release(size=20000)
+    soaking = world.campaign(release, target={"devices": quick}, silent_after_s=600,
+                             stages=[{"count": 1, "soak_s": 3600}, {"percent": 100}])
+    running = world.campaign(release, target={"devices": slow}, silent_after_s=600)
+    held.wait_held(6)
+    wait_until(lambda: world.count(soaking, SUCCEEDED) == 1, 60, 0.1, "the first stage's success")
+    wait_until(lambda: soaks(world, soaking), 30, 0.1, "the soak")
+    name = must(world.admin.post("/v1/operators", {"name": "short", "role": "viewer"}), 201)
+    token = must(world.admin.post(f"/v1/operators/{name['operator_id']}/tokens", {"expires_in_s": 86400}), 201)
+    viewer = world.server.client(token["token"])
+
+    def all_is_as_it_was(what):
+        assert stages(world, soaking) == [1, 0], f"{what}: a stage opened"
+        assert world.count(running, DOWNLOADING) == 6, f"{what}: jobs were ended"
+        assert viewer.get("/v1/whoami").status_code == 200, f"{what}: the token ran out"
+
+    for jump in JUMPS:
+        for whose, years in jump.items():
+            clocks[whose].set(years)
+        time.sleep(HELD_S)
+        all_is_as_it_was(f"years off: {jump}")
+    assert "the system's clock was set" in world.server.log() and "the database's clock differs" in world.server.log()
+    held.release()
+    assert held.finish()["updated"] == 6
+    world.wait_state(running, "finished")
+    world.judge(running, {SUCCEEDED: 6}, held.ledger)
+    first.stop()
+    print(f"{len(JUMPS)} jumps, 0 wrong openings, 0 expired jobs, 0 expired tokens")
+
+
+if PROVE:
+    def test_R10_a_daemon_that_starts_with_a_wrong_clock_judges_nothing(make_world, own_pg, clocks):
+        """Until the clock is right: then it goes on by itself, and what soaked soaks again."""
+        world = make_world(cluster=own_pg, env=clocks["server"].env)
+        names = world.add_devices(2)
+        fleet = world.fleet(2)
+        world.wait_registered(2)
+        campaign = world.campaign(world.release(size=5000), silent_after_s=600,
+                                  stages=[{"count": 1, "soak_s": 20}, {"percent": 100}])
+        wait_until(lambda: soaks(world, campaign), 60, 0.1, "the soak")
+        assert world.server.stop() == 0
+        clocks["server"].set(1)  # its certificate is good for a little longer
+        world.server.start()
+        time.sleep(HELD_S)
+        assert world.count(campaign, SUCCEEDED) == 1 and "judging=waits" in world.server.log()
+        assert stages(world, campaign) == [1, 0]
+        clocks["server"].set(0)
+        wait_until(lambda: "soaks begin again" in world.server.log(), 20, 0.1, "the step")
+        assert world.count(campaign, SUCCEEDED) == 1, "the soak was cut short"
+        assert fleet.finish()["updated"] == len(names)
+        world.wait_state(campaign, "finished")
