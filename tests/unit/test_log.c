@@ -64,7 +64,7 @@ static void test_full_pipe_drops(void)
 	value[sizeof(value) - 1] = '\0';
 	for (int i = 0; i < 100; i++) /* 300 kB into a pipe of 64 kB: would hang */
 		log_info("much", "value", value);
-	ok(log_dropped() > before + 50, "a full pipe drops and counts");
+	ok(log_dropped() > before + 50, "test_R25: a full pipe drops and counts");
 }
 
 static void test_numbers(void)
@@ -73,6 +73,19 @@ static void test_numbers(void)
 
 	is_str(a, "-9223372036854775808", "numbers");
 	is_str(b, "7", "several at once");
+}
+
+static void test_full_disk_drops(void)
+{
+	uint64_t before = log_dropped();
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC), saved = dup(STDERR_FILENO);
+
+	ok(full >= 0 && saved >= 0 && dup2(full, STDERR_FILENO) >= 0, "a disk without space");
+	log_error("not written");
+	ok(dup2(saved, STDERR_FILENO) >= 0, "and the pipe again");
+	is_int((int64_t)(log_dropped() - before), 1, "test_R25: a full disk drops and counts");
+	close(full);
+	close(saved);
 }
 
 int main(void)
@@ -89,6 +102,7 @@ int main(void)
 	test_long_line();
 	test_numbers();
 	test_full_pipe_drops();
+	test_full_disk_drops();
 	dup2(saved, STDERR_FILENO);
 	return tap_done();
 }
