@@ -25,11 +25,14 @@ static bool names_host(X509 *x, const char *host)
 	return X509_check_host(x, host, 0, 0, NULL) == 1 || X509_check_ip_asc(x, host, 0) == 1;
 }
 
-/* Ours, for this key, for every host, and not about to end. */
+/* Ours, for this key, for every host, not about to end, and begun: one that was made while the
+ * clock was wrong is no good when it is right. */
 static bool is_good(struct certs *c, X509 *x, EVP_PKEY *key, const struct cert_request *r)
 {
-	time_t soon = time(NULL) + RENEW_BEFORE_S;
+	time_t now = time(NULL), soon = now + RENEW_BEFORE_S;
 
+	if (X509_cmp_time(X509_get0_notBefore(x), &now) >= 0)
+		return false;
 	if (X509_check_private_key(x, key) != 1 || X509_verify(x, c->key) != 1 ||
 	    X509_cmp_time(X509_get0_notAfter(x), &soon) <= 0)
 		return false;
