@@ -153,6 +153,17 @@ CLIENT_BIN := $(patsubst tests/clients/%.c,$(BUILD)/tests/clients/%,$(wildcard t
 $(BUILD)/tests/clients/%: $(BUILD)/tests/clients/%.o
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $< -lcoap-3-openssl -lssl -lcrypto
+# The benchmark: load generators, twins of the bare libraries, and the daemon's transport over
+# UDP, which is the daemon's objects with another coap_plain.o (tests/bench/musterd_udp.c).
+BENCH_BIN := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(filter-out \
+	tests/bench/load.c tests/bench/load_session.c,$(wildcard tests/bench/*.c)))
+$(BUILD)/tests/bench/musterd_udp: $(BUILD)/tests/bench/musterd_udp.o $(filter-out %/coap_plain.o,$(call obj,$(LIB_C)))
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
+$(BUILD)/tests/bench/load_dtls: $(BUILD)/tests/bench/load_session.o
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/load.o
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcoap-3-openssl -lssl -lcrypto
 # Interposers that tests preload.
 PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 $(BUILD)/tests/preload/%.so: tests/preload/%.c
@@ -169,7 +180,7 @@ deps:
 	sh deploy/deps.sh build test
 
 # Everything a test needs: programs, test programs, interposers, clients.
-tests-built: $(PROGRAMS) $(UNIT_BIN) $(STORE_BIN) $(FUZZ_RUN) $(PRELOAD) $(CLIENT_BIN)
+tests-built: $(PROGRAMS) $(UNIT_BIN) $(STORE_BIN) $(FUZZ_RUN) $(PRELOAD) $(CLIENT_BIN) $(BENCH_BIN)
 
 check:
 	sh deploy/deps.sh build test
@@ -185,6 +196,13 @@ prove:
 	sh deploy/deps.sh build test
 	$(MAKE) tests-built
 	BUILD=$(BUILD) MUSTER_PROVE=1 /usr/bin/python3 tests/check.py --only api -k "scenarios or threats or restore" $(CHECK_ARGS)
+
+# The table of docs/PERFORMANCE.md: ratios against the bare libraries, in one run.
+# make bench BENCH="-k udp --rounds 3" runs some rows.
+bench:
+	sh deploy/deps.sh build test
+	$(MAKE) tests-built
+	BUILD=$(BUILD) /usr/bin/python3 tests/bench/bench.py $(BENCH)
 
 # All tests again under AddressSanitizer and UndefinedBehaviorSanitizer.
 asan:

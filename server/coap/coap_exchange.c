@@ -397,8 +397,8 @@ static void run(struct peer *p, const struct inquiry *q, struct req *req, coap_p
 	exchange_free(x);
 }
 
-static void device_handle(struct shard *shard, coap_session_t *session, const coap_pdu_t *pdu,
-			  coap_pdu_t *response)
+void device_handle(struct shard *shard, coap_session_t *session, const coap_pdu_t *pdu,
+		   coap_pdu_t *response)
 {
 	struct peer *p = coap_session_get_app_data(session);
 	struct refusal why;

@@ -187,6 +187,8 @@ void peers_finish(struct net *net);
 int peer_event(coap_session_t *session, coap_event_t event);
 void peer_nack(coap_session_t *session, const coap_pdu_t *sent, coap_nack_reason_t reason,
 	       coap_mid_t mid);
+/* Nobody's, and not admitted, until its identity is set. */
+struct peer *peer_create(struct shard *shard, coap_session_t *session);
 /* The peer of a session, for one that came by no event; doomed from the start. */
 struct peer *peer_stray(struct shard *shard, coap_session_t *session);
 struct peer *peer_ref(struct peer *p);
@@ -212,6 +214,9 @@ void peers_turn(struct net *net);
 /* libcoap's handler for every path and method. */
 void exchange_handle(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *pdu,
 		     const coap_string_t *query, coap_pdu_t *response);
+/* The same for a session that has, or will have, a peer. */
+void device_handle(struct shard *shard, coap_session_t *session, const coap_pdu_t *pdu,
+		   coap_pdu_t *response);
 /* An exchange was answered by another thread. */
 void exchange_answered(struct exchange *x);
 /* Acknowledges what waits too long for its answer. */

@@ -153,12 +153,12 @@ static enum rc net_open(struct net *net, const struct coap_server_options *o,
 	peers_init(net);
 	net->notes = queue_create(0, true);
 	net->epfd = epoll_create1(EPOLL_CLOEXEC);
-	net->shards = xcalloc((size_t)o->shards + 1, sizeof(*net->shards));
+	net->shards = xcalloc((size_t)o->shards * 2, sizeof(*net->shards));
 	if (net->epfd < 0 || !poll_add(net, queue_fd(net->notes), NULL))
 		return RC_INTERNAL;
 	for (int i = 0; i < o->shards && rc == RC_OK; i++)
 		rc = shard_open(net, o, &a->dtls, false);
-	if (rc == RC_OK && a->has_plain && net->index == 0)
+	for (int i = 0; a->has_plain && i < o->shards && rc == RC_OK; i++)
 		rc = shard_open(net, o, &a->plain, true);
 	return rc;
 }

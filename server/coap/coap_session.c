@@ -91,7 +91,7 @@ void peer_unref(struct peer *p)
 		free(p);
 }
 
-static struct peer *peer_create(struct shard *shard, coap_session_t *session)
+struct peer *peer_create(struct shard *shard, coap_session_t *session)
 {
 	struct peer *p = xcalloc(1, sizeof(*p));
 
