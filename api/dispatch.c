@@ -148,13 +148,13 @@ static bool run_in_memory(struct dispatcher *d, struct req *req)
 
 void dispatch(struct dispatcher *d, struct req *req)
 {
-	req->started = clock_monotonic();
+	req->started = req->came ? req->came : clock_monotonic();
 	if (req->deadline == 0)
 		req->deadline = req->started + DEADLINE_DEFAULT_US;
 	req->res = arena_new(req->mem, struct res);
 	*req->res = (struct res){ .format = FORMAT_NONE, .max_age_s = -1, .retry_after_s = -1 };
 
-	enum rc rc = route_find(req);
+	enum rc rc = req->route ? RC_OK : route_find(req);
 	if (rc == RC_METHOD)
 		req->res->allow = route_allow(req);
 	if (rc != RC_OK) {
@@ -163,6 +163,7 @@ void dispatch(struct dispatcher *d, struct req *req)
 	}
 	if (run_in_memory(d, req))
 		return;
+	req->came_wall = 0; /* by the time a worker has it, it is another */
 	if (!enqueue(d, req))
 		call_refuse(d, req, ERR_UNAVAILABLE, "the server is busy");
 }

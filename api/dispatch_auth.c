@@ -23,14 +23,11 @@ static void credential_digest(const struct req *req, struct digest *ret)
 
 static enum rc device_before(struct call *c, const struct req *req)
 {
-	struct roster_view view;
-
 	if (req->route->roles == ROLE_ANY)
 		return RC_OK;
 	if (!(req->route->roles & ROLE_DEVICE) || c->actor.kind != ACTOR_DEVICE)
 		return call_fail(c, ERR_UNAUTHENTICATED, "only a device may ask for this");
-	roster_view(c->actor.device, &view);
-	if (view.lifecycle == DEVICE_REVOKED)
+	if (roster_lifecycle(c->actor.device) == DEVICE_REVOKED)
 		return call_fail(c, ERR_REVOKED, "the device was revoked");
 	return RC_OK;
 }

@@ -16,7 +16,7 @@ void call_prepare(struct dispatcher *d, const struct req *req, struct call *ret)
 		.mem = req->mem,
 		.tenant = d->options.tenant,
 		.actor = req->actor,
-		.now = clock_wall(),
+		.now = req->came_wall ? req->came_wall : clock_wall(),
 		.id = req->id,
 		.reason = req->reason,
 	};

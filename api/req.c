@@ -25,8 +25,13 @@ static uint64_t next_id(void)
 
 struct req *req_create(void)
 {
+	memory_begin(); /* before its first allocation */
+	return req_create_in(arena_create());
+}
+
+struct req *req_create_in(struct arena *mem)
+{
 	memory_begin();
-	struct arena *mem = arena_create();
 	struct req *req = arena_new(mem, struct req);
 
 	req->mem = mem;
@@ -41,8 +46,16 @@ void req_free(struct req *req)
 {
 	if (!req)
 		return;
+	arena_free(req_release(req));
+}
+
+struct arena *req_release(struct req *req)
+{
+	struct arena *mem = req->mem;
+
 	image_upload_abort(req->upload);
-	arena_free(req->mem);
+	arena_reset(mem);
+	return mem;
 }
 
 enum rc req_set_path(struct req *req, const char *path)

@@ -74,6 +74,8 @@ struct req {
 	bool has_certificate;      /* the peer proved a client certificate over HTTPS */
 	struct digest certificate; /* its SHA-256 */
 	int64_t deadline;          /* monotonic, us: after it nobody waits any more */
+	int64_t came, came_wall;   /* monotonic and wall, us: set by a transport that knows
+				      them anyway; 0: the dispatcher asks the clock */
 
 	/* HTTP: ends after the role check, before the handler; for a large body, which is read
 	 * only then.  The same request is dispatched again with its body. */
@@ -113,8 +115,12 @@ struct res {
 
 /* Fresh, with its own arena; never NULL.  Begins a piece of work (base/memory.h). */
 struct req *req_create(void);
+/* The same in an arena that is fresh or was reset. */
+struct req *req_create_in(struct arena *mem);
 /* Frees the request, its arena and an upload that was not taken. */
 void req_free(struct req *req);
+/* Frees the request but for its arena, which is reset and now the caller's. */
+struct arena *req_release(struct req *req);
 /* Splits path into segments; RC_INVALID when there are too many. */
 enum rc req_set_path(struct req *req, const char *path) MUST_CHECK;
 /* Value of a query parameter, NULL when absent. */

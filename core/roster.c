@@ -123,6 +123,15 @@ static struct roster_table *table_with_room(struct roster *r, size_t count)
 	return bigger;
 }
 
+static struct roster_chunk *chunk_create(void)
+{
+	struct roster_chunk *c = aligned_alloc(_Alignof(struct roster_chunk), sizeof(*c));
+
+	if (!c)
+		abort();
+	return memset(c, 0, sizeof(*c));
+}
+
 static struct roster_device *entry_create(struct roster *r, const struct uuid *device_id)
 {
 	size_t n = atomic_load(&r->count);
@@ -130,8 +139,7 @@ static struct roster_device *entry_create(struct roster *r, const struct uuid *d
 	if (n == (size_t)ROSTER_CHUNK * ROSTER_CHUNKS_MAX)
 		return NULL;
 	if (!atomic_load(&r->chunks[n / ROSTER_CHUNK]))
-		atomic_store(&r->chunks[n / ROSTER_CHUNK],
-			     xcalloc(1, sizeof(struct roster_chunk)));
+		atomic_store(&r->chunks[n / ROSTER_CHUNK], chunk_create());
 	struct roster_table *t = table_with_room(r, n);
 	struct roster_device *d = roster_entry_at(r, n);
 	d->device_id = *device_id;
@@ -194,6 +202,11 @@ void roster_view(const struct roster_device *d, struct roster_view *ret)
 	ret->device_id = d->device_id;
 }
 
+enum device_lifecycle roster_lifecycle(const struct roster_device *d)
+{
+	return (enum device_lifecycle)ENTRY_LOAD(d, lifecycle);
+}
+
 /* What proves a device: its key, or the SHA-256 of its certificate.  0 when its credential is
  * of another kind. */
 static size_t read_proof(struct roster *r, const struct uuid *device_id,
@@ -239,12 +252,12 @@ bool roster_certificate(struct roster *r, const struct uuid *device_id, struct d
 static void note_time(struct roster *r, struct roster_device *d, _Atomic int64_t *time,
 		      int64_t wall_us)
 {
-	struct roster_chunk *chunk = atomic_load(&r->chunks[d->index / ROSTER_CHUNK]);
-	uint32_t bit = d->index % ROSTER_CHUNK;
 	int64_t last = atomic_load_explicit(time, memory_order_relaxed);
 
 	if (wall_us < last + SEEN_RESOLUTION)
 		return;
+	struct roster_chunk *chunk = atomic_load(&r->chunks[d->index / ROSTER_CHUNK]);
+	uint32_t bit = d->index % ROSTER_CHUNK;
 	atomic_store_explicit(time, wall_us, memory_order_release);
 	atomic_fetch_or_explicit(&chunk->unflushed[bit / 64], UINT64_C(1) << bit % 64,
 				 memory_order_release);

@@ -52,6 +52,7 @@ size_t roster_count(const struct roster *r);
 
 struct roster_device *roster_find(struct roster *r, const struct uuid *device_id);
 void roster_view(const struct roster_device *d, struct roster_view *ret);
+enum device_lifecycle roster_lifecycle(const struct roster_device *d);
 /* The key for a PSK handshake: copies up to PSK_MAX bytes, returns their number; 0 when the
  * device is unknown, revoked, or has no key. */
 size_t roster_psk(struct roster *r, const struct uuid *device_id, uint8_t ret[PSK_MAX]);

@@ -14,17 +14,19 @@
 
 #define ROSTER_CHUNK      1024
 #define ROSTER_CHUNKS_MAX 16384 /* 16 million devices */
+#define ROSTER_LINE       64
 #define ROSTER_PSK_WORDS  (PSK_MAX / 8)
 
 struct roster_device {
-	struct uuid device_id; /* never changes, as the next two */
+	struct uuid device_id; /* never changes, as the next one */
 	struct roster *roster;
-	uint32_t index;
-	_Atomic uint32_t seq;
 	_Atomic uint64_t stamp; /* roster's write counter at the last write by this node */
-	_Atomic uint32_t load;  /* number of the load that saw it last */
 	/* the turns of the last changes of lifecycle and credential, of job, of registration */
 	_Atomic uint64_t device_turn, job_turn, registration_turn;
+	_Atomic uint32_t load; /* number of the load that saw it last */
+	/* What a check-in needs, in one line of the processor's cache. */
+	_Alignas(ROSTER_LINE) _Atomic uint32_t seq;
+	uint32_t index; /* never changes */
 	_Atomic int32_t attempt;
 	_Atomic uint8_t lifecycle, credential, maybe_work, psk_size;
 	_Atomic uint64_t registration;

@@ -39,6 +39,28 @@ static void done(struct req *req, struct res *res)
 		abort(); /* unbounded and never closed while exchanges run */
 }
 
+struct req *request_create(struct net *net)
+{
+	struct arena *mem = net->spare ? net->spare : arena_create();
+	struct req *req = req_create_in(mem);
+
+	net->spare = NULL;
+	req->via = VIA_COAP;
+	req->came = net->now;
+	req->came_wall = net->wall;
+	return req;
+}
+
+void request_free(struct net *net, struct req *req)
+{
+	struct arena *mem = req_release(req);
+
+	if (net->spare)
+		arena_free(mem);
+	else
+		net->spare = mem;
+}
+
 struct exchange *exchange_create(struct net *net, struct peer *peer, struct req *req)
 {
 	struct exchange *x = arena_new(req->mem, struct exchange);
@@ -48,7 +70,7 @@ struct exchange *exchange_create(struct net *net, struct peer *peer, struct req 
 	x->req = req;
 	req->transport = x;
 	req->done = done;
-	req->deadline = clock_monotonic() + DEADLINE_US;
+	req->deadline = net->now + DEADLINE_US;
 	if (!peer)
 		return x;
 	x->peer = peer_ref(peer);
@@ -69,7 +91,7 @@ void exchange_free(struct exchange *x)
 
 	if (x->res && x->res->image)
 		image_close(x->res->image);
-	req_free(x->req);
+	request_free(x->net, x->req);
 	peer_unref(peer);
 }
 
@@ -361,7 +383,7 @@ static void answer_itself(struct peer *p, const struct inquiry *q, const struct 
 	}
 	remember_answer(p, q, &reply);
 	say(&reply, response);
-	req_free(req);
+	request_free(p->net, req);
 }
 
 static void wait_for(struct exchange *x, coap_pdu_t *response)
@@ -417,7 +439,7 @@ void device_handle(struct shard *shard, coap_session_t *session, const coap_pdu_
 	peer_heard(p);
 	if (is_duplicate(p, &q, response))
 		return;
-	struct req *req = req_create();
+	struct req *req = request_create(shard->net);
 	if (inquiry_read(pdu, &q, req, &why) && find_route(req, &why) &&
 	    may_ask(p, req, &why) && take_body(p, &q, req, &why))
 		run(p, &q, req, response);

@@ -31,7 +31,11 @@ struct shard {
 	coap_context_t *ctx;
 	struct dtls_port *port; /* NULL: plain CoAP */
 	int fd, epfd;
-	bool rearm; /* libcoap's timer must be set anew: something was sent or dropped */
+	bool rearm;        /* libcoap must walk at the end of this turn: something was sent or
+			      dropped, its timer must be set anew */
+	bool stale;        /* it must walk soon: datagrams came in */
+	bool put_off;      /* what it does now may end without a walk */
+	int64_t walked_at; /* monotonic us */
 };
 
 /* What other threads tell a net. */
@@ -66,19 +70,20 @@ struct peer {
 	struct net *net;
 	struct shard *shard;
 	coap_session_t *session; /* NULL: it is gone */
-	struct dtls_identity id;
-	enum rc admitted; /* RC_OK; RC_NOT_FOUND: ask again; else never */
-	bool doomed;
-	int running; /* exchanges under way */
-	struct block_body body;
-	size_t body_room;             /* of it, as counted in net->body_bytes */
-	bool body_listed;             /* in net->bodies */
-	int64_t body_at;              /* last block, monotonic us */
+	/* above and here what each request looks at */
+	int64_t suspect_at;           /* a new handshake was seen; 0: no */
 	struct recent *recent;        /* made when first needed */
 	struct observation *observed; /* NULL: none */
 	uint32_t wakes;               /* of its device, so far */
+	enum rc admitted;             /* RC_OK; RC_NOT_FOUND: ask again; else never */
+	int running;                  /* exchanges under way */
+	bool doomed;
+	struct dtls_identity id;
+	struct block_body body;
+	size_t body_room; /* of it, as counted in net->body_bytes */
+	bool body_listed; /* in net->bodies */
+	int64_t body_at;  /* last block, monotonic us */
 	struct dtls_watch watch;
-	int64_t suspect_at; /* a new handshake was seen; 0: no */
 	int pings;
 	char text[PEER_TEXT_MAX]; /* address and port */
 	LIST_ENTRY(peer) all;
@@ -125,8 +130,9 @@ struct net {
 	struct net_stats stats;
 	struct shard *shards;
 	int shard_count;
-	int64_t now, wall; /* of this turn */
-	int64_t swept_at;
+	int64_t now, wall;         /* of this turn */
+	int64_t swept_at, walk_at; /* walk_at: the next shard that is stale; INT64_MAX: none */
+	struct arena *spare; /* of a request that was answered, for the next one; or NULL */
 	struct peer_list peers;
 	struct peer_list *devices; /* by roster entry; device_slots lists */
 	size_t device_slots, device_count;
@@ -170,6 +176,14 @@ enum rc endpoint_probe(const coap_address_t *a) MUST_CHECK;
 enum rc endpoint_open(coap_context_t *ctx, coap_proto_t proto, coap_address_t *a,
 		      int *ret_fd) MUST_CHECK;
 uint16_t endpoint_port(const coap_address_t *a);
+
+/* --- coap_walk.c: libcoap's own housekeeping -----------------------------------------------
+ */
+
+/* Once, before the first context. */
+enum rc walk_init(void) MUST_CHECK;
+/* Lets libcoap look at every session of the shard and set its timer. */
+void walk_now(struct shard *s);
 
 /* --- coap_loop.c: the thread -------------------------------------------------------------- */
 
@@ -223,6 +237,10 @@ void exchange_answered(struct exchange *x);
 void exchanges_turn(struct net *net);
 /* When the next acknowledgement is due, monotonic us; INT64_MAX: none. */
 int64_t exchanges_next(const struct net *net);
+/* A request of this net, and its end.  Most are answered before the next one comes: those
+ * share one arena. */
+struct req *request_create(struct net *net);
+void request_free(struct net *net, struct req *req);
 /* Makes an exchange in the memory of req, for peer; takes req over. */
 struct exchange *exchange_create(struct net *net, struct peer *peer, struct req *req);
 /* True: answered at once, in x->res.  False: exchange_answered() will come. */

@@ -18,6 +18,7 @@
 #define BATCH_MAX_EVENTS 64
 #define DATAGRAM_BYTES   768 /* what the kernel counts for a small one */
 #define DEVICE_NOTES_MAX 65536
+#define WALK_EVERY_US    (50 * USEC_PER_MS) /* libcoap times nothing finer than a second */
 
 void net_tell(struct net *net, enum note_kind kind, struct roster_device *device)
 {
@@ -114,28 +115,32 @@ static void shard_turn(struct shard *s)
 	int waiting = datagrams_waiting(s);
 	size_t size = 0;
 
+	s->put_off = true;
 	for (int i = 0; i < n; i++) {
 		/* libcoap's timer has no pointer; everything else is the one socket. */
 		int times = ready[i].data.ptr ? waiting : 1;
 
+		s->put_off &= ready[i].data.ptr != NULL;
 		for (int k = 0; k < times && size < ARRAY_LEN(batch); k++)
 			batch[size++] = ready[i];
 	}
 	if (size)
 		coap_io_do_epoll(s->ctx, batch, size);
+	s->put_off = false;
 }
 
-/* libcoap sets its timer, and lets dead sessions go, only in its own turn. */
-static void rearm(struct net *net)
+/* libcoap sets its timer, and lets dead sessions go, only when it walks. */
+static void walk(struct net *net)
 {
-	coap_tick_t now;
-
-	coap_ticks(&now);
+	net->walk_at = INT64_MAX;
 	for (int i = 0; i < net->shard_count; i++) {
-		if (!net->shards[i].rearm)
-			continue;
-		net->shards[i].rearm = false;
-		coap_io_prepare_epoll(net->shards[i].ctx, now);
+		struct shard *s = &net->shards[i];
+		int64_t due = s->walked_at + WALK_EVERY_US;
+
+		if (s->rearm || (s->stale && due <= net->now))
+			walk_now(s);
+		else if (s->stale && due < net->walk_at)
+			net->walk_at = due;
 	}
 }
 
@@ -144,7 +149,7 @@ static void rearm(struct net *net)
 static int timeout_ms(const struct net *net)
 {
 	int64_t at = net->now + (TAILQ_EMPTY(&net->suspects) ? TURN_US : PROBE_TURN_US);
-	int64_t others[] = { exchanges_next(net), observes_next(net) };
+	int64_t others[] = { exchanges_next(net), observes_next(net), net->walk_at };
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
 		at = others[i] < at ? others[i] : at;
@@ -169,7 +174,7 @@ static void turn(struct net *net)
 	exchanges_turn(net);
 	observes_turn(net);
 	peers_turn(net);
-	rearm(net);
+	walk(net);
 }
 
 void *net_run(void *arg)
@@ -180,7 +185,7 @@ void *net_run(void *arg)
 	net->wall = clock_wall();
 	for (int i = 0; i < net->shard_count; i++)
 		net->shards[i].rearm = true;
-	rearm(net);
+	walk(net);
 	while (!atomic_load(&net->server->ending))
 		turn(net);
 	return NULL;

@@ -96,16 +96,15 @@ void observe_changed(struct peer *p)
 static struct exchange *ask(struct peer *p)
 {
 	struct observation *o = p->observed;
-	struct req *req = req_create();
+	struct req *req = request_create(p->net);
 	struct exchange *x = exchange_create(p->net, p, req);
 
 	x->observed = o->number;
 	x->q.token_size = o->token_size;
 	memcpy(x->q.token, o->token, sizeof(o->token));
 	req->method = METHOD_GET;
-	req->via = VIA_COAP;
 	req->accept = o->accept;
-	req->deadline = clock_monotonic() + DEADLINE_US;
+	req->deadline = p->net->now + DEADLINE_US;
 	/* It was a path once, so it is one. */
 	if (req_set_path(req, o->path) != RC_OK)
 		abort();

@@ -72,7 +72,7 @@ static void answer(struct exchange *x, struct reply *ret)
 void plain_handle(struct shard *shard, coap_session_t *session, const coap_pdu_t *pdu,
 		  coap_pdu_t *response)
 {
-	struct req *req = req_create();
+	struct req *req = request_create(shard->net);
 	struct exchange *x = exchange_create(shard->net, NULL, req);
 	struct refusal why;
 	struct reply reply;

@@ -45,7 +45,7 @@ static void library_log(coap_log_t level, const char *message)
 		log_debug("libcoap", "says", line);
 }
 
-static void library_start(void)
+static enum rc library_start(void)
 {
 	bool chatty = log_threshold() >= LOG_LEVEL_DEBUG;
 
@@ -53,6 +53,7 @@ static void library_start(void)
 	coap_set_log_handler(library_log);
 	coap_set_log_level(chatty ? LOG_INFO : LOG_CRIT);
 	coap_dtls_set_log_level(chatty ? LOG_INFO : LOG_CRIT);
+	return walk_init();
 }
 
 /* --- contexts ----------------------------------------------------------------------------- */
@@ -192,6 +193,7 @@ static void net_close(struct net *net)
 		dtls_port_free(net->shards[i].port);
 	}
 	free(net->shards);
+	arena_free(net->spare);
 	if (net->epfd >= 0)
 		close(net->epfd);
 	if (atomic_load(&net->stats.running) == 0)
@@ -330,9 +332,10 @@ enum rc coap_server_start(struct core *core, struct dispatcher *dispatcher,
 {
 	enum rc rc = options_check(options);
 
+	if (rc == RC_OK)
+		rc = library_start();
 	if (rc != RC_OK)
 		return rc;
-	library_start();
 	int wakes = options->wakes_per_s ? options->wakes_per_s : WAKES_DEFAULT;
 	struct coap_server *s = xcalloc(1, sizeof(*s));
 	s->core = core;

@@ -40,12 +40,12 @@ void dtls_rotate(struct dtls *d);
 
 /* Who a peer has proved to be. */
 struct dtls_identity {
-	enum credential_kind kind;
-	char name[ENDPOINT_NAME_MAX + 1];
-	struct uuid device_id;
 	struct roster_device *device; /* NULL: a good certificate, but we know no such device */
-	uint8_t tag[DTLS_TAG_SIZE];   /* of the key or the certificate it came with */
+	struct uuid device_id;
+	enum credential_kind kind;
 	bool resumed;
+	uint8_t tag[DTLS_TAG_SIZE]; /* of the key or the certificate it came with */
+	char name[ENDPOINT_NAME_MAX + 1];
 };
 
 /* Reads the peer's identity from an established session, resumed or not.

@@ -1,0 +1,51 @@
+/* libcoap's walk over its sessions, put off.
+ *
+ * The one thing to know: coap_io_do_epoll() ends in coap_io_prepare_epoll(), which looks at
+ * every session of its context (who is idle, who must send again) and sets a timer.  That is
+ * one walk for every few datagrams, and with 100,000 sessions most of the work.  libcoap calls
+ * it through its symbol table, so the one that it finds is ours, of the same name: it notes
+ * that a walk is due and lets the thread do it a moment later (coap_loop.c), once for all that
+ * came meanwhile.  Where it does not find ours, it walks as ever; nothing else changes. */
+
+#include "server/coap/coap_internal.h"
+
+#include "base/log.h"
+
+#include <dlfcn.h>
+
+typedef unsigned int walk_fn(coap_context_t *ctx, coap_tick_t now);
+
+static walk_fn *library_walk;
+
+enum rc walk_init(void)
+{
+	void *found = dlsym(RTLD_NEXT, "coap_io_prepare_epoll");
+
+	if (!found) {
+		log_error("this libcoap cannot be used: it has no epoll");
+		return RC_INTERNAL;
+	}
+	/* POSIX has it that a pointer to data may hold one to a function. */
+	*(void **)&library_walk = found;
+	return RC_OK;
+}
+
+void walk_now(struct shard *s)
+{
+	coap_tick_t now;
+
+	s->rearm = s->stale = false;
+	s->walked_at = s->net->now;
+	coap_ticks(&now);
+	library_walk(s->ctx, now);
+}
+
+unsigned int coap_io_prepare_epoll(coap_context_t *ctx, coap_tick_t now)
+{
+	struct shard *s = coap_get_app_data(ctx);
+
+	if (!s || !s->put_off)
+		return library_walk(ctx, now);
+	s->stale = true;
+	return 0;
+}
