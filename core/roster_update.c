@@ -264,7 +264,8 @@ static int sign_order(const void *a, const void *b)
 	return memcmp(x->device_id.b, y->device_id.b, sizeof(x->device_id.b));
 }
 
-/* Takes the set bits of one word, up to max; puts back what did not fit. */
+/* Takes the set bits of one word, up to max; puts back what did not fit.  Of a device that is
+ * revoked, or gone, nothing is kept. */
 static size_t take_word(struct roster_chunk *chunk, size_t word, struct roster_sign *ret,
 			size_t max)
 {
@@ -274,8 +275,12 @@ static size_t take_word(struct roster_chunk *chunk, size_t word, struct roster_s
 	if (atomic_load_explicit(&chunk->unflushed[word], memory_order_relaxed))
 		bits = atomic_exchange(&chunk->unflushed[word], 0);
 	for (; bits && n < max; bits &= bits - 1) {
-		const struct roster_device *d =
+		struct roster_device *d =
 			&chunk->devices[word * 64 + (size_t)__builtin_ctzll(bits)];
+		if (ENTRY_LOAD(d, lifecycle) == DEVICE_REVOKED) {
+			ENTRY_STORE(d, last_seen, 0);
+			continue;
+		}
 		ret[n++] = (struct roster_sign){
 			.device_id = d->device_id,
 			.seen_at = ENTRY_LOAD(d, last_seen),

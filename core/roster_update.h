@@ -69,6 +69,6 @@ struct roster_sign {
 	int64_t fetched_at; /* 0: no image yet */
 };
 /* Takes up to max signs of life that were not flushed yet, by ascending device id within what
- * it takes.  What a failed flush took is given back. */
+ * it takes.  What a failed flush took is given back.  Signs of revoked devices are dropped. */
 size_t roster_take_seen(struct roster *r, struct roster_sign *ret, size_t max);
 void roster_give_back_seen(struct roster *r, const struct roster_sign *signs, size_t count);

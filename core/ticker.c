@@ -13,13 +13,12 @@
 #include "core/clock_rules.h"
 #include "core/images_scrub.h"
 #include "core/job.h"
-#include "core/roster_update.h"
+#include "core/seen.h"
 #include "core/witness.h"
 #include "db/campaign_store.h"
 #include "db/idempotency_store.h"
 #include "db/lease_store.h"
 #include "db/outbox_store.h"
-#include "db/seen_store.h"
 #include "db/stage_store.h"
 
 #include <pthread.h>
@@ -31,7 +30,6 @@
 #define LEASE_US            (10 * USEC_PER_SEC)
 #define LEASE_RENEW_US      (2 * USEC_PER_SEC)
 #define FLUSH_US            (5 * USEC_PER_SEC)
-#define FLUSH_BATCH         1000
 #define NODE_US             (10 * USEC_PER_SEC)
 #define WITNESS_US          (5 * USEC_PER_SEC)
 #define SCRUB_BYTES         (INT64_C(4) << 20) /* a tick */
@@ -140,37 +138,10 @@ static enum rc look_at_clocks(struct ticker *t, struct db *db)
 
 /* --- signs of life: every daemon --- */
 
-static enum rc flush_batch(struct ticker *t, struct db *db, const struct roster_sign *signs,
-			   size_t n)
-{
-	struct uuid *ids = arena_array(t->mem, n, sizeof(*ids));
-	int64_t *seen = arena_array(t->mem, n, sizeof(*seen));
-	int64_t *fetched = arena_array(t->mem, n, sizeof(*fetched));
-
-	for (size_t i = 0; i < n; i++) {
-		ids[i] = signs[i].device_id;
-		seen[i] = signs[i].seen_at;
-		fetched[i] = signs[i].fetched_at;
-	}
-	enum rc rc = seen_store_put(db, t->options.tenant, t->mem,
-				    &(struct seen_batch){ ids, seen, fetched, n });
-	if (rc != RC_OK)
-		roster_give_back_seen(t->core->roster, signs, n);
-	return rc;
-}
-
 static enum rc flush(struct ticker *t, struct db *db)
 {
-	enum rc rc = RC_OK;
-	size_t n = FLUSH_BATCH;
+	enum rc rc = seen_flush(t->core->roster, db, t->options.tenant, t->mem);
 
-	while (rc == RC_OK && n == FLUSH_BATCH) {
-		arena_reset(t->mem);
-		struct roster_sign *signs = arena_array(t->mem, FLUSH_BATCH, sizeof(*signs));
-		n = roster_take_seen(t->core->roster, signs, FLUSH_BATCH);
-		if (n)
-			rc = flush_batch(t, db, signs, n);
-	}
 	if (rc == RC_OK)
 		t->flushed_at = clock_monotonic();
 	return rc;
