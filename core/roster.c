@@ -123,13 +123,15 @@ static struct roster_table *table_with_room(struct roster *r, size_t count)
 	return bigger;
 }
 
-static struct roster_chunk *chunk_create(void)
+static struct roster_chunk *chunk_create(struct roster *r)
 {
 	struct roster_chunk *c = aligned_alloc(_Alignof(struct roster_chunk), sizeof(*c));
 
 	if (!c)
 		abort();
-	return memset(c, 0, sizeof(*c));
+	memset(c, 0, sizeof(*c));
+	c->roster = r;
+	return c;
 }
 
 static struct roster_device *entry_create(struct roster *r, const struct uuid *device_id)
@@ -139,11 +141,10 @@ static struct roster_device *entry_create(struct roster *r, const struct uuid *d
 	if (n == (size_t)ROSTER_CHUNK * ROSTER_CHUNKS_MAX)
 		return NULL;
 	if (!atomic_load(&r->chunks[n / ROSTER_CHUNK]))
-		atomic_store(&r->chunks[n / ROSTER_CHUNK], chunk_create());
+		atomic_store(&r->chunks[n / ROSTER_CHUNK], chunk_create(r));
 	struct roster_table *t = table_with_room(r, n);
 	struct roster_device *d = roster_entry_at(r, n);
 	d->device_id = *device_id;
-	d->roster = r;
 	d->index = (uint32_t)n;
 	table_put(t, d);
 	atomic_store(&r->count, n + 1);
@@ -249,14 +250,13 @@ bool roster_certificate(struct roster *r, const struct uuid *device_id, struct d
 }
 
 /* One of the entry's times, to be flushed. */
-static void note_time(struct roster *r, struct roster_device *d, _Atomic int64_t *time,
-		      int64_t wall_us)
+static void note_time(struct roster_device *d, _Atomic int64_t *time, int64_t wall_us)
 {
 	int64_t last = atomic_load_explicit(time, memory_order_relaxed);
 
 	if (wall_us < last + SEEN_RESOLUTION)
 		return;
-	struct roster_chunk *chunk = atomic_load(&r->chunks[d->index / ROSTER_CHUNK]);
+	struct roster_chunk *chunk = entry_chunk(d);
 	uint32_t bit = d->index % ROSTER_CHUNK;
 	atomic_store_explicit(time, wall_us, memory_order_release);
 	atomic_fetch_or_explicit(&chunk->unflushed[bit / 64], UINT64_C(1) << bit % 64,
@@ -265,13 +265,15 @@ static void note_time(struct roster *r, struct roster_device *d, _Atomic int64_t
 
 void roster_seen(struct roster *r, struct roster_device *d, int64_t wall_us)
 {
-	note_time(r, d, &d->last_seen, wall_us);
+	(void)r;
+	note_time(d, &d->last_seen, wall_us);
 }
 
 void roster_fetched(struct roster *r, struct roster_device *d, int64_t wall_us)
 {
-	note_time(r, d, &d->last_fetch, wall_us);
-	note_time(r, d, &d->last_seen, wall_us);
+	(void)r;
+	note_time(d, &d->last_fetch, wall_us);
+	note_time(d, &d->last_seen, wall_us);
 }
 
 /* Compares with every digest, whatever it is, and with one even when there is no job. */

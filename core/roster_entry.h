@@ -11,38 +11,50 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 #define ROSTER_CHUNK      1024
 #define ROSTER_CHUNKS_MAX 16384 /* 16 million devices */
 #define ROSTER_LINE       64
 #define ROSTER_PSK_WORDS  (PSK_MAX / 8)
 
+/* A million of them are in memory, three lines of the processor's cache each: who it is and who
+ * wrote last; what a check-in needs; the key. */
 struct roster_device {
-	struct uuid device_id; /* never changes, as the next one */
-	struct roster *roster;
+	struct uuid device_id;  /* never changes */
 	_Atomic uint64_t stamp; /* roster's write counter at the last write by this node */
 	/* the turns of the last changes of lifecycle and credential, of job, of registration */
 	_Atomic uint64_t device_turn, job_turn, registration_turn;
 	_Atomic uint32_t load; /* number of the load that saw it last */
-	/* What a check-in needs, in one line of the processor's cache. */
+
 	_Alignas(ROSTER_LINE) _Atomic uint32_t seq;
 	uint32_t index; /* never changes */
 	_Atomic int32_t attempt;
 	_Atomic uint8_t lifecycle, credential, maybe_work, psk_size;
 	_Atomic uint64_t registration;
-	_Atomic uint64_t work_epoch;
 	_Atomic int64_t job_id;
 	_Atomic(const struct roster_release *) release;
 	_Atomic int64_t last_seen;
 	_Atomic int64_t last_fetch;
-	_Atomic uint64_t psk[ROSTER_PSK_WORDS];
+	_Atomic uint32_t work_epoch;
+
+	_Alignas(ROSTER_LINE) _Atomic uint64_t psk[ROSTER_PSK_WORDS];
 };
+_Static_assert(sizeof(struct roster_device) == 3 * ROSTER_LINE, "every byte is a megabyte");
 
 struct roster_chunk {
+	struct roster *roster;
 	_Atomic uint64_t
 		unflushed[ROSTER_CHUNK / 64]; /* last_seen changed since the last flush */
 	struct roster_device devices[ROSTER_CHUNK];
 };
+
+static inline struct roster_chunk *entry_chunk(const struct roster_device *d)
+{
+	uintptr_t first = (uintptr_t)(d - d->index % ROSTER_CHUNK);
+
+	return (struct roster_chunk *)(first - offsetof(struct roster_chunk, devices));
+}
 
 struct roster_table {
 	struct roster_table *older;

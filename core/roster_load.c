@@ -73,7 +73,8 @@ struct changes {
 static void load_job(struct roster_device *d, const struct roster_row *row, struct changes *ret)
 {
 	const struct roster_release *release =
-		row->job_id ? roster_release_find(d->roster, &row->release_id) : NULL;
+		row->job_id ? roster_release_find(entry_chunk(d)->roster, &row->release_id)
+			    : NULL;
 
 	ret->offer = ENTRY_LOAD(d, job_id) != row->job_id ||
 		     (row->exposed && !ENTRY_LOAD(d, maybe_work));

@@ -32,7 +32,7 @@ void entry_write_end(struct roster_device *d)
 
 void entry_stamp(struct roster_device *d)
 {
-	ENTRY_STORE(d, stamp, atomic_fetch_add(&d->roster->writes, 1) + 1);
+	ENTRY_STORE(d, stamp, atomic_fetch_add(&entry_chunk(d)->roster->writes, 1) + 1);
 }
 
 void entry_set_psk(struct roster_device *d, struct bytes psk)
@@ -84,7 +84,8 @@ static bool is_overtaken(struct roster_device *d, _Atomic uint64_t *last, uint64
 {
 	if (turn && turn < atomic_load_explicit(last, memory_order_relaxed))
 		return true;
-	atomic_store_explicit(last, turn ? turn : roster_turn(d->roster), memory_order_relaxed);
+	atomic_store_explicit(last, turn ? turn : roster_turn(entry_chunk(d)->roster),
+			      memory_order_relaxed);
 	entry_stamp(d);
 	return false;
 }
