@@ -27,8 +27,8 @@ static enum rc size_stages(struct call *c, struct campaign *campaign)
 		struct stage *stage = &campaign->stages[i];
 		rank += sizes[i];
 		stage->members = sizes[i];
-		rc = member_store_bucket_at(c->db, &campaign->campaign_id, rank,
-					    &stage->threshold);
+		rc = member_store_bucket_at(c->db, &campaign->campaign_id, campaign->members,
+					    rank, &stage->threshold);
 		if (rc != RC_OK)
 			break;
 		stage->state = i == 0 ? STAGE_OPEN : STAGE_WAITING;
@@ -41,10 +41,9 @@ static enum rc size_stages(struct call *c, struct campaign *campaign)
 
 static enum rc write_members(struct call *c, struct campaign *campaign)
 {
-	enum rc rc = member_store_create(c->db, &campaign->campaign_id, &campaign->salt);
+	enum rc rc = member_store_create(c->db, &campaign->campaign_id, &campaign->salt,
+					 &campaign->members);
 
-	if (rc == RC_OK)
-		rc = member_store_count(c->db, &campaign->campaign_id, &campaign->members);
 	if (rc == RC_OK)
 		rc = size_stages(c, campaign);
 	return rc == RC_OK ? set_state(c, campaign, CAMPAIGN_RUNNING, "campaign.run") : rc;

@@ -12,29 +12,50 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { COUNT, BUCKET_AT };
+enum { BUCKET_AT, BUCKET_FROM_END };
 
 static const struct db_stmt stmts[] = {
-	[COUNT] = { "member_count", "SELECT count(*) AS n FROM member WHERE campaign_id = $1" },
 	[BUCKET_AT] = { "member_bucket_at", "SELECT bucket FROM member WHERE campaign_id = $1 "
 					    "ORDER BY bucket, device_id OFFSET $2 LIMIT 1" },
+	[BUCKET_FROM_END] = { "member_bucket_from_end",
+			      "SELECT bucket FROM member WHERE campaign_id = $1 "
+			      "ORDER BY bucket DESC, device_id DESC OFFSET $2 LIMIT 1" },
 };
 DB_STMTS(stmts)
 
 #define SQL_MAX 4096
 
-static enum rc exec_printf(struct db *db, const char *fmt, ...) PRINTF(2, 3);
+static void sql_printf(char ret[SQL_MAX], const char *fmt, va_list ap)
+{
+	int n = vsnprintf(ret, SQL_MAX, fmt, ap);
 
+	assert(n > 0 && n < SQL_MAX);
+}
+
+static enum rc exec_printf(struct db *db, const char *fmt, ...) PRINTF(2, 3);
 static enum rc exec_printf(struct db *db, const char *fmt, ...)
 {
 	char sql[SQL_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	int n = vsnprintf(sql, sizeof(sql), fmt, ap);
+	sql_printf(sql, fmt, ap);
 	va_end(ap);
-	assert(n > 0 && n < SQL_MAX);
 	return db_exec(db, sql);
+}
+
+/* The same, and how many rows it touched. */
+static enum rc count_printf(struct db *db, int64_t *ret, const char *fmt, ...) PRINTF(3, 4);
+static enum rc count_printf(struct db *db, int64_t *ret, const char *fmt, ...)
+{
+	char sql[SQL_MAX];
+	const struct db_stmt once = { "", sql };
+	va_list ap;
+
+	va_start(ap, fmt);
+	sql_printf(sql, fmt, ap);
+	va_end(ap);
+	return db_run_count(db, &once, NULL, ret);
 }
 
 /* "member_" and the hexadecimal digits of the id. */
@@ -47,12 +68,12 @@ static void partition_name(const struct uuid *campaign_id, char ret[48])
 }
 
 static enum rc fill(struct db *db, const char *name, const char *id,
-		    const struct bucket_salt *salt)
+		    const struct bucket_salt *salt, int64_t *ret)
 {
 	const int64_t *s = salt->s;
 
-	return exec_printf(
-		db,
+	return count_printf(
+		db, ret,
 		"INSERT INTO %s (tenant_id, campaign_id, device_id, bucket) "
 		"SELECT c.tenant_id, c.campaign_id, t.device_id, bucket_hash(t.hash, %" PRId64
 		", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
@@ -85,8 +106,16 @@ static enum rc attach(struct db *db, const char *name, const char *id)
 	return rc;
 }
 
+/* A small sample is enough: the ids are random, the buckets uniform. */
+static enum rc analyze(struct db *db, const char *name)
+{
+	enum rc rc = db_exec(db, "SET LOCAL default_statistics_target = 10");
+
+	return rc == RC_OK ? exec_printf(db, "ANALYZE %s", name) : rc;
+}
+
 enum rc member_store_create(struct db *db, const struct uuid *campaign_id,
-			    const struct bucket_salt *salt)
+			    const struct bucket_salt *salt, int64_t *ret_members)
 {
 	char name[48], id[UUID_TEXT_SIZE];
 
@@ -94,33 +123,27 @@ enum rc member_store_create(struct db *db, const struct uuid *campaign_id,
 	uuid_format(campaign_id, id);
 	enum rc rc = exec_printf(db, "CREATE TABLE %s (LIKE member)", name);
 	if (rc == RC_OK)
-		rc = fill(db, name, id, salt);
+		rc = fill(db, name, id, salt, ret_members);
 	if (rc == RC_OK)
 		rc = attach(db, name, id);
-	return rc == RC_OK ? exec_printf(db, "ANALYZE %s", name) : rc;
+	return rc == RC_OK ? analyze(db, name) : rc;
 }
 
-enum rc member_store_count(struct db *db, const struct uuid *campaign_id, int64_t *ret)
+/* The index is walked from the nearer end, and not at all for a stage of everybody. */
+enum rc member_store_bucket_at(struct db *db, const struct uuid *campaign_id, int64_t members,
+			       int64_t rank, int64_t *ret)
 {
+	bool near_end = rank > members / 2;
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
 
+	if (rank >= members) {
+		*ret = BUCKET_END;
+		return RC_OK;
+	}
 	db_arg_uuid(&a, campaign_id);
-	enum rc rc = db_run(db, &stmts[COUNT], &a, &rows);
-	if (rc == RC_OK)
-		*ret = db_row_i64(rows, 0, "n");
-	return rc;
-}
-
-enum rc member_store_bucket_at(struct db *db, const struct uuid *campaign_id, int64_t rank,
-			       int64_t *ret)
-{
-	struct db_args a = { 0 };
-	CLEAN(rows) struct db_rows *rows = NULL;
-
-	db_arg_uuid(&a, campaign_id);
-	db_arg_i64(&a, rank);
-	enum rc rc = db_run(db, &stmts[BUCKET_AT], &a, &rows);
+	db_arg_i64(&a, near_end ? members - 1 - rank : rank);
+	enum rc rc = db_run(db, &stmts[near_end ? BUCKET_FROM_END : BUCKET_AT], &a, &rows);
 	if (rc == RC_OK)
 		*ret = db_rows_count(rows) ? db_row_i64(rows, 0, "bucket") : BUCKET_END;
 	return rc;

@@ -5,16 +5,14 @@
 #include "base/hash.h"
 #include "db/db.h"
 
-/* Writes the members of the campaign's target into a fresh partition, with its indexes.  Only
- * the ticker does it, once a campaign. */
+/* Writes the members of the campaign's target into a fresh partition, with its indexes, and
+ * says how many they are.  Only the ticker does it, once a campaign. */
 enum rc member_store_create(struct db *db, const struct uuid *campaign_id,
-			    const struct bucket_salt *salt) MUST_CHECK;
-enum rc member_store_count(struct db *db, const struct uuid *campaign_id,
-			   int64_t *ret) MUST_CHECK;
-/* Bucket of the member with this rank (from 0), BUCKET_END when there is none: a stage with
- * that threshold holds exactly `rank` members. */
-enum rc member_store_bucket_at(struct db *db, const struct uuid *campaign_id, int64_t rank,
-			       int64_t *ret) MUST_CHECK;
+			    const struct bucket_salt *salt, int64_t *ret_members) MUST_CHECK;
+/* Bucket of the member with this rank (from 0) among so many, BUCKET_END when there is none: a
+ * stage with that threshold holds exactly `rank` members. */
+enum rc member_store_bucket_at(struct db *db, const struct uuid *campaign_id, int64_t members,
+			       int64_t rank, int64_t *ret) MUST_CHECK;
 
 typedef bool member_store_row(void *arg, const struct uuid *device_id);
 /* Members that the open stage exposes and that have no job of the campaign yet. */
