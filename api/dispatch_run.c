@@ -112,12 +112,15 @@ struct batch_call {
 	struct call call;
 	enum rc rc;
 	int place; /* of arrival */
+	int round; /* how many calls of the same device come before it */
 };
 
 /* The transaction at hand has the calls from `at` up to `end`. */
 struct batch {
 	struct batch_call *calls;
 	int count, at, end;
+	struct route_item *items; /* for calls that a route answers together */
+	struct arena *mem;
 };
 
 /* By device, so that two workers lock rows in the same order; a device's own calls in the
@@ -128,6 +131,29 @@ static int by_device(const void *a, const void *b)
 	int order = memcmp(x->req->actor.id.b, y->req->actor.id.b, sizeof(x->req->actor.id.b));
 
 	return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+/* Rounds of at most one call of each device; in a round, those that a route answers together
+ * stand together. */
+static int by_round(const void *a, const void *b)
+{
+	const struct batch_call *x = a, *y = b;
+	bool x_many = x->req->route->many, y_many = y->req->route->many;
+
+	if (x->round != y->round)
+		return x->round - y->round;
+	return x_many != y_many ? x_many - y_many : by_device(a, b);
+}
+
+static void batch_order(struct batch *b)
+{
+	qsort(b->calls, (size_t)b->count, sizeof(*b->calls), by_device);
+	for (int i = 1; i < b->count; i++) {
+		const struct batch_call *before = &b->calls[i - 1];
+		if (uuid_equal(&before->req->actor.id, &b->calls[i].req->actor.id))
+			b->calls[i].round = before->round + 1;
+	}
+	qsort(b->calls, (size_t)b->count, sizeof(*b->calls), by_round);
 }
 
 static void batch_fill(struct dispatcher *d, struct queue_node *list, int shard,
@@ -144,7 +170,7 @@ static void batch_fill(struct dispatcher *d, struct queue_node *list, int shard,
 		req->by_worker = true;
 		b->count++;
 	}
-	qsort(b->calls, (size_t)b->count, sizeof(*b->calls), by_device);
+	batch_order(b);
 }
 
 /* Answers those that have waited too long, here or in the lane. */
@@ -168,21 +194,57 @@ static bool loses_transaction(enum rc rc)
 	return rc == RC_RETRY || rc == RC_UNAVAILABLE || rc == RC_STORAGE || rc == RC_INTERNAL;
 }
 
+/* How many calls from here on the route answers together. */
+static int batch_together(const struct batch *b, int from)
+{
+	const struct batch_call *first = &b->calls[from];
+	int to = from + 1;
+
+	while (first->req->route->many && to < b->count && b->calls[to].round == first->round &&
+	       b->calls[to].req->route->many == first->req->route->many)
+		to++;
+	return to - from;
+}
+
+static enum rc batch_many(struct batch *b, struct batch_call *calls, int n)
+{
+	for (int i = 0; i < n; i++)
+		b->items[i] = (struct route_item){ &calls[i].call, calls[i].req,
+						   calls[i].req->res, RC_OK };
+	enum rc rc = calls[0].req->route->many(b->mem, b->items, (size_t)n);
+	for (int i = 0; rc == RC_OK && i < n; i++)
+		calls[i].rc = b->items[i].rc;
+	return rc;
+}
+
+static enum rc batch_some(struct batch *b, struct db *db, int n)
+{
+	struct batch_call *calls = &b->calls[b->end];
+
+	for (int i = 0; i < n; i++) {
+		calls[i].call.db = db;
+		res_reset(calls[i].req);
+	}
+	if (n > 1)
+		return batch_many(b, calls, n);
+	calls->rc = calls->req->route->handler(&calls->call, calls->req, calls->req->res);
+	return loses_transaction(calls->rc) ? calls->rc : RC_OK;
+}
+
 /* RC_OK when the transaction may be committed.  It ends early when the database is slow: a
  * thousand calls that each take a second would all be answered too late. */
 static enum rc batch_handlers(struct batch *b, struct db *db)
 {
 	int64_t enough = clock_monotonic() + BATCH_TIME_US;
 
-	for (b->end = b->at; b->end < b->count; b->end++) {
-		struct batch_call *item = &b->calls[b->end];
+	for (b->end = b->at; b->end < b->count;) {
+		int n = batch_together(b, b->end);
 		if (b->end > b->at && clock_monotonic() > enough)
 			break;
-		item->call.db = db;
-		res_reset(item->req);
-		item->rc = item->req->route->handler(&item->call, item->req, item->req->res);
+		enum rc rc = batch_some(b, db, n);
+		b->end += n;
 		/* Who had no memory must not take the others along. */
-		if (loses_transaction(item->rc) || memory_is_short())
+		if (rc != RC_OK || memory_is_short())
 			return RC_RETRY;
 	}
 	return RC_OK;
@@ -252,7 +314,9 @@ static void batch_step(struct dispatcher *d, struct batch *b, int shard)
 
 void run_batch(struct dispatcher *d, struct queue_node *list, int shard)
 {
-	struct batch b = { .calls = xcalloc(BATCH_MAX, sizeof(*b.calls)) };
+	struct batch b = { .calls = xcalloc(BATCH_MAX, sizeof(*b.calls)),
+			   .items = xcalloc(BATCH_MAX, sizeof(*b.items)),
+			   .mem = arena_create() };
 
 	batch_fill(d, list, shard, &b);
 	batch_expire(d, &b);
@@ -260,5 +324,7 @@ void run_batch(struct dispatcher *d, struct queue_node *list, int shard)
 		batch_step(d, &b, shard);
 		batch_expire(d, &b);
 	}
+	arena_free(b.mem);
+	free(b.items);
 	free(b.calls);
 }

@@ -20,6 +20,17 @@ enum route_need {
  * write before it has said no. */
 typedef enum rc route_handler(struct call *c, const struct req *req, struct res *res);
 
+/* One of several calls that a route answers together. */
+struct route_item {
+	struct call *call;
+	const struct req *req;
+	struct res *res;
+	enum rc rc; /* this call's */
+};
+/* Answers several calls of one route, each of another device, in their common transaction: a
+ * few statements instead of a few for each.  Anything but RC_OK: the transaction is lost. */
+typedef enum rc route_many(struct arena *mem, struct route_item *items, size_t n);
+
 struct route {
 	enum method method;
 	const char *path; /* "/v1/campaigns/{id}/start" */
@@ -29,6 +40,7 @@ struct route {
 	route_handler *handler;
 	route_handler *memory; /* optional first try without SQL on a SINGLE or BATCH route; it
 				  returns RC_RETRY for "not from memory" */
+	route_many *many;      /* optional, on a BATCH route, beside handler */
 	size_t body_max;       /* 0: BODY_MAX_DEFAULT */
 	bool streams;          /* HTTP: the body goes to an image upload */
 	const char *operation; /* operationId in openapi.yaml; a label of the metrics */

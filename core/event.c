@@ -6,7 +6,7 @@
 
 enum rc event_add(struct call *c, const struct event *event)
 {
-	return event_store_add(c->db, c->tenant, event, c->now);
+	return event_store_add(c->db, c->tenant, c->mem, event, &c->now, 1);
 }
 
 enum rc event_list(struct call *c, const struct event_filter *f, struct event_item **ret,

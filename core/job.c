@@ -7,6 +7,8 @@
 #include "core/event.h"
 #include "core/outbox.h"
 #include "core/roster_update.h"
+#include "db/event_store.h"
+#include "db/outbox_store.h"
 #include "db/slot_store.h"
 #include "db/tally_store.h"
 
@@ -47,31 +49,31 @@ static void follow_after_commit(struct call *c, const struct job *job,
 
 /* --- writing --- */
 
-static struct tally_key tally_of(const struct call *c, const struct job *job)
+static enum rc count(struct call *c, struct tally_change *changes, size_t n)
 {
-	return (struct tally_key){ job->campaign_id, job->stage, c->shard };
+	return tally_store_add(c->db, c->tenant, c->shard, c->mem, changes, n);
 }
 
-static enum rc tell(struct call *c, const struct job *job, const char *text)
+static struct event event_of(struct arena *mem, const struct job *job, const char *text)
 {
-	struct event event = {
+	return (struct event){
 		.device_id = job->device_id,
 		.kind = EVENT_JOB,
 		.campaign_id = job->campaign_id,
 		.job_id = job->job_id,
-		.detail = audit_detail(c->mem, "state", job_state_name(job->state), "cause",
+		.detail = audit_detail(mem, "state", job_state_name(job->state), "cause",
 				       job->cause ? job_cause_name(job->cause) : NULL, "text",
 				       text && text[0] ? text : NULL, NULL),
 	};
-
-	return event_add(c, &event);
 }
 
 enum rc job_open(struct call *c, struct job *job, const struct roster_release *release)
 {
-	struct tally_key key = tally_of(c, job);
+	struct tally_change one = { job->campaign_id, job->stage, job->state, 1 };
 	bool open = job_state_is_open(job->state);
 
+	if (!open)
+		job->deadline_at = JOB_NO_DEADLINE;
 	enum rc rc = job_store_insert(c->db, c->tenant, job, &job->job_id);
 	if (rc != RC_OK)
 		return rc == RC_CONFLICT ? RC_RETRY : rc;
@@ -80,21 +82,36 @@ enum rc job_open(struct call *c, struct job *job, const struct roster_release *r
 				     &(struct slot_claim){ job->device_id, job->component,
 							   job->job_id, job->campaign_id });
 	if (rc == RC_OK)
-		rc = tally_store_add(c->db, c->tenant, &key, job->state);
+		rc = count(c, &one, 1);
+	struct event event = event_of(c->mem, job, NULL);
 	if (rc == RC_OK)
-		rc = tell(c, job, NULL);
+		rc = event_add(c, &event);
 	if (rc != RC_OK || !open)
 		return rc;
 	follow_after_commit(c, job, release);
 	return outbox_device(c, &job->device_id);
 }
 
+/* A report does not renew the deadline, which is indexed: when it has passed, the job is judged
+ * by its last move, and given a later one (job_on_deadline()). */
+static int64_t next_deadline(const struct call *c, const struct job_row *row,
+			     const struct job_step *step)
+{
+	if (!job_state_is_open(step->state))
+		return JOB_NO_DEADLINE;
+	if (!step->renew)
+		return step->deadline_at;
+	return job_state_is_open(row->job.state)
+		       ? row->job.deadline_at
+		       : c->now + row->silent_after_s * INT64_C(1000000);
+}
+
 /* What the step makes of the job; only a move renews updated_at, or a postponed deadline would
  * look like progress. */
-static struct job step_result(const struct call *c, const struct job_row *row,
-			      const struct job_step *step, struct bytes boot_id)
+static struct job step_result(const struct job_change *change)
 {
-	struct job to = row->job;
+	const struct job_step *step = &change->step;
+	struct job to = change->row.job;
 
 	to.state = step->state;
 	to.cause = step->cause;
@@ -102,46 +119,120 @@ static struct job step_result(const struct call *c, const struct job_row *row,
 	to.bytes_done = step->bytes_done;
 	to.bytes_total = step->bytes_total;
 	if (step->new_boot)
-		to.boot_id = boot_id;
-	if (step->renew || step->state != row->job.state)
-		to.updated_at = c->now;
-	to.deadline_at = step->renew ? c->now + row->silent_after_s * INT64_C(1000000)
-				     : step->deadline_at;
+		to.boot_id = change->boot_id;
+	if (step->renew || step->state != change->row.job.state)
+		to.updated_at = change->call->now;
+	to.deadline_at = next_deadline(change->call, &change->row, step);
 	return to;
 }
 
-/* Rosters must learn that a job is over, or that its attempt is another one. */
-static enum rc announce(struct call *c, const struct job *from, const struct job *to)
-{
-	bool over = job_state_is_open(from->state) && !job_state_is_open(to->state);
-	const struct roster_release *release =
-		over ? NULL : roster_release_find(c->core->roster, &to->release_id);
+/* What many changes write besides the jobs; each list as long as it is filled. */
+struct writing {
+	struct job_move *moves;
+	size_t move_count;
+	struct uuid *closed; /* devices, and their jobs that are over */
+	int64_t *closed_jobs;
+	size_t closed_count;
+	struct tally_change *tallies;
+	size_t tally_count;
+	struct event *events;
+	int64_t *event_at;
+	size_t event_count;
+	struct uuid *told; /* devices whose roster entry changes */
+	size_t told_count;
+};
 
-	if (!over && from->attempt == to->attempt)
-		return RC_OK;
-	follow_after_commit(c, to, release);
-	return outbox_device(c, &to->device_id);
+static struct writing *writing_create(struct arena *mem, size_t n)
+{
+	struct writing *w = arena_new(mem, struct writing);
+
+	w->moves = arena_array(mem, n, sizeof(*w->moves));
+	w->closed = arena_array(mem, n, sizeof(*w->closed));
+	w->closed_jobs = arena_array(mem, n, sizeof(*w->closed_jobs));
+	w->tallies = arena_array(mem, 2 * n, sizeof(*w->tallies));
+	w->events = arena_array(mem, n, sizeof(*w->events));
+	w->event_at = arena_array(mem, n, sizeof(*w->event_at));
+	w->told = arena_array(mem, n, sizeof(*w->told));
+	return w;
+}
+
+static void write_tally(struct writing *w, const struct job *job, int64_t n)
+{
+	size_t i = 0;
+
+	while (i < w->tally_count &&
+	       (w->tallies[i].state != (int32_t)job->state ||
+		w->tallies[i].stage != job->stage ||
+		!uuid_equal(&w->tallies[i].campaign_id, &job->campaign_id)))
+		i++;
+	if (i == w->tally_count)
+		w->tallies[w->tally_count++] =
+			(struct tally_change){ job->campaign_id, job->stage,
+					       (int32_t)job->state, 0 };
+	w->tallies[i].n += n;
+}
+
+/* Rosters must learn that a job is over, or that its attempt is another one. */
+static void write_hook(struct writing *w, struct call *c, const struct job_move *m)
+{
+	bool over = job_state_is_open(m->from.state) && !job_state_is_open(m->to.state);
+
+	if (!over && m->from.attempt == m->to.attempt)
+		return;
+	follow_after_commit(c, &m->to,
+			    over ? NULL
+				 : roster_release_find(c->core->roster, &m->to.release_id));
+	w->told[w->told_count++] = m->to.device_id;
+}
+
+static void write_change(struct writing *w, const struct job_change *change, struct arena *mem)
+{
+	struct job_move m = { change->row.job, step_result(change), change->step.text };
+
+	w->moves[w->move_count++] = m;
+	if (job_state_is_open(m.from.state) && !job_state_is_open(m.to.state)) {
+		w->closed[w->closed_count] = m.to.device_id;
+		w->closed_jobs[w->closed_count++] = m.to.job_id;
+	}
+	if (m.from.state != m.to.state) {
+		write_tally(w, &m.from, -1);
+		write_tally(w, &m.to, 1);
+		w->event_at[w->event_count] = change->call->now;
+		w->events[w->event_count++] = event_of(mem, &m.to, m.text);
+	}
+	write_hook(w, change->call, &m);
+}
+
+enum rc job_apply_many(struct call *c, const struct job_change *changes, size_t count_max)
+{
+	struct writing *w = writing_create(c->mem, count_max);
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < count_max; i++)
+		if (changes[i].step.changed)
+			write_change(w, &changes[i], c->mem);
+	if (w->move_count)
+		rc = job_store_move(c->db, c->tenant, c->mem, w->moves, w->move_count);
+	if (rc == RC_OK && w->closed_count)
+		rc = slot_store_release(c->db, c->tenant, c->mem, w->closed, w->closed_jobs,
+					w->closed_count);
+	if (rc == RC_OK && w->tally_count)
+		rc = count(c, w->tallies, w->tally_count);
+	if (rc == RC_OK && w->event_count)
+		rc = event_store_add(c->db, c->tenant, c->mem, w->events, w->event_at,
+				     w->event_count);
+	if (rc == RC_OK && w->told_count)
+		rc = outbox_store_add_devices(c->db, c->tenant, c->mem, w->told, w->told_count,
+					      c->now);
+	return rc;
 }
 
 enum rc job_apply(struct call *c, const struct job_row *row, const struct job_step *step,
 		  struct bytes boot_id)
 {
-	const struct job *from = &row->job;
-	struct tally_key key = tally_of(c, from);
+	const struct job_change change = { c, *row, *step, boot_id };
 
-	if (!step->changed)
-		return RC_OK;
-	struct job to = step_result(c, row, step, boot_id);
-	enum rc rc = job_store_move(c->db, c->tenant, from, &to, step->text);
-	if (rc != RC_OK)
-		return rc;
-	if (job_state_is_open(from->state) && !job_state_is_open(to.state))
-		rc = slot_store_release(c->db, c->tenant, &to.device_id, to.job_id);
-	if (rc == RC_OK && from->state != to.state)
-		rc = tally_store_move(c->db, c->tenant, &key, from->state, to.state);
-	if (rc == RC_OK && from->state != to.state)
-		rc = tell(c, &to, step->text);
-	return rc == RC_OK ? announce(c, from, &to) : rc;
+	return step->changed ? job_apply_many(c, &change, 1) : RC_OK;
 }
 
 /* --- what happens to jobs --- */
@@ -163,19 +254,68 @@ enum rc job_report(struct call *c, const struct job_report *in, bool *ret_stop)
 	return rc;
 }
 
-static enum rc cancel(struct call *c, const struct job_row *row, const char *text)
-{
-	struct job_step step = {
-		.changed = true,
-		.state = JOB_CANCELLED,
-		.attempt = row->job.attempt,
-		.bytes_done = row->job.bytes_done,
-		.bytes_total = row->job.bytes_total,
-		.deadline_at = row->job.deadline_at,
-		.text = text,
-	};
+/* --- many reports at once --- */
 
-	return job_apply(c, row, &step, (struct bytes){ 0 });
+struct reading {
+	struct job_change *changes;
+	struct job_reported *reported;
+};
+
+static void report_row(void *arg, size_t place, const struct job_row *row)
+{
+	const struct reading *r = arg;
+	struct job_reported *reported = &r->reported[place];
+
+	r->changes[place].row = *row;
+	r->changes[place].call = reported->call;
+	job_on_report(&row->job, &reported->report, &r->changes[place].step);
+	reported->rc = RC_OK;
+	reported->stop = !job_state_is_open(row->job.state);
+}
+
+enum rc job_report_many(struct job_reported *reports, size_t n)
+{
+	struct call *c = reports[0].call;
+	struct reading r = { arena_array(c->mem, n, sizeof(*r.changes)), reports };
+	struct uuid *devices = arena_array(c->mem, n, sizeof(*devices));
+	int64_t *jobs = arena_array(c->mem, n, sizeof(*jobs));
+
+	for (size_t i = 0; i < n; i++) {
+		devices[i] = reports[i].call->actor.id;
+		jobs[i] = reports[i].report.job_id;
+		reports[i].rc = RC_NOT_FOUND;
+	}
+	enum rc rc = job_store_get(c->db, c->tenant, c->mem, devices, jobs, n, report_row, &r);
+	for (size_t i = 0; rc == RC_OK && i < n; i++)
+		if (reports[i].rc == RC_NOT_FOUND)
+			reports[i].rc =
+				call_fail(reports[i].call, ERR_NOT_FOUND, "no such job");
+	return rc == RC_OK ? job_apply_many(c, r.changes, n) : rc;
+}
+
+/* --- cancelling --- */
+
+static enum rc cancel(struct call *c, const struct job_row *rows, int n, const char *text)
+{
+	struct job_change *changes = arena_array(c->mem, (size_t)n, sizeof(*changes));
+	size_t open = 0;
+
+	for (int i = 0; i < n; i++) {
+		const struct job *job = &rows[i].job;
+		if (!job_state_is_open(job->state))
+			continue;
+		changes[open++] = (struct job_change){
+			.call = c,
+			.row = rows[i],
+			.step = { .changed = true,
+				  .state = JOB_CANCELLED,
+				  .attempt = job->attempt,
+				  .bytes_done = job->bytes_done,
+				  .bytes_total = job->bytes_total,
+				  .text = text },
+		};
+	}
+	return job_apply_many(c, changes, open);
 }
 
 enum rc job_cancel_device(struct call *c, const struct uuid *device_id, const char *text)
@@ -184,10 +324,7 @@ enum rc job_cancel_device(struct call *c, const struct uuid *device_id, const ch
 	int n;
 
 	enum rc rc = job_store_lock_device(c->db, c->tenant, device_id, c->mem, &rows, &n);
-	for (int i = 0; rc == RC_OK && i < n; i++)
-		if (job_state_is_open(rows[i].job.state))
-			rc = cancel(c, &rows[i], text);
-	return rc;
+	return rc == RC_OK && n ? cancel(c, rows, n, text) : rc;
 }
 
 enum rc job_cancel_campaign(struct call *c, const struct uuid *campaign_id)
@@ -198,8 +335,8 @@ enum rc job_cancel_campaign(struct call *c, const struct uuid *campaign_id)
 	do {
 		enum rc rc = job_store_open_of_campaign(c->db, c->tenant, campaign_id, c->mem,
 							&rows, &n);
-		for (int i = 0; rc == RC_OK && i < n; i++)
-			rc = cancel(c, &rows[i], "the campaign was aborted");
+		if (rc == RC_OK && n)
+			rc = cancel(c, rows, n, "the campaign was aborted");
 		if (rc != RC_OK)
 			return rc;
 	} while (n > 0);

@@ -37,7 +37,8 @@
 #define CLOCK_US            (2 * USEC_PER_SEC)
 #define OUTBOX_KEEP_US      (3600 * USEC_PER_SEC)
 #define PURGE_LIMIT         10000
-#define DUE_BATCH           500
+#define DUE_BATCH           1000
+#define DUE_BATCHES         20 /* in one tick, so that nothing else waits for long */
 #define RERUNS_MAX          3
 #define TICKER_SHARD        1000 /* of the tallies: no worker has it */
 
@@ -47,7 +48,7 @@ struct ticker {
 	struct ticker_options options;
 	struct arena *mem;
 	struct lease lease;
-	bool held;
+	bool held, more_due;
 	int64_t up_since; /* wall; 0 while the database is away */
 	bool remembers;
 	struct witness_mark mark;
@@ -341,27 +342,37 @@ static enum rc soak_again(struct ticker *t, struct db *db)
 	return rc;
 }
 
+static void judge_due(const struct ticker *t, struct call *c, const struct job_row *row,
+		      struct job_change *ret)
+{
+	struct job_clock clock = {
+		.now = c->now,
+		.heard_at = row->heard_at,
+		.fetched_at = row->fetched_at,
+		.up_since = t->up_since,
+		.silent_after = row->silent_after_s * USEC_PER_SEC,
+	};
+
+	*ret = (struct job_change){ .call = c, .row = *row };
+	correct_stamps(&ret->row.job, c->now);
+	job_on_deadline(&ret->row.job, &clock, &ret->step);
+}
+
 static enum rc work_deadlines(struct ticker *t, struct call *c, const void *arg)
 {
 	struct job_row *rows;
-	struct job_step step;
 	int n;
 
 	(void)arg;
+	t->more_due = false;
 	enum rc rc = job_store_due(c->db, c->tenant, c->now, DUE_BATCH, c->mem, &rows, &n);
-	for (int i = 0; rc == RC_OK && i < n; i++) {
-		struct job_clock clock = {
-			.now = c->now,
-			.heard_at = rows[i].heard_at,
-			.fetched_at = rows[i].fetched_at,
-			.up_since = t->up_since,
-			.silent_after = rows[i].silent_after_s * USEC_PER_SEC,
-		};
-		correct_stamps(&rows[i].job, c->now);
-		job_on_deadline(&rows[i].job, &clock, &step);
-		rc = job_apply(c, &rows[i], &step, (struct bytes){ 0 });
-	}
-	return rc;
+	if (rc != RC_OK || n == 0)
+		return rc;
+	struct job_change *changes = arena_array(c->mem, (size_t)n, sizeof(*changes));
+	for (int i = 0; i < n; i++)
+		judge_due(t, c, &rows[i], &changes[i]);
+	t->more_due = n == DUE_BATCH;
+	return job_apply_many(c, changes, (size_t)n);
 }
 
 /* Signs of life first: a device is not silent because its sign was not written yet. */
@@ -373,7 +384,9 @@ static enum rc deadlines(struct ticker *t, struct db *db)
 	if (rc != RC_OK || !any)
 		return rc;
 	rc = flush(t, db);
-	return rc == RC_OK ? run(t, db, work_deadlines, NULL) : rc;
+	for (int i = 0; rc == RC_OK && i < DUE_BATCHES && (i == 0 || t->more_due); i++)
+		rc = run(t, db, work_deadlines, NULL);
+	return rc;
 }
 
 static enum rc work_purge(struct ticker *t, struct call *c, const void *arg)

@@ -77,84 +77,94 @@ void db_arg_null(struct db_args *a)
 	add_text(a, NULL);
 }
 
-/* An array as text: {a,b}.  Each item brings its own writer; item_max bounds one. */
+/* --- arrays, in PostgreSQL's binary form: what array_send() makes --- */
+
+enum { OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25, OID_UUID = 2950 };
+
 struct array {
-	char *text;
+	uint8_t *p;
 	size_t len;
 };
 
-static struct array array_begin(struct arena *mem, size_t n, size_t item_max)
+static void put_u32(struct array *list, uint32_t v)
 {
-	struct array list = { arena_array(mem, n + 3, item_max + 1), 0 };
+	for (int shift = 24; shift >= 0; shift -= 8)
+		list->p[list->len++] = (uint8_t)(v >> shift);
+}
 
-	list.text[list.len++] = '{';
+/* bytes: what the items take, without their lengths.  An empty array has no dimension. */
+static struct array array_begin(struct arena *mem, uint32_t oid, size_t n, size_t bytes)
+{
+	struct array list = { arena_alloc(mem, (n + 5) * 4 + bytes), 0 };
+
+	put_u32(&list, n ? 1 : 0);
+	put_u32(&list, 1); /* NULLs may come */
+	put_u32(&list, oid);
+	if (n) {
+		put_u32(&list, (uint32_t)n);
+		put_u32(&list, 1); /* lower bound */
+	}
 	return list;
 }
 
-static void array_comma(struct array *list)
+static void array_item(struct array *list, const void *p, size_t n)
 {
-	if (list->len > 1)
-		list->text[list->len++] = ',';
+	put_u32(list, (uint32_t)n);
+	if (n)
+		memcpy(list->p + list->len, p, n);
+	list->len += n;
 }
 
-static void array_end(struct array *list, struct db_args *a)
+static void array_null(struct array *list)
 {
-	list->text[list->len] = '}';
-	add_text(a, list->text);
+	put_u32(list, UINT32_MAX);
 }
 
 void db_arg_i64s(struct db_args *a, struct arena *mem, const int64_t *v, size_t n)
 {
-	struct array list = array_begin(mem, n, 21);
+	struct array list = array_begin(mem, OID_INT8, n, n * sizeof(*v));
 
 	for (size_t i = 0; i < n; i++) {
-		array_comma(&list);
-		list.len += (size_t)snprintf(list.text + list.len, 22, "%lld", (long long)v[i]);
+		put_u32(&list, sizeof(*v));
+		put_u32(&list, (uint32_t)((uint64_t)v[i] >> 32));
+		put_u32(&list, (uint32_t)v[i]);
 	}
-	array_end(&list, a);
+	add_binary(a, list.p, list.len);
 }
 
 void db_arg_uuids(struct db_args *a, struct arena *mem, const struct uuid *v, size_t n)
 {
-	struct array list = array_begin(mem, n, UUID_TEXT_SIZE);
+	struct array list = array_begin(mem, OID_UUID, n, n * sizeof(*v));
 
-	for (size_t i = 0; i < n; i++) {
-		array_comma(&list);
-		uuid_format(&v[i], list.text + list.len);
-		list.len += UUID_TEXT_SIZE - 1;
-	}
-	array_end(&list, a);
-}
-
-static void array_quote(struct array *list, const char *text)
-{
-	list->text[list->len++] = '"';
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			list->text[list->len++] = '\\';
-		list->text[list->len++] = *text;
-	}
-	list->text[list->len++] = '"';
+	for (size_t i = 0; i < n; i++)
+		array_item(&list, v[i].b, sizeof(v[i].b));
+	add_binary(a, list.p, list.len);
 }
 
 void db_arg_texts(struct db_args *a, struct arena *mem, const char *const *v, size_t n)
 {
-	size_t longest = 4;
+	size_t bytes = 0;
 
+	for (size_t i = 0; i < n; i++)
+		bytes += v[i] ? strlen(v[i]) : 0;
+	struct array list = array_begin(mem, OID_TEXT, n, bytes);
 	for (size_t i = 0; i < n; i++) {
-		size_t len = v[i] ? strlen(v[i]) : 0;
+		if (v[i])
+			array_item(&list, v[i], strlen(v[i]));
+		else
+			array_null(&list);
+	}
+	add_binary(a, list.p, list.len);
+}
 
-		longest = len > longest ? len : longest;
-	}
-	struct array list = array_begin(mem, n, 2 * longest + 3);
-	for (size_t i = 0; i < n; i++) {
-		array_comma(&list);
-		if (v[i]) {
-			array_quote(&list, v[i]);
-		} else {
-			memcpy(list.text + list.len, "NULL", 4);
-			list.len += 4;
-		}
-	}
-	array_end(&list, a);
+void db_arg_byteas(struct db_args *a, struct arena *mem, const struct bytes *v, size_t n)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += v[i].n;
+	struct array list = array_begin(mem, OID_BYTEA, n, bytes);
+	for (size_t i = 0; i < n; i++)
+		array_item(&list, v[i].p, v[i].n);
+	add_binary(a, list.p, list.len);
 }

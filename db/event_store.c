@@ -14,7 +14,12 @@ enum { INSERT, LIST, LIST_DEVICE };
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "event_insert",
 		     "INSERT INTO event (tenant_id, device_id, at, kind, campaign_id, job_id, "
-		     "detail) VALUES ($1, $2, $3, $4, $5, $6, $7)" },
+		     "detail) SELECT $1::integer, device_id, at, kind::smallint, "
+		     "nullif(campaign_id, '00000000-0000-0000-0000-000000000000'), "
+		     "nullif(job_id, 0), detail "
+		     "FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], "
+		     "$6::bigint[], $7::text[]) "
+		     "AS u (device_id, at, kind, campaign_id, job_id, detail)" },
 	[LIST] = { "event_list", "SELECT " EVENT_COLUMNS
 				 "WHERE e.tenant_id = $1 AND (e.at, e.seq) > ($2, $3) "
 				 "ORDER BY e.at, e.seq LIMIT $4" },
@@ -25,28 +30,30 @@ static const struct db_stmt stmts[] = {
 };
 DB_STMTS(stmts)
 
-static void arg_id(struct db_args *a, const struct uuid *id)
+enum rc event_store_add(struct db *db, int32_t tenant, struct arena *mem,
+			const struct event *events, const int64_t *at, size_t count)
 {
-	if (uuid_is_zero(id))
-		db_arg_null(a);
-	else
-		db_arg_uuid(a, id);
-}
-
-enum rc event_store_add(struct db *db, int32_t tenant, const struct event *e, int64_t at)
-{
+	struct uuid *devices = arena_array(mem, count, sizeof(*devices));
+	struct uuid *campaigns = arena_array(mem, count, sizeof(*campaigns));
+	int64_t *kinds = arena_array(mem, count, sizeof(*kinds));
+	int64_t *jobs = arena_array(mem, count, sizeof(*jobs));
+	const char **details = arena_array(mem, count, sizeof(*details));
 	struct db_args a = { 0 };
 
+	for (size_t i = 0; i < count; i++) {
+		devices[i] = events[i].device_id;
+		campaigns[i] = events[i].campaign_id;
+		kinds[i] = events[i].kind;
+		jobs[i] = events[i].job_id;
+		details[i] = events[i].detail ? events[i].detail : "";
+	}
 	db_arg_i64(&a, tenant);
-	db_arg_uuid(&a, &e->device_id);
-	db_arg_i64(&a, at);
-	db_arg_i64(&a, e->kind);
-	arg_id(&a, &e->campaign_id);
-	if (e->job_id)
-		db_arg_i64(&a, e->job_id);
-	else
-		db_arg_null(&a);
-	db_arg_text(&a, e->detail ? e->detail : "");
+	db_arg_uuids(&a, mem, devices, count);
+	db_arg_i64s(&a, mem, at, count);
+	db_arg_i64s(&a, mem, kinds, count);
+	db_arg_uuids(&a, mem, campaigns, count);
+	db_arg_i64s(&a, mem, jobs, count);
+	db_arg_texts(&a, mem, details, count);
 	return db_run(db, &stmts[INSERT], &a, NULL);
 }
 

@@ -4,8 +4,9 @@
 #include "base/model/event.h"
 #include "db/db.h"
 
-enum rc event_store_add(struct db *db, int32_t tenant, const struct event *e,
-			int64_t at) MUST_CHECK;
+/* at: when each was. */
+enum rc event_store_add(struct db *db, int32_t tenant, struct arena *mem,
+			const struct event *events, const int64_t *at, size_t count) MUST_CHECK;
 
 struct event_row {
 	struct event event;

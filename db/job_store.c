@@ -4,6 +4,8 @@
 
 #include "base/clean.h"
 
+#include <string.h>
+
 #define JOB_COLUMNS                                                                            \
 	"j.job_id, j.device_id, j.campaign_id, j.release_id, j.component, j.state, j.cause, "  \
 	"j.stage, j.attempt, j.from_digest, j.boot_id, j.bytes_done, j.bytes_total, "          \
@@ -18,12 +20,21 @@
 /* Farther than any deadline: two years.  A clock was wrong when it was set. */
 #define DEADLINE_FAR_US "63072000000000"
 
-enum { LOCK, LOCK_DEVICE, OPEN, DUE, ANY_DUE, INSERT, MOVE, LIST, OPEN_OF_CAMPAIGN };
+#define NO_DEADLINE "9223372036854775807"
+
+enum { LOCK, GET, LOCK_DEVICE, OPEN, DUE, ANY_DUE, INSERT, MOVE, LIST, OPEN_OF_CAMPAIGN };
 
 static const struct db_stmt stmts[] = {
 	[LOCK] = { "job_lock", "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
 			       "WHERE j.tenant_id = $1 AND j.device_id = $2 AND j.job_id = $3 "
 			       "FOR UPDATE OF j" },
+	[GET] = { "job_get", "SELECT u.place, " JOB_COLUMNS CAMPAIGN_COLUMNS
+			     "FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY "
+			     "AS u (device_id, job_id, place) "
+			     "JOIN job j ON j.tenant_id = $1 AND j.device_id = u.device_id "
+			     "AND j.job_id = u.job_id "
+			     "JOIN campaign c ON c.tenant_id = j.tenant_id "
+			     "AND c.campaign_id = j.campaign_id" },
 	[LOCK_DEVICE] = { "job_lock_device",
 			  "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
 			  "WHERE j.tenant_id = $1 AND j.device_id = $2 "
@@ -46,13 +57,15 @@ static const struct db_stmt stmts[] = {
 		  "LEFT JOIN device_seen s ON s.tenant_id = j.tenant_id "
 		  "AND s.device_id = j.device_id "
 		  "WHERE j.tenant_id = $1 AND (j.deadline_at <= $2 OR j.deadline_at > $2 "
-		  "+ " DEADLINE_FAR_US ") AND j.state IN " OPEN_STATES " "
+		  "+ " DEADLINE_FAR_US ") AND j.deadline_at < " NO_DEADLINE
+		  " AND j.state IN " OPEN_STATES " "
 		  "ORDER BY j.deadline_at LIMIT $3 FOR UPDATE OF j SKIP LOCKED" },
 	[ANY_DUE] = { "job_any_due",
 		      "SELECT EXISTS (SELECT 1 FROM job WHERE tenant_id = $1 "
 		      "AND deadline_at <= $2 AND state IN " OPEN_STATES ") OR "
 		      "EXISTS (SELECT 1 FROM job WHERE tenant_id = $1 AND deadline_at > $2 "
-		      "+ " DEADLINE_FAR_US " AND state IN " OPEN_STATES ") AS due" },
+		      "+ " DEADLINE_FAR_US " AND deadline_at < " NO_DEADLINE
+		      " AND state IN " OPEN_STATES ") AS due" },
 	[INSERT] = { "job_insert",
 		     "INSERT INTO job (tenant_id, device_id, campaign_id, release_id, "
 		     "component, "
@@ -62,11 +75,20 @@ static const struct db_stmt stmts[] = {
 		     "$14) "
 		     "RETURNING job_id" },
 	[MOVE] = { "job_move",
-		   "UPDATE job SET state = $6, cause = $7, attempt = $8, bytes_done = $9, "
-		   "bytes_total = $10, boot_id = $11, updated_at = $12, deadline_at = $13, "
-		   "text = coalesce($14, text) "
-		   "WHERE tenant_id = $1 AND device_id = $2 AND job_id = $3 AND state = $4 "
-		   "AND attempt = $5" },
+		   "UPDATE job j SET state = u.state, cause = u.cause, attempt = u.attempt, "
+		   "bytes_done = u.bytes_done, bytes_total = u.bytes_total, "
+		   "boot_id = u.boot_id, updated_at = u.updated_at, "
+		   "deadline_at = u.deadline_at, text = coalesce(u.text, j.text) "
+		   "FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], "
+		   "$6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], "
+		   "$11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[], "
+		   "$16::text[]) AS u (device_id, job_id, old_state, old_attempt, old_done, "
+		   "old_at, state, cause, attempt, bytes_done, bytes_total, updated_at, "
+		   "deadline_at, boot_id, text) "
+		   "WHERE j.tenant_id = $1 AND j.device_id = u.device_id "
+		   "AND j.job_id = u.job_id AND j.state = u.old_state "
+		   "AND j.attempt = u.old_attempt AND j.bytes_done = u.old_done "
+		   "AND j.updated_at = u.old_at" },
 	[LIST] = { "job_list",
 		   "SELECT d.endpoint, m.device_id, coalesce(j.job_id, 0) AS job_id, "
 		   "m.campaign_id, j.release_id, coalesce(j.component, '') AS component, "
@@ -155,6 +177,25 @@ enum rc job_store_lock(struct db *db, int32_t tenant, const struct uuid *device_
 		return RC_NOT_FOUND;
 	read_job_row(rows, 0, mem, ret);
 	return RC_OK;
+}
+
+enum rc job_store_get(struct db *db, int32_t tenant, struct arena *mem,
+		      const struct uuid *device_ids, const int64_t *job_ids, size_t count,
+		      job_store_row *row, void *arg)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuids(&a, mem, device_ids, count);
+	db_arg_i64s(&a, mem, job_ids, count);
+	enum rc rc = db_run(db, &stmts[GET], &a, &rows);
+	for (int i = 0; rc == RC_OK && i < db_rows_count(rows); i++) {
+		struct job_row job;
+		read_job_row(rows, i, mem, &job);
+		row(arg, (size_t)db_row_i64(rows, i, "place") - 1, &job);
+	}
+	return rc;
 }
 
 enum rc job_store_lock_device(struct db *db, int32_t tenant, const struct uuid *device_id,
@@ -248,30 +289,50 @@ enum rc job_store_insert(struct db *db, int32_t tenant, const struct job *job, i
 	return rc;
 }
 
-enum rc job_store_move(struct db *db, int32_t tenant, const struct job *from,
-		       const struct job *to, const char *text)
-{
-	struct db_args a = { 0 };
-	int64_t n;
+/* The columns of [MOVE] that are numbers, in its order. */
+#define MOVE_NUMBERS 12
 
+static void move_numbers(const struct job_move *m, int64_t ret[MOVE_NUMBERS])
+{
+	const struct job *from = &m->from, *to = &m->to;
+	const int64_t numbers[MOVE_NUMBERS] = {
+		from->job_id,     from->state,     from->attempt,  from->bytes_done,
+		from->updated_at, to->state,       to->cause,      to->attempt,
+		to->bytes_done,   to->bytes_total, to->updated_at, to->deadline_at,
+	};
+
+	memcpy(ret, numbers, sizeof(numbers));
+}
+
+enum rc job_store_move(struct db *db, int32_t tenant, struct arena *mem,
+		       const struct job_move *moves, size_t count)
+{
+	struct uuid *ids = arena_array(mem, count, sizeof(*ids));
+	int64_t *columns[MOVE_NUMBERS], row[MOVE_NUMBERS], n;
+	struct bytes *boots = arena_array(mem, count, sizeof(*boots));
+	const char **texts = arena_array(mem, count, sizeof(*texts));
+	struct db_args a = { 0 };
+
+	for (int k = 0; k < MOVE_NUMBERS; k++)
+		columns[k] = arena_array(mem, count, sizeof(*columns[k]));
+	for (size_t i = 0; i < count; i++) {
+		move_numbers(&moves[i], row);
+		for (int k = 0; k < MOVE_NUMBERS; k++)
+			columns[k][i] = row[k];
+		ids[i] = moves[i].from.device_id;
+		boots[i] = moves[i].to.boot_id;
+		texts[i] = moves[i].text;
+	}
 	db_arg_i64(&a, tenant);
-	db_arg_uuid(&a, &from->device_id);
-	db_arg_i64(&a, from->job_id);
-	db_arg_i64(&a, from->state);
-	db_arg_i64(&a, from->attempt);
-	db_arg_i64(&a, to->state);
-	db_arg_i64(&a, to->cause);
-	db_arg_i64(&a, to->attempt);
-	db_arg_i64(&a, to->bytes_done);
-	db_arg_i64(&a, to->bytes_total);
-	db_arg_bytes(&a, to->boot_id);
-	db_arg_i64(&a, to->updated_at);
-	db_arg_i64(&a, to->deadline_at);
-	db_arg_text(&a, text);
+	db_arg_uuids(&a, mem, ids, count);
+	for (int k = 0; k < MOVE_NUMBERS; k++)
+		db_arg_i64s(&a, mem, columns[k], count);
+	db_arg_byteas(&a, mem, boots, count);
+	db_arg_texts(&a, mem, texts, count);
 	enum rc rc = db_run_count(db, &stmts[MOVE], &a, &n);
 	if (rc != RC_OK)
 		return rc;
-	return n == 1 ? RC_OK : RC_RETRY;
+	return n == (int64_t)count ? RC_OK : RC_RETRY;
 }
 
 enum rc job_store_list(struct db *db, int32_t tenant, const struct job_filter *filter,

@@ -1,5 +1,5 @@
-/* Jobs.  Whoever changes a job has read it with a lock in the same transaction; the change is a
- * compare-and-set all the same. */
+/* Jobs.  Whoever changes one has read it in the same transaction, with a lock or without: the
+ * change is a compare-and-set. */
 #pragma once
 
 #include "base/model/campaign.h"
@@ -22,6 +22,12 @@ struct job_row {
 /* Locks.  RC_NOT_FOUND when the device has no such job. */
 enum rc job_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
 		       int64_t job_id, struct arena *mem, struct job_row *ret) MUST_CHECK;
+/* Many at once, without a lock; place is the index of what was asked for.  Jobs that are not
+ * there are left out. */
+typedef void job_store_row(void *arg, size_t place, const struct job_row *row);
+enum rc job_store_get(struct db *db, int32_t tenant, struct arena *mem,
+		      const struct uuid *device_ids, const int64_t *job_ids, size_t count,
+		      job_store_row *row, void *arg) MUST_CHECK;
 /* Locks all jobs of the device that a boot may change: open ones, and finished ones of
  * campaigns that are running or paused.  Open ones first, then the latest; at most 64. */
 enum rc job_store_lock_device(struct db *db, int32_t tenant, const struct uuid *device_id,
@@ -43,10 +49,17 @@ enum rc job_store_any_due(struct db *db, int32_t tenant, int64_t now, bool *ret)
  * this campaign and component. */
 enum rc job_store_insert(struct db *db, int32_t tenant, const struct job *job,
 			 int64_t *ret_id) MUST_CHECK;
-/* Stores `to` where the job still has state and attempt of `from`; RC_RETRY when it has not.
- * text NULL keeps the text. */
-enum rc job_store_move(struct db *db, int32_t tenant, const struct job *from,
-		       const struct job *to, const char *text) MUST_CHECK;
+struct job_move {
+	struct job from, to;
+	const char *text; /* NULL keeps the text */
+};
+/* Stores `to` of each where the job still has state, attempt, bytes and time of `from`;
+ * RC_RETRY when one has not: the transaction must go.  A job at most once. */
+enum rc job_store_move(struct db *db, int32_t tenant, struct arena *mem,
+		       const struct job_move *moves, size_t count) MUST_CHECK;
+
+/* What a job that is over has in place of a deadline. */
+#define JOB_NO_DEADLINE INT64_MAX
 
 /* One line of a list of jobs: members without a job are queued ones. */
 struct job_item {

@@ -4,13 +4,18 @@
 
 #include "base/clean.h"
 
-enum { ADD, HORIZON, READ, PURGE };
+enum { ADD, ADD_DEVICES, HORIZON, READ, PURGE };
 
 static const struct db_stmt stmts[] = {
 	[ADD] = { "outbox_add",
 		  "INSERT INTO outbox (tenant_id, kind, campaign_id, device_id, at) "
 		  "SELECT $1::integer, $2::smallint, $3::uuid, $4::uuid, $5::bigint "
 		  "FROM pg_notify('" OUTBOX_CHANNEL "', '')" },
+	[ADD_DEVICES] = { "outbox_add_devices",
+			  "INSERT INTO outbox (tenant_id, kind, device_id, at) "
+			  "SELECT $1::integer, 2, u.id, $3::bigint "
+			  "FROM pg_notify('" OUTBOX_CHANNEL
+			  "', ''), unnest($2::uuid[]) AS u (id)" },
 	[HORIZON] = { "outbox_horizon",
 		      "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid" },
 	[READ] = { "outbox_read",
@@ -40,6 +45,17 @@ enum rc outbox_store_add(struct db *db, int32_t tenant, const struct outbox_row 
 	arg_uuid_or_null(&a, &row->device_id);
 	db_arg_i64(&a, now);
 	return db_run(db, &stmts[ADD], &a, NULL);
+}
+
+enum rc outbox_store_add_devices(struct db *db, int32_t tenant, struct arena *mem,
+				 const struct uuid *ids, size_t count, int64_t now)
+{
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuids(&a, mem, ids, count);
+	db_arg_i64(&a, now);
+	return db_run(db, &stmts[ADD_DEVICES], &a, NULL);
 }
 
 enum rc outbox_store_horizon(struct db *db, int64_t *ret_xid)

@@ -18,6 +18,10 @@ struct outbox_row {
 enum rc outbox_store_add(struct db *db, int32_t tenant, const struct outbox_row *row,
 			 int64_t now) MUST_CHECK;
 
+/* A row of OUTBOX_DEVICE for each, and one NOTIFY. */
+enum rc outbox_store_add_devices(struct db *db, int32_t tenant, struct arena *mem,
+				 const struct uuid *ids, size_t count, int64_t now) MUST_CHECK;
+
 /* Where a reader stands: everything before (xid, outbox_id) was read. */
 struct outbox_mark {
 	int64_t xid;

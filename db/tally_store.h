@@ -1,21 +1,20 @@
 /* Tallies: progress by counters, written in the transaction that changes a job.  Workers write
- * rows of their own (shards); the sum over shards is the number. */
+ * rows of their own (shards); the sum over shards counts. */
 #pragma once
 
 #include "db/db.h"
 
-struct tally_key {
+/* So many jobs more, or less, of a stage are in a state. */
+struct tally_change {
 	struct uuid campaign_id;
 	int32_t stage;
-	int32_t shard;
+	int32_t state;
+	int64_t n;
 };
 
-/* One job more in a state. */
-enum rc tally_store_add(struct db *db, int32_t tenant, const struct tally_key *key,
-			int state) MUST_CHECK;
-/* One job from a state to another. */
-enum rc tally_store_move(struct db *db, int32_t tenant, const struct tally_key *key, int from,
-			 int to) MUST_CHECK;
+/* Each campaign, stage and state at most once. */
+enum rc tally_store_add(struct db *db, int32_t tenant, int32_t shard, struct arena *mem,
+			const struct tally_change *changes, size_t count) MUST_CHECK;
 
 typedef void tally_store_row(void *arg, int32_t stage, int state, int64_t n);
 enum rc tally_store_sum(struct db *db, int32_t tenant, const struct uuid *campaign_id,

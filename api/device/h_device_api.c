@@ -182,22 +182,52 @@ static enum rc decode_report(struct call *c, const struct req *req, struct job_r
 	return rc == RC_OK ? RC_OK : call_fail(c, ERR_BAD_REQUEST, "%s", why);
 }
 
-enum rc h_report(struct call *c, const struct req *req, struct res *res)
+static enum rc read_report(struct call *c, const struct req *req, struct job_report *ret)
 {
 	uint64_t job, attempt;
-	struct job_report report;
-	bool stop;
 
 	if (parse_u64(bytes_of(req->params[0]), INT64_MAX, &job) != RC_OK ||
 	    parse_u64(bytes_of(req->params[1]), INT32_MAX, &attempt) != RC_OK)
 		return call_fail(c, ERR_NOT_FOUND, "no such job");
-	enum rc rc = decode_report(c, req, &report);
+	enum rc rc = decode_report(c, req, ret);
 	if (rc != RC_OK)
 		return rc;
-	report.job_id = (int64_t)job;
-	report.attempt = (int32_t)attempt;
-	rc = job_report(c, &report, &stop);
+	ret->job_id = (int64_t)job;
+	ret->attempt = (int32_t)attempt;
+	return RC_OK;
+}
+
+enum rc h_report(struct call *c, const struct req *req, struct res *res)
+{
+	struct job_report report;
+	bool stop;
+
+	enum rc rc = read_report(c, req, &report);
+	if (rc == RC_OK)
+		rc = job_report(c, &report, &stop);
 	if (rc == RC_OK)
 		answer_cbor(res, reported_encode(stop));
+	return rc;
+}
+
+enum rc h_report_many(struct arena *mem, struct route_item *items, size_t n)
+{
+	struct job_reported *reports = arena_array(mem, n, sizeof(*reports));
+	struct route_item **from = arena_array(mem, n, sizeof(*from));
+	size_t good = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct job_reported *r = &reports[good];
+		r->call = items[i].call;
+		items[i].rc = read_report(r->call, items[i].req, &r->report);
+		if (items[i].rc == RC_OK)
+			from[good++] = &items[i];
+	}
+	enum rc rc = good ? job_report_many(reports, good) : RC_OK;
+	for (size_t i = 0; rc == RC_OK && i < good; i++) {
+		from[i]->rc = reports[i].rc;
+		if (reports[i].rc == RC_OK)
+			answer_cbor(from[i]->res, reported_encode(reports[i].stop));
+	}
 	return rc;
 }

@@ -352,6 +352,181 @@ static void test_full_and_stopped(void)
 	end();
 }
 
+/* --- reports, which a batch writes in a few statements --- */
+
+static struct offer offers[DEVICES];
+
+/* Everybody gets a job. */
+static void make_jobs(void)
+{
+	static const struct stage all = { .share = SHARE_ALL, .gate = { 9500, 1000, 10, 0 } };
+	struct campaign_new new = { .name = "reports",
+				    .release_id = world_release(&b.w, 2, 2),
+				    .target = "{\"all\":true}",
+				    .stages = &all,
+				    .stage_count = 1,
+				    .silent_after_s = 600,
+				    .max_attempts = 3 };
+
+	must(world_campaign(&b.w, &new) == RC_OK, "no campaign");
+	must(world_move(&b.w, &new.release_id, MOVE_START) == RC_OK, "no start");
+	world_tick(&b.w, 1);
+	for (int i = 0; i < DEVICES; i++) {
+		roster_mark_work(b.devices[i].entry);
+		must(device_ask(&b.devices[i], &offers[i]) == RC_OK && offers[i].has_job,
+		     "no job");
+	}
+}
+
+static struct answer *send_report(int i, int64_t job, int32_t attempt, uint8_t state)
+{
+	struct req *req = req_create();
+	struct answer *a = &b.answers[b.sent++];
+	struct actor_device *d = &b.devices[i];
+	uint8_t body[] = { 0xa1, 1, state };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/report/%" PRId64 "/%d", job, attempt);
+	must(req_set_path(req, path) == RC_OK, "no path");
+	req->method = METHOD_POST;
+	req->via = VIA_COAP;
+	req->format = FORMAT_CBOR;
+	req->body = (struct bytes){ arena_copy(req->mem, body, sizeof(body)), sizeof(body) };
+	req->actor = (struct actor){ ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry };
+	req->deadline = clock_monotonic() + 60 * USEC_PER_SEC;
+	req->done = on_done;
+	req->transport = a;
+	atomic_store(&a->times, 0);
+	dispatch(b.d, req);
+	return a;
+}
+
+static void send_reports(uint8_t state)
+{
+	for (int i = 0; i < DEVICES; i++)
+		send_report(i, offers[i].job_id, 1, state);
+}
+
+static int64_t jobs_in(int state)
+{
+	return sql_i64(
+		&b.w,
+		arena_printf(b.w.mem, "SELECT count(*) AS n FROM job WHERE state = %d", state));
+}
+
+static int64_t events_of(const char *state)
+{
+	return sql_i64(&b.w, arena_printf(b.w.mem,
+					  "SELECT count(*) AS n FROM event WHERE kind = 8 AND "
+					  "detail::jsonb->>'state' = '%s'",
+					  state));
+}
+
+/* Tallies, slots and jobs say the same. */
+static void check_jobs(const char *when)
+{
+	is_int(sql_i64(&b.w,
+		       "SELECT count(*) AS n FROM (SELECT state, count(*) AS n FROM job GROUP "
+		       "BY 1) j FULL JOIN (SELECT state, sum(n) AS n FROM tally GROUP BY 1 "
+		       "HAVING sum(n) <> 0) t USING (state) WHERE j.n IS DISTINCT FROM t.n"),
+	       0, arena_printf(b.w.mem, "%s: tallies are the jobs", when));
+	is_int(sql_i64(&b.w, "SELECT count(*) AS n FROM slot l FULL JOIN (SELECT job_id FROM "
+			     "job WHERE state IN (1, 2, 3, 4, 5, 15)) j USING (job_id) "
+			     "WHERE l.tenant_id IS NULL OR j.job_id IS NULL"),
+	       0, arena_printf(b.w.mem, "%s: slots are the open jobs", when));
+}
+
+static void test_reports(void)
+{
+	begin();
+	struct answer *foreign = send_report(0, offers[1].job_id, 1, 2);
+	struct answer *broken = send_report(1, offers[1].job_id, 1, 99);
+	struct answer *old = send_report(2, offers[2].job_id, 9, 3);
+	send_reports(2);
+	send_report(3, offers[3].job_id, 1, 3);
+	start_workers(1);
+	wait_answers();
+	is_int(foreign->err, ERR_NOT_FOUND, "another's job is not there");
+	is_int(broken->err, ERR_BAD_REQUEST, "what cannot be read is told");
+	is_int(old->rc, RC_OK, "a report of another attempt is no error");
+	is_int(count(RC_OK), DEVICES + 2, "the others are good");
+	is_int(jobs_in(2), DEVICES - 1, "all are stored");
+	is_int(jobs_in(3), 1, "a device's second report after its first");
+	is_int(sql_i64(&b.w, "SELECT count(DISTINCT xmin::text) AS n FROM job"), 1,
+	       "in one transaction");
+	is_int(events_of("downloading"), DEVICES, "each with its event");
+	check_jobs("after one batch");
+	end();
+}
+
+static void test_reports_that_lose(void)
+{
+	begin();
+	sql(b.w.db, "CREATE OR REPLACE FUNCTION fail_job() RETURNS trigger LANGUAGE plpgsql AS "
+		    "$$ BEGIN IF nextval('failures') <= 2 THEN RAISE EXCEPTION 'again' USING "
+		    "ERRCODE = '40001'; END IF; RETURN NEW; END $$");
+	sql(b.w.db, "ALTER SEQUENCE failures RESTART");
+	sql(b.w.db, "CREATE TRIGGER fail_job BEFORE UPDATE ON job FOR EACH ROW EXECUTE "
+		    "FUNCTION fail_job()");
+	send_reports(4);
+	start_workers(1);
+	wait_answers();
+	sql(b.w.db, "DROP TRIGGER fail_job ON job");
+	is_int(count(RC_OK), DEVICES, "a batch that lost is run again, one by one");
+	is_int(jobs_in(4), DEVICES, "and stored");
+	is_int(events_of("installing"), DEVICES, "once each");
+	check_jobs("after a lost batch");
+	end();
+}
+
+/* Somebody else changes a job between its reading and its writing. */
+static void test_report_that_is_overtaken(void)
+{
+	struct db *other = world_connect(&b.w);
+
+	begin();
+	must(db_begin(other) == RC_OK, "begin");
+	sql(other,
+	    "UPDATE job SET bytes_done = 1, updated_at = updated_at + 1 WHERE job_id = "
+	    "%" PRId64,
+	    offers[7].job_id);
+	send_report(7, offers[7].job_id, 1, 5);
+	send_report(8, offers[8].job_id, 1, 5);
+	start_workers(1);
+	for (int n = 0; n < 500 && sql_i64(&b.w, "SELECT count(*) AS n FROM pg_locks WHERE NOT "
+						 "granted") == 0;
+	     n++)
+		usleep(10000);
+	must(db_commit(other) == RC_OK, "commit");
+	wait_answers();
+	is_int(count(RC_OK), 2, "both are answered");
+	is_int(jobs_in(5), 2, "and both are stored");
+	is_int(sql_i64(&b.w,
+		       "SELECT count(*) AS n FROM job WHERE state = 5 AND bytes_done = 1"),
+	       1, "over what was changed meanwhile");
+	check_jobs("after a race");
+	end();
+	db_close(other);
+}
+
+static void test_reports_that_end(void)
+{
+	begin();
+	send_reports(11);
+	start_workers(1);
+	wait_answers();
+	is_int(count(RC_OK), DEVICES, "everybody fails");
+	is_int(jobs_in(11), DEVICES, "and is stored");
+	check_jobs("at the end");
+	struct roster_view v;
+	roster_view(b.devices[9].entry, &v);
+	is_int(v.job_id, 0, "memory follows");
+	is_int(sql_i64(&b.w, "SELECT count(*) AS n FROM job WHERE deadline_at < "
+			     "9223372036854775807"),
+	       0, "what is over has no deadline");
+	end();
+}
+
 static void test_who_may(void)
 {
 	begin();
@@ -387,6 +562,11 @@ int main(void)
 	test_deadlines();
 	test_slow_database();
 	test_full_and_stopped();
+	make_jobs();
+	test_reports();
+	test_reports_that_lose();
+	test_report_that_is_overtaken();
+	test_reports_that_end();
 	test_who_may();
 	world_close(&b.w);
 	return tap_done();

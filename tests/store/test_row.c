@@ -5,11 +5,13 @@
 static struct arena *mem;
 
 static const struct db_stmt echo_all = {
-	"", "SELECT $1::bigint AS i, $2::boolean AS b, $3::text AS t, $4::bytea AS x, $5::uuid "
-	    "AS u,"
-	    " $6::bytea AS d, $7::text AS nothing, $8::bigint[]::text AS ii, $9::uuid[]::text "
-	    "AS uu,"
-	    " ($10::text[])[2] AS second, $10::text[] AS tt, array_length($10::text[], 1) AS n"
+	"",
+	"SELECT $1::bigint AS i, $2::boolean AS b, $3::text AS t, $4::bytea AS x, $5::uuid "
+	"AS u,"
+	" $6::bytea AS d, $7::text AS nothing, $8::bigint[]::text AS ii, $9::uuid[]::text "
+	"AS uu,"
+	" ($10::text[])[2] AS second, $10::text[] AS tt, array_length($10::text[], 1) AS n, "
+	"$11::bytea[] = ARRAY[$4::bytea, ''] AS xx"
 };
 
 static void test_types(struct db *db)
@@ -34,6 +36,7 @@ static void test_types(struct db *db)
 	db_arg_i64s(&a, mem, numbers, 3);
 	db_arg_uuids(&a, mem, &id, 1);
 	db_arg_texts(&a, mem, texts, 4);
+	db_arg_byteas(&a, mem, (struct bytes[]){ { raw, sizeof(raw) }, { NULL, 0 } }, 2);
 	if (!ok(db_run(db, &echo_all, &a, &rows) == RC_OK, "runs: %s", db_error(db)))
 		return;
 	struct uuid got_id = db_row_uuid(rows, 0, "u");
@@ -51,6 +54,7 @@ static void test_types(struct db *db)
 	       "bigint[]");
 	is_str(db_row_text(rows, 0, "second", mem), "q\"uo\\te,{}", "text[] quotes");
 	is_int(db_row_i64(rows, 0, "n"), 4, "text[] keeps empty and NULL items");
+	ok(db_row_bool(rows, 0, "xx"), "bytea[]");
 }
 
 static void test_nulls_and_empty(struct db *db)
