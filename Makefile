@@ -162,6 +162,12 @@ BENCH_BIN := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(filter-out \
 $(BUILD)/tests/bench/musterd_udp: $(BUILD)/tests/bench/musterd_udp.o $(filter-out %/coap_plain.o,$(call obj,$(LIB_C)))
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
+$(BUILD)/tests/bench/bare_http: $(BUILD)/tests/bench/bare_http.o $(BUILD)/tests/bench/load.o
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ -lmicrohttpd
+$(BUILD)/tests/bench/sql_rows: $(BUILD)/tests/bench/sql_rows.o $(BUILD)/tests/bench/load.o $(LIB)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $(BUILD)/tests/bench/sql_rows.o $(BUILD)/tests/bench/load.o $(WHOLE) $(SERVER_LIBS)
 $(BUILD)/tests/bench/load_dtls: $(BUILD)/tests/bench/load_session.o
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/load.o
 	@echo "  LD $@"
