@@ -12,6 +12,8 @@
 #include "db/slot_store.h"
 #include "db/tally_store.h"
 
+#include <assert.h>
+
 /* --- the roster, after the commit --- */
 
 struct job_hook {
@@ -101,9 +103,10 @@ static int64_t next_deadline(const struct call *c, const struct job_row *row,
 		return JOB_NO_DEADLINE;
 	if (!step->renew)
 		return step->deadline_at;
-	return job_state_is_open(row->job.state)
-		       ? row->job.deadline_at
-		       : c->now + row->silent_after_s * INT64_C(1000000);
+	if (job_state_is_open(row->job.state))
+		return row->job.deadline_at;
+	assert(row->silent_after_s > 0);
+	return c->now + row->silent_after_s * INT64_C(1000000);
 }
 
 /* What the step makes of the job; only a move renews updated_at, or a postponed deadline would
@@ -261,16 +264,17 @@ struct reading {
 	struct job_reported *reported;
 };
 
-static void report_row(void *arg, size_t place, const struct job_row *row)
+/* What only a campaign knows (silent_after_s) a report does not need: it opens no job again. */
+static void report_row(void *arg, size_t place, const struct job *job)
 {
 	const struct reading *r = arg;
 	struct job_reported *reported = &r->reported[place];
 
-	r->changes[place].row = *row;
+	r->changes[place].row.job = *job;
 	r->changes[place].call = reported->call;
-	job_on_report(&row->job, &reported->report, &r->changes[place].step);
+	job_on_report(job, &reported->report, &r->changes[place].step);
 	reported->rc = RC_OK;
-	reported->stop = !job_state_is_open(row->job.state);
+	reported->stop = !job_state_is_open(job->state);
 }
 
 enum rc job_report_many(struct job_reported *reports, size_t n)

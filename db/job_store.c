@@ -10,6 +10,10 @@
 	"j.job_id, j.device_id, j.campaign_id, j.release_id, j.component, j.state, j.cause, "  \
 	"j.stage, j.attempt, j.from_digest, j.boot_id, j.bytes_done, j.bytes_total, "          \
 	"j.created_at, j.updated_at, j.deadline_at"
+/* What a report can change, and what follows from a change. */
+#define JOB_FEW_COLUMNS                                                                        \
+	"j.campaign_id, j.release_id, j.state, j.cause, j.stage, j.attempt, j.boot_id, "       \
+	"j.bytes_done, j.bytes_total, j.updated_at, j.deadline_at"
 #define CAMPAIGN_COLUMNS                                                                       \
 	", c.state AS campaign_state, c.silent_after_s, c.max_attempts, 0 AS heard_at, 0 AS "  \
 	"fetched_at "
@@ -28,13 +32,11 @@ static const struct db_stmt stmts[] = {
 	[LOCK] = { "job_lock", "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
 			       "WHERE j.tenant_id = $1 AND j.device_id = $2 AND j.job_id = $3 "
 			       "FOR UPDATE OF j" },
-	[GET] = { "job_get", "SELECT u.place, " JOB_COLUMNS CAMPAIGN_COLUMNS
-			     "FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY "
+	[GET] = { "job_get", "SELECT u.place, " JOB_FEW_COLUMNS
+			     " FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY "
 			     "AS u (device_id, job_id, place) "
 			     "JOIN job j ON j.tenant_id = $1 AND j.device_id = u.device_id "
-			     "AND j.job_id = u.job_id "
-			     "JOIN campaign c ON c.tenant_id = j.tenant_id "
-			     "AND c.campaign_id = j.campaign_id" },
+			     "AND j.job_id = u.job_id" },
 	[LOCK_DEVICE] = { "job_lock_device",
 			  "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
 			  "WHERE j.tenant_id = $1 AND j.device_id = $2 "
@@ -179,6 +181,21 @@ enum rc job_store_lock(struct db *db, int32_t tenant, const struct uuid *device_
 	return RC_OK;
 }
 
+static void read_few(const struct db_rows *rows, int i, struct arena *mem, struct job *ret)
+{
+	ret->campaign_id = db_row_uuid(rows, i, "campaign_id");
+	ret->release_id = db_row_uuid(rows, i, "release_id");
+	ret->state = (enum job_state)db_row_i64(rows, i, "state");
+	ret->cause = (enum job_cause)db_row_i64(rows, i, "cause");
+	ret->stage = (int32_t)db_row_i64(rows, i, "stage");
+	ret->attempt = (int32_t)db_row_i64(rows, i, "attempt");
+	ret->boot_id = db_row_bytes(rows, i, "boot_id", mem);
+	ret->bytes_done = db_row_i64(rows, i, "bytes_done");
+	ret->bytes_total = db_row_i64(rows, i, "bytes_total");
+	ret->updated_at = db_row_i64(rows, i, "updated_at");
+	ret->deadline_at = db_row_i64(rows, i, "deadline_at");
+}
+
 enum rc job_store_get(struct db *db, int32_t tenant, struct arena *mem,
 		      const struct uuid *device_ids, const int64_t *job_ids, size_t count,
 		      job_store_row *row, void *arg)
@@ -191,9 +208,10 @@ enum rc job_store_get(struct db *db, int32_t tenant, struct arena *mem,
 	db_arg_i64s(&a, mem, job_ids, count);
 	enum rc rc = db_run(db, &stmts[GET], &a, &rows);
 	for (int i = 0; rc == RC_OK && i < db_rows_count(rows); i++) {
-		struct job_row job;
-		read_job_row(rows, i, mem, &job);
-		row(arg, (size_t)db_row_i64(rows, i, "place") - 1, &job);
+		size_t place = (size_t)db_row_i64(rows, i, "place") - 1;
+		struct job job = { .device_id = device_ids[place], .job_id = job_ids[place] };
+		read_few(rows, i, mem, &job);
+		row(arg, place, &job);
 	}
 	return rc;
 }

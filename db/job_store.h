@@ -22,9 +22,9 @@ struct job_row {
 /* Locks.  RC_NOT_FOUND when the device has no such job. */
 enum rc job_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
 		       int64_t job_id, struct arena *mem, struct job_row *ret) MUST_CHECK;
-/* Many at once, without a lock; place is the index of what was asked for.  Jobs that are not
- * there are left out. */
-typedef void job_store_row(void *arg, size_t place, const struct job_row *row);
+/* Many at once, without a lock and without component, from_digest and created_at; place is the
+ * index of what was asked for.  Jobs that are not there are left out. */
+typedef void job_store_row(void *arg, size_t place, const struct job *job);
 enum rc job_store_get(struct db *db, int32_t tenant, struct arena *mem,
 		      const struct uuid *device_ids, const int64_t *job_ids, size_t count,
 		      job_store_row *row, void *arg) MUST_CHECK;

@@ -8,13 +8,15 @@
 
 struct db_rows {
 	PGresult *result;
+	int *next; /* the column that is probably asked for next */
 };
 
 struct db_rows *db_rows_create(PGresult *result)
 {
-	struct db_rows *rows = xcalloc(1, sizeof(*rows));
+	struct db_rows *rows = xcalloc(1, sizeof(*rows) + sizeof(int));
 
 	rows->result = result;
+	rows->next = (int *)(rows + 1);
 	return rows;
 }
 
@@ -31,14 +33,19 @@ int db_rows_count(const struct db_rows *rows)
 	return PQntuples(rows->result);
 }
 
-/* PQfnumber folds case and allocates; our names are exact. */
+/* PQfnumber folds case and allocates; our names are exact.  Columns are mostly asked for in
+ * their order. */
 static int column_number(const struct db_rows *rows, const char *column)
 {
 	int n = PQnfields(rows->result);
 
-	for (int i = 0; i < n; i++)
-		if (strcmp(PQfname(rows->result, i), column) == 0)
-			return i;
+	for (int i = 0, at = *rows->next; i < n; i++, at++) {
+		at = at < n ? at : 0;
+		if (strcmp(PQfname(rows->result, at), column) == 0) {
+			*rows->next = at + 1;
+			return at;
+		}
+	}
 	assert(!"no such column");
 	return 0;
 }
