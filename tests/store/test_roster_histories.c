@@ -545,7 +545,7 @@ int main(void)
 	log_init(LOG_LEVEL_ERROR);
 	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
 	printf("# MUSTER_TEST_SEED=%" PRIu64 "\n", seed);
-	for (int n = 0; n < (is_long ? 20 : 2); n++)
-		run(n, is_long ? 1000 : 200);
+	for (int n = 0; n < (is_long ? 10 : 2); n++)
+		run(n, is_long ? 800 : 200);
 	return tap_done();
 }
