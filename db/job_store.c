@@ -13,9 +13,11 @@
 /* What a report can change, and what follows from a change. */
 #define JOB_FEW_COLUMNS                                                                        \
 	"j.campaign_id, j.release_id, j.state, j.cause, j.stage, j.attempt, j.boot_id, "       \
-	"j.bytes_done, j.bytes_total, j.updated_at, j.deadline_at"
+	"j.bytes_done, j.bytes_total, j.updated_at, j.deadline_at, " ROW_VERSION               \
+	" AS row_version"
 #define CAMPAIGN_COLUMNS                                                                       \
-	", c.state AS campaign_state, c.silent_after_s, c.max_attempts, 0 AS heard_at, 0 AS "  \
+	", " ROW_VERSION " AS row_version, c.state AS campaign_state, c.silent_after_s, "      \
+	"c.max_attempts, 0 AS heard_at, 0 AS "                                                 \
 	"fetched_at "
 #define FROM_JOB_CAMPAIGN                                                                      \
 	"FROM job j JOIN campaign c ON c.tenant_id = j.tenant_id "                             \
@@ -25,6 +27,8 @@
 #define DEADLINE_FAR_US "63072000000000"
 
 #define NO_DEADLINE "9223372036854775807"
+/* Names the version of a row that was read; a lock does not change it. */
+#define ROW_VERSION "j.xmin::text::bigint"
 
 enum { LOCK, GET, LOCK_DEVICE, OPEN, DUE, ANY_DUE, INSERT, MOVE, LIST, OPEN_OF_CAMPAIGN };
 
@@ -49,7 +53,8 @@ static const struct db_stmt stmts[] = {
 		   "WHERE l.tenant_id = $1 AND l.device_id = $2 "
 		   "AND j.state IN " OPEN_STATES " ORDER BY j.job_id LIMIT 1 FOR SHARE OF j" },
 	[DUE] = { "job_due",
-		  "SELECT " JOB_COLUMNS ", c.state AS campaign_state, c.silent_after_s, "
+		  "SELECT " JOB_COLUMNS ", " ROW_VERSION
+		  " AS row_version, c.state AS campaign_state, c.silent_after_s, "
 		  "c.max_attempts, greatest(s.seen_at, d.next_wake_at, 0) AS heard_at, "
 		  "coalesce(s.fetched_at, 0) AS fetched_at "
 		  "FROM job j JOIN campaign c ON c.tenant_id = j.tenant_id "
@@ -83,14 +88,11 @@ static const struct db_stmt stmts[] = {
 		   "deadline_at = u.deadline_at, text = coalesce(u.text, j.text) "
 		   "FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], "
 		   "$6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], "
-		   "$11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[], "
-		   "$16::text[]) AS u (device_id, job_id, old_state, old_attempt, old_done, "
-		   "old_at, state, cause, attempt, bytes_done, bytes_total, updated_at, "
-		   "deadline_at, boot_id, text) "
+		   "$11::bigint[], $12::bytea[], $13::text[]) "
+		   "AS u (device_id, job_id, row_version, state, cause, attempt, bytes_done, "
+		   "bytes_total, updated_at, deadline_at, boot_id, text) "
 		   "WHERE j.tenant_id = $1 AND j.device_id = u.device_id "
-		   "AND j.job_id = u.job_id AND j.state = u.old_state "
-		   "AND j.attempt = u.old_attempt AND j.bytes_done = u.old_done "
-		   "AND j.updated_at = u.old_at" },
+		   "AND j.job_id = u.job_id AND " ROW_VERSION " = u.row_version" },
 	[LIST] = { "job_list",
 		   "SELECT d.endpoint, m.device_id, coalesce(j.job_id, 0) AS job_id, "
 		   "m.campaign_id, j.release_id, coalesce(j.component, '') AS component, "
@@ -144,6 +146,7 @@ static void read_job_row(const struct db_rows *rows, int i, struct arena *mem,
 			 struct job_row *ret)
 {
 	read_job(rows, i, mem, &ret->job);
+	ret->job.row_version = db_row_i64(rows, i, "row_version");
 	ret->campaign_state = (enum campaign_state)db_row_i64(rows, i, "campaign_state");
 	ret->silent_after_s = (int32_t)db_row_i64(rows, i, "silent_after_s");
 	ret->max_attempts = (int32_t)db_row_i64(rows, i, "max_attempts");
@@ -194,6 +197,7 @@ static void read_few(const struct db_rows *rows, int i, struct arena *mem, struc
 	ret->bytes_total = db_row_i64(rows, i, "bytes_total");
 	ret->updated_at = db_row_i64(rows, i, "updated_at");
 	ret->deadline_at = db_row_i64(rows, i, "deadline_at");
+	ret->row_version = db_row_i64(rows, i, "row_version");
 }
 
 enum rc job_store_get(struct db *db, int32_t tenant, struct arena *mem,
@@ -308,15 +312,14 @@ enum rc job_store_insert(struct db *db, int32_t tenant, const struct job *job, i
 }
 
 /* The columns of [MOVE] that are numbers, in its order. */
-#define MOVE_NUMBERS 12
+#define MOVE_NUMBERS 9
 
 static void move_numbers(const struct job_move *m, int64_t ret[MOVE_NUMBERS])
 {
 	const struct job *from = &m->from, *to = &m->to;
 	const int64_t numbers[MOVE_NUMBERS] = {
-		from->job_id,     from->state,     from->attempt,  from->bytes_done,
-		from->updated_at, to->state,       to->cause,      to->attempt,
-		to->bytes_done,   to->bytes_total, to->updated_at, to->deadline_at,
+		from->job_id,   from->row_version, to->state,      to->cause,       to->attempt,
+		to->bytes_done, to->bytes_total,   to->updated_at, to->deadline_at,
 	};
 
 	memcpy(ret, numbers, sizeof(numbers));
