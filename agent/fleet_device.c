@@ -284,6 +284,10 @@ bool fleet_device_init(struct fleet_device *d, struct fleet *f, size_t index)
 	life_init(&d->life, &d->link, &machine, d);
 	d->life.config = &f->life_config;
 	d->life.verify = &f->verify;
+	/* The first cut of each is a block before that of the one before, so that all together
+	 * are cut everywhere. */
+	if (o->cut_every)
+		d->cut_at = 0 - index % o->cut_every;
 	return true;
 }
 

@@ -60,7 +60,7 @@ def test_R27_bad_release_stops_at_its_first_device(world, shape):
     assert [s["state"] for s in paused["stages"]] == ["tripped", "waiting"]
     summary = fleet.stop()
     touched = [d["name"] for d in summary["each"] if d["state"] != "waiting"]
-    assert len(touched) == 1
+    assert len(touched) == paused["bound"]["devices"] == 1
     world.judge(campaign, {state: 1}, fleet.ledger)
     assert {j["endpoint"]: j["state"] for j in world.jobs(campaign) if j["state"] != "queued"} == {
         touched[0]: paused_word(state)}
