@@ -17,6 +17,10 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # What any request may meet: no such path, no such method, a request that cannot be parsed.
 GENERAL = {"not-found", "method", "bad-request", "unauthenticated", "unavailable"}
 
+# What no peer is told: places in the source, words of the database, folders of this machine.
+INDISCREET = re.compile(r'\.[ch]:\d+|libpq|SQLSTATE|PGRES|relation "|constraint "|violates|syntax error at|'
+                        r"server closed the connection|/pytest|/muster-|/state/|0x[0-9a-f]{8,}")
+
 exercised = set()  # operationIds that succeeded
 codes = set()      # error codes that were produced, over either transport
 
@@ -61,8 +65,14 @@ def _find(method, path):
     return None
 
 
+def check_discreet(text):
+    found = INDISCREET.search(text)
+    assert not found, f"an answer tells {found.group()!r}: {text}"
+
+
 def _check_problem(answer, operation):
     problem = answer.json()
+    check_discreet(answer.text)
     check_schema(problem, SPEC["components"]["schemas"]["Problem"])
     assert problem["status"] == answer.status_code
     code = problem["type"].removeprefix(URN)
@@ -120,4 +130,5 @@ def observe_coap(message):
         return  # cut short, or garbage on purpose: tests of their own judge that
     assert {-1, -4} <= set(problem) <= {-1, -2, -4}, problem
     assert problem[-4].startswith(URN), problem
+    check_discreet(str(problem.get(-2)))
     codes.add(problem[-4].removeprefix(URN))

@@ -5,7 +5,6 @@ import base64
 import gzip
 import os
 import random
-import re
 import select
 import socket
 import struct
@@ -18,6 +17,7 @@ import requests
 
 from coap_peer import (ACK, BLOCK1, BLOCK2, CBOR, CON, DELETE, ETAG, FORMAT, GET, NON, OBSERVE, PATH, POST, REQUEST_TAG,
                        SUIT_REPORT, DtlsPeer, Message, block, client_hello, number)
+from contract import check_discreet
 from fleet import PROVE, a_seed
 from harness import free_port, wait_until
 from test_coap_traps import Devices, asks, devices, make_devices, parts, registration  # noqa: F401
@@ -128,7 +128,7 @@ def test_B01_plain_coap_never_sends_three_times_what_it_got(server):
         crowd.ask(f"/{path} thrice", *[Message(CON, GET, 7, b"", segments).encode()] * 3)
     for raw in MALFORMED:
         crowd.ask(f"malformed {raw}", bytes.fromhex(raw) or b"\0")
-    answers = crowd.answers(3)
+    answers = crowd.answers(3 if PROVE else 1.5)
     worst = {}
     for name, (factor, _) in answers.items():
         worst[name.split()[0]] = max(factor, worst.get(name.split()[0], 0))
@@ -447,12 +447,14 @@ def test_B05_begun_bodies_are_bounded(devices):
     name = devices.add("psk")
     peer = devices.session(name)
     rss = resident(devices.server)
+
+    def send(num, tag):
+        options = [(FORMAT, number(CBOR)), (BLOCK1, block(num, True, 6)), (REQUEST_TAG, number(tag + 1))]
+        return peer.post("/register", b"x" * 1024, options).answer
+
     for i in range(100):
-        m = peer.post("/register", b"x" * 1024, [(FORMAT, number(CBOR)), (BLOCK1, block(0, True, 6)), (REQUEST_TAG, number(i + 1))])
-        assert m.answer == "2.31"
-    later = [peer.post("/register", b"x" * 1024, [(FORMAT, number(CBOR)), (BLOCK1, block(1, True, 6)), (REQUEST_TAG, number(i + 1))])
-             for i in (99, 0, 98)]
-    assert [m.answer for m in later] == ["2.31", "4.08", "4.08"]
+        assert send(0, i) == "2.31"
+    assert [send(1, i) for i in (99, 0, 98)] == ["2.31", "4.08", "4.08"]
     assert resident(devices.server) - rss < 4 << 20
 
 
@@ -467,13 +469,15 @@ DEEP = 10 ** 6
 HUGE = b"\x7f" + b"\xff" * 7, b"\x80" + b"\0" * 7, b"\xff" * 8  # 2^63 - 1, 2^63, 2^64 - 1
 BAD_CBOR = {"nested arrays": b"\x81" * 8000, "nested maps": b"\xa1\0" * 4000, "nested tags": b"\xc1" * 8000,
             "arrays without an end": b"\x9f" * 8000, "maps without an end": b"\xbf" * 8000,
-            "a string without an end": b"\xa1\1\x7f" + b"\x61a" * 2000, "bytes without an end": b"\xa1\5\x5f" + b"\x41a" * 2000,
+            "a string without an end": b"\xa1\1\x7f" + b"\x61a" * 2000,
+            "bytes without an end": b"\xa1\5\x5f" + b"\x41a" * 2000,
             "a map without an end": b"\xbf\1\x61a\xff", "nested in a value": b"\xa1\x18\x63" + b"\x81" * 8000,
             "nothing": b"", "half": b"\xa5\1"}
 for at, n in enumerate(HUGE):
     BAD_CBOR |= {f"{what} of length {at}": head + n for what, head in {
-        "bytes": b"\x5b", "text": b"\x7b", "array": b"\x9b", "map": b"\xbb", "tag": b"\xdb", "text in a map": b"\xa1\1\x7b",
-        "array in a map": b"\xa1\4\x9b", "bytes in a map": b"\xa1\2\x5b", "components": b"\xa1\4\xbb", "unknown": b"\xa1\x18\x63\x9b"}.items()}
+        "bytes": b"\x5b", "text": b"\x7b", "array": b"\x9b", "map": b"\xbb", "tag": b"\xdb",
+        "text in a map": b"\xa1\1\x7b", "array in a map": b"\xa1\4\x9b", "bytes in a map": b"\xa1\2\x5b",
+        "components": b"\xa1\4\xbb", "unknown": b"\xa1\x18\x63\x9b"}.items()}
 
 
 def post_whole(peer, path, body, form):
@@ -492,23 +496,27 @@ def test_B13_cbor_that_nobody_should_follow(devices):
     name = devices.add("psk")
     peer = devices.session(name)
     assert peer.post("/register", registration(name)).answer == "2.04"
-    rss = 0
-    for turn in range(20 if PROVE else 2):
+    rss = [resident(devices.server)]
+    for turn in range(20 if PROVE else 1):
         for what, body in BAD_CBOR.items():
             for path, form in ("/register", CBOR), ("/report/1/1", CBOR), ("/report/1/1", SUIT_REPORT):
                 m = post_whole(peer, path, body, form)
                 assert m.answer in ("4.00", "4.04"), (what, path, m)
-                clean(cbor2.loads(m.payload).get(-2) or "")
+                check_discreet(str(cbor2.loads(m.payload)))
         for nest in b"\x81", b"\xa1\0", b"\x9f":
             m = post_whole(peer, "/register", nest * DEEP, CBOR)
             assert m.answer == "4.13", m
-        rss = rss or resident(devices.server)
-    assert resident(devices.server) - rss < 4 << 20
+        rss.append(resident(devices.server))
+    print(f"MiB resident after each turn: {[n >> 20 for n in rss]}")
+    assert rss[-1] - rss[0] < 16 << 20
+    assert not PROVE or rss[-1] - rss[5] < 4 << 20
     asks(peer)
 
 
-BAD_JSON = {"nested arrays": b"[" * DEEP, "nested objects": b'{"name":' * DEEP, "nested in a value": b'{"name":"x","reason":' + b"[" * 60000,
-            "deep and closed": b"[" * 30000 + b"]" * 30000, "a number": b'{"name":' + b"9" * 60000 + b"}", "an exponent": b'{"name":1e999999999}',
+BAD_JSON = {"nested arrays": b"[" * DEEP, "nested objects": b'{"name":' * DEEP,
+            "nested in a value": b'{"name":"x","reason":' + b"[" * 60000,
+            "deep and closed": b"[" * 30000 + b"]" * 30000,
+            "a number": b'{"name":' + b"9" * 60000 + b"}", "an exponent": b'{"name":1e999999999}',
             "half a surrogate": b'{"name":"\\ud800"}', "a NUL": b'{"name":"a\\u0000b"}', "not UTF-8": b'{"name":"\xff"}',
             "a string without an end": b'{"name":"' + b"a" * 60000, "twice": b'{"name":"a","name":"b","role":"viewer"}'}
 
@@ -521,7 +529,7 @@ def refused(client, what, path, body, headers=None, statuses=(400, 413, 415, 422
         assert len(body) > 64 << 10, f"{what} to {path}: no answer"
         return
     assert answer.status_code in statuses, (what, path, answer.status_code, answer.text[:200])
-    clean(answer.text)
+    check_discreet(answer.text)
 
 
 def test_B13_json_that_nobody_should_follow(daemon, admin):
@@ -534,21 +542,15 @@ def test_B13_json_that_nobody_should_follow(daemon, admin):
         bomb = gzip.compress(b" " * (64 << 20) + b'{"name":"x","role":"viewer"}')
         for encoding in "gzip", "deflate", "br", "gzip, gzip":
             refused(admin, "a bomb", "/v1/operators", bomb, {"Content-Encoding": encoding})
-            refused(admin, "a small bomb", "/v1/operators", gzip.compress(b'{"name":"x","role":"viewer"}'), {"Content-Encoding": encoding})
+            refused(admin, "a small bomb", "/v1/operators", gzip.compress(b'{"name":"x","role":"viewer"}'),
+                    {"Content-Encoding": encoding})
         for envelope in b"\xd8\x6b" + b"\x81" * 100000, b"\xd8\x6b\xbb" + b"\xff" * 8, b"\xd8\x6b\xa1\2\x5b" + b"\x7f" * 8:
             answer = admin.post("/v1/releases", {"envelope": base64.b64encode(envelope).decode(), "version": "1.0"})
             assert answer.status_code in (400, 413, 422), answer.status_code
-            clean(answer.text)
+            check_discreet(answer.text)
         rss.append(resident(daemon))
     print(f"MiB resident after each turn: {[n >> 20 for n in rss]}")
     assert rss[-1] - rss[0] < 32 << 20  # each thread keeps some memory for its next call
     assert not PROVE or rss[-1] - rss[5] < 4 << 20
     refused(daemon.anonymous(), "a stranger's", "/v1/operators", b"[" * 1000, statuses=(401,))
     assert admin.get("/v1/whoami").status_code == 200
-
-
-def clean(text):
-    """What a peer is told holds no path, no SQL and no place in our source."""
-    found = re.search(r"/(?:home|tmp|root|var|usr|etc|build)/|\.[ch]:\d|\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|relation|libpq|PQ\w+)\b"
-                      r"|\b(?:musterd|psql|postgres)\b|0x[0-9a-f]{8,}", text)
-    assert not found, f"an answer tells {found.group()!r}: {text}"
