@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TINY_SIZE    ((size_t)512) /* of a library */
+#define TINY_COUNT   2048
 #define SMALL_SIZE   ((size_t)8192) /* a chunk of an arena */
 #define SMALL_COUNT  256
 #define MIDDLE_SIZE  ((size_t)128 << 10) /* a body */
@@ -25,9 +27,9 @@ struct shelf {
 	void **blocks;
 };
 
-#define SHELVES 3
+#define SHELVES 4
 
-static void *small_blocks[SMALL_COUNT], *middle_blocks[MIDDLE_COUNT],
+static void *tiny_blocks[TINY_COUNT], *small_blocks[SMALL_COUNT], *middle_blocks[MIDDLE_COUNT],
 	*large_blocks[LARGE_COUNT];
 
 static struct {
@@ -36,12 +38,15 @@ static struct {
 	_Atomic bool full;
 } reserve = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.shelves = { { SMALL_SIZE, SMALL_COUNT, 0, small_blocks },
+	.shelves = { { TINY_SIZE, TINY_COUNT, 0, tiny_blocks },
+		     { SMALL_SIZE, SMALL_COUNT, 0, small_blocks },
 		     { MIDDLE_SIZE, MIDDLE_COUNT, 0, middle_blocks },
 		     { LARGE_SIZE, LARGE_COUNT, 0, large_blocks } },
 };
 
 static _Thread_local bool is_short, insists;
+/* Malloc must not ask us back.  Volatile: compilers know that no malloc reads this. */
+static _Thread_local volatile bool filling;
 
 /* --- the reserve --- */
 
@@ -85,8 +90,10 @@ static bool reserve_fill(void)
 {
 	pthread_mutex_lock(&reserve.lock);
 	bool full = true;
+	filling = true;
 	for (int i = 0; i < SHELVES; i++)
 		full = shelf_fill(&reserve.shelves[i]) && full;
+	filling = false;
 	atomic_store(&reserve.full, full);
 	pthread_mutex_unlock(&reserve.lock);
 	return full;
@@ -174,6 +181,8 @@ char *xstrdup(const char *text)
 
 static void *library_take(size_t size)
 {
+	if (filling)
+		return NULL;
 	is_short = true;
 	return reserve_take(size, !insists);
 }
@@ -190,6 +199,11 @@ void *memory_library_realloc(void *p, size_t size)
 	void *q = realloc(p, size);
 
 	return q || !size ? q : move(p, size, library_take(size));
+}
+
+void *memory_spare(void *p, size_t size)
+{
+	return move(p, size, library_take(size));
 }
 
 void memory_insist(bool on)

@@ -31,5 +31,7 @@ void memory_note_short(void);
  * reserve is not for them.  Either way the thread is short then. */
 void *memory_library_alloc(size_t size);
 void *memory_library_realloc(void *p, size_t size);
+/* For malloc itself, when it has nothing: as above; what p holds is moved, and p freed. */
+void *memory_spare(void *p, size_t size);
 /* Between on and off a library of this thread gets the last half too. */
 void memory_insist(bool on);

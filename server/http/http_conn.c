@@ -93,6 +93,9 @@ enum MHD_Result http_conn_admit(void *cls, const struct sockaddr *address, sockl
 	const struct counted *c = *find(a, ip);
 	bool room = !c || c->connections < a->max;
 	pthread_mutex_unlock(&a->mutex);
+	/* A handshake needs much, and not every library below it survives having nothing. */
+	memory_begin();
+	room = room && !memory_is_short();
 	return room && !loop->server->stopping ? MHD_YES : MHD_NO;
 }
 

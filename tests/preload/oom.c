@@ -124,25 +124,56 @@ static int fails(void)
 	return 1;
 }
 
-void *malloc(size_t n)
+static void *malloc_or_fail(size_t n)
 {
 	if (!ask())
 		return first_alloc(n);
 	return fails() ? NULL : real.malloc(n);
 }
 
-void *calloc(size_t count, size_t n)
+static void *calloc_or_fail(size_t count, size_t n)
 {
 	if (!ask())
 		return first_alloc(count * n);
 	return fails() ? NULL : real.calloc(count, n);
 }
 
-void *realloc(void *p, size_t n)
+static void *realloc_or_fail(void *p, size_t n)
 {
 	if (!ask() || is_first(p))
 		abort();
 	return fails() ? NULL : real.realloc(p, n);
+}
+
+/* The daemon's own malloc asks for these. */
+void *__libc_malloc(size_t n)
+{
+	return malloc_or_fail(n);
+}
+
+void *__libc_calloc(size_t count, size_t n)
+{
+	return calloc_or_fail(count, n);
+}
+
+void *__libc_realloc(void *p, size_t n)
+{
+	return realloc_or_fail(p, n);
+}
+
+void *malloc(size_t n)
+{
+	return malloc_or_fail(n);
+}
+
+void *calloc(size_t count, size_t n)
+{
+	return calloc_or_fail(count, n);
+}
+
+void *realloc(void *p, size_t n)
+{
+	return realloc_or_fail(p, n);
 }
 
 void *memalign(size_t align, size_t n)
