@@ -26,7 +26,9 @@ from small_campaign import QuietRest
 from test_coap_traps import Devices, registration
 
 OOM = BUILD / "tests/preload/oom.so"
+SANITIZED = BUILD.name.endswith(("-asan", "-tsan"))
 SAMPLE = 5        # of a scenario's allocations, in `make check`
+MISSED_MAX = 20   # in a row: then the sweep is at its end
 STRIDE = 7        # of a storm's beginning, in `make prove`
 RSS_GROWTH_KB = 24 * 1024
 FIRST_OFFERS = 150 if PROVE else SAMPLE + 4
@@ -381,7 +383,7 @@ def one(bench, scenario, n, at, length):
 
 def points(calls, dice, length):
     if PROVE:
-        return range(1, 3 * calls, 1 if length == 1 else STRIDE)
+        return range(1, 5 * calls, 1 if length == 1 else STRIDE)
     return sorted(dice.sample(range(1, calls + 1), min(SAMPLE, calls)))
 
 
@@ -389,7 +391,7 @@ def sweep(bench, kind, dice, length=1):
     scenario = kind(bench)
     calls = sorted(one(bench, scenario, 1000000 + i, 0, 0)[0] for i in range(3))[1]
     assert calls > 0, "the interposer saw nothing"
-    outcomes, swept = collections.Counter(), 0
+    outcomes, swept, missed = collections.Counter(), 0, 0
     for at in points(calls, dice, length):
         n = at + (0 if length == 1 else 2000000)
         try:
@@ -398,11 +400,12 @@ def sweep(bench, kind, dice, length=1):
             trace = bench.trace.read_text() if bench.trace.exists() else "nothing failed"
             raise AssertionError(f"{kind.__name__}, allocation {at} of about {calls}, {length} fail: {e}\n{trace}\n"
                                  + bench.server.log()[-1500:]) from e
-        if not failed:
-            if at > calls:
+        if not failed:  # not every run makes as many, those of TLS least of all
+            missed += 1
+            if at > calls and missed >= MISSED_MAX:
                 break
             continue
-        swept += 1
+        swept, missed = swept + 1, 0
         outcomes[outcome] += 1
     print(f"{kind.__name__}: {swept} of about {calls} allocations, {'one' if length == 1 else f'{length} from there'} failed: "
           f"{dict(outcomes)}; {bench.rss_kb()} kB")
@@ -429,12 +432,14 @@ def bench(pg, tmp_path_factory, request):
 
 @pytest.mark.parametrize("kind", SCENARIOS, ids=lambda k: k.__name__)
 def test_R02_any_allocation_fails(bench, kind):
+    if kind is TlsHandshake and SANITIZED:
+        pytest.skip("libtasn1 does not survive it, and a sanitizer's malloc cannot be replaced")
     dice = random.Random(a_seed("memory"))
     before = bench.rss_kb()
     assert sweep(bench, kind, dice) > 0
     if PROVE:
         sweep(bench, kind, dice, kind.storm)
-    if "asan" not in str(BUILD):
+    if not SANITIZED:
         assert bench.rss_kb() - before < RSS_GROWTH_KB
 
 
@@ -448,7 +453,7 @@ def asked_anew(client):
     return "ok" if answer.status_code == 200 else "refused"
 
 
-@pytest.mark.skipif("asan" in str(BUILD), reason="the sanitizer ends a process that gets no memory")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer ends a process that gets no memory")
 def test_R02_memory_really_runs_out(bench):
     """No interposer: the kernel gives the daemon nothing more, and connections pile up."""
     pid = bench.server.process.pid
