@@ -42,6 +42,9 @@ struct fleet_options {
 	char psk_file[CONFIG_TEXT_MAX];
 	char psk_secret[CONFIG_TEXT_MAX];
 	char cert_dir[CONFIG_TEXT_MAX];
+	char cert_list[CONFIG_TEXT_MAX];
+	char cert_key[CONFIG_TEXT_MAX];
+	char ca[CONFIG_TEXT_MAX];
 	char component[65];
 	char version[65];
 	char json[CONFIG_TEXT_MAX];
@@ -69,7 +72,7 @@ struct fleet;
 struct fleet_device {
 	struct fleet *fleet;
 	char name[65];
-	char cert_file[FILE_PATH_MAX], key_file[FILE_PATH_MAX];
+	char *cert_file, *key_file; /* with a folder of certificates; else NULL */
 	uint8_t psk[LINK_PSK_MAX];
 	char version[VERIFY_VERSION_MAX];
 	enum fleet_shape shape;
@@ -88,7 +91,17 @@ struct fleet_device {
 	int64_t start_ms; /* when to boot; INT64_MAX: not at all */
 	uint64_t random;
 	uint64_t cut_at;
+	uint64_t heard_before; /* answers that were heard before the fleet lost its network */
+	bool served;           /* heard one since */
+	size_t place;          /* in the fleet's queue */
+	int64_t due_ms;
 	uint64_t blocks, bytes, registrations, reports, cuts;
+};
+
+/* Devices by the time when something is due, a heap. */
+struct fleet_queue {
+	struct fleet_device **at;
+	size_t n;
 };
 
 struct fleet {
@@ -97,6 +110,11 @@ struct fleet {
 	size_t device_count;
 	coap_context_t **context;
 	size_t context_count;
+	struct fleet_queue queue;
+	struct link_keys *keys;         /* shared; NULL: none */
+	struct suit_bytes *certificate; /* of the first certificate_count devices */
+	size_t certificate_count;
+	size_t served;
 	struct verify verify;
 	struct life_config life_config;
 	struct net *net;
@@ -116,6 +134,19 @@ void fleet_device_finish(struct fleet_device *d);
 /* Yields the time of the next thing. */
 int64_t fleet_device_step(struct fleet_device *d, int64_t now_ms);
 bool fleet_fate_is_sealed(enum fleet_fate fate);
+/* The network goes, under everybody at once, and each comes back as soon as it can. */
+void fleet_device_lose(struct fleet_device *d);
+
+/* The context that a device belongs to.  Certificates and keys are not mixed in one: libcoap
+ * would offer what the first of them set up to all. */
+size_t fleet_context_of(const struct fleet *f, size_t index);
+
+bool fleet_queue_make(struct fleet_queue *q, struct fleet_device *devices, size_t n);
+void fleet_queue_free(struct fleet_queue *q);
+/* The one that is due first. */
+struct fleet_device *fleet_queue_first(const struct fleet_queue *q);
+/* It is due at another time now. */
+void fleet_queue_move(struct fleet_queue *q, struct fleet_device *d, int64_t due_ms);
 
 /* PSKs: from a file of `name base64` lines, or SHA-256 of "secret:name". */
 bool fleet_keys(struct fleet *f);

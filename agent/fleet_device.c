@@ -200,15 +200,31 @@ static const struct machine_ops machine = {
 /* --- starting and going on
  * --------------------------------------------------------------------- */
 
-static bool set_paths(struct fleet_device *d)
+static char *path_of(const struct fleet_device *d, const char *suffix)
+{
+	char name[80], path[FILE_PATH_MAX];
+	snprintf(name, sizeof(name), "%s%s", d->name, suffix);
+	return file_path(d->fleet->options.cert_dir, name, path) ? strdup(path) : NULL;
+}
+
+/* The first ones have certificates, if there is a list of them, and the others keys. */
+static bool set_certificate(struct fleet_device *d, size_t index)
 {
 	struct fleet *f = d->fleet;
-	char name[80];
-	snprintf(name, sizeof(name), "%s.crt", d->name);
-	if (!file_path(f->options.cert_dir, name, d->cert_file))
-		return false;
-	snprintf(name, sizeof(name), "%s.key", d->name);
-	return file_path(f->options.cert_dir, name, d->key_file);
+	struct link_config *c = &d->link_config;
+	if (c->kind == LINK_PLAIN)
+		return true;
+	if (index < f->certificate_count) {
+		c->kind = LINK_CERT;
+		c->keys = f->keys;
+		c->certificate = f->certificate[index];
+	} else if (f->options.cert_dir[0]) {
+		c->kind = LINK_CERT;
+		c->cert_file = d->cert_file = path_of(d, ".crt");
+		c->key_file = d->key_file = path_of(d, ".key");
+		return c->cert_file && c->key_file;
+	}
+	return true;
 }
 
 static bool set_link(struct fleet_device *d, size_t index)
@@ -219,8 +235,6 @@ static bool set_link(struct fleet_device *d, size_t index)
 	*c = (struct link_config){ .identity = d->name,
 				   .psk = d->psk,
 				   .ca_file = f->ca_file,
-				   .cert_file = d->cert_file,
-				   .key_file = d->key_file,
 				   .ack_timeout_ms = (unsigned)o->ack_timeout_ms,
 				   .request_timeout_ms = (int64_t)o->request_timeout_s * 1000,
 				   .retry_min_ms = (int64_t)o->retry_min_ms,
@@ -228,11 +242,7 @@ static bool set_link(struct fleet_device *d, size_t index)
 	if (!config_server(o->server, c))
 		return false;
 	c->relay_port = f->net ? net_port(f->net, index) : 0;
-	if (c->kind != LINK_PLAIN && o->cert_dir[0]) {
-		c->kind = LINK_CERT;
-		return set_paths(d);
-	}
-	return true;
+	return set_certificate(d, index);
 }
 
 static enum fleet_shape choose_shape(const struct fleet_options *o, size_t index)
@@ -279,7 +289,7 @@ bool fleet_device_init(struct fleet_device *d, struct fleet *f, size_t index)
 	if (!set_link(d, index) || !set_self(d))
 		return false;
 	d->start_ms = f->began_ms + (int64_t)link_random(&d->random, o->spread_ms + 1);
-	link_init(&d->link, f->context[index / FLEET_PER_CONTEXT], &d->link_config,
+	link_init(&d->link, f->context[fleet_context_of(f, index)], &d->link_config,
 		  link_random(&d->random, UINT64_MAX));
 	life_init(&d->life, &d->link, &machine, d);
 	d->life.config = &f->life_config;
@@ -296,6 +306,25 @@ void fleet_device_finish(struct fleet_device *d)
 	life_finish(&d->life);
 	link_finish(&d->link);
 	drop_slot(d);
+	free(d->cert_file);
+	free(d->key_file);
+}
+
+void fleet_device_lose(struct fleet_device *d)
+{
+	d->fleet->served -= d->served;
+	d->served = false;
+	d->heard_before = d->life.heard;
+	link_cut(&d->link);
+	life_wake(&d->life);
+}
+
+static void note_served(struct fleet_device *d)
+{
+	if (d->served || d->life.heard == d->heard_before)
+		return;
+	d->served = true;
+	d->fleet->served++;
 }
 
 /* The network goes while a block is on its way. */
@@ -321,6 +350,9 @@ int64_t fleet_device_step(struct fleet_device *d, int64_t now_ms)
 		life_start(&d->life, &d->self);
 	}
 	int64_t next = life_step(&d->life, now_ms);
+	note_served(d);
 	cut(d);
+	if (d->link.lost)
+		return now_ms;
 	return !d->started && d->start_ms < next ? d->start_ms : next;
 }

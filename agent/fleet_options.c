@@ -46,6 +46,10 @@ static const struct row rows[] = {
 	TEXT_ROW("psk-file", psk_file, "lines of NAME BASE64"),
 	TEXT_ROW("psk-secret", psk_secret, "a device's key is SHA-256 of SECRET:NAME"),
 	TEXT_ROW("cert-dir", cert_dir, "holds NAME.crt, NAME.key and ca.crt"),
+	TEXT_ROW("cert-list", cert_list,
+		 "certificates of the first devices, in order; the others have keys"),
+	TEXT_ROW("cert-key", cert_key, "the one private key of that list"),
+	TEXT_ROW("ca", ca, "whom the devices of that list believe"),
 	{ "vendor", FORM_UUID, AT(vendor_id), 0, "vendor id" },
 	{ "class", FORM_UUID, AT(class_id), 0, "class id" },
 	TEXT_ROW("component", component, "its name (main)"),
@@ -82,7 +86,7 @@ static const struct row rows[] = {
 	TEXT_ROW("ledger", ledger, "a file: a line for all that was acknowledged"),
 	TEXT_ROW("json", json, "a file or -: the summary"),
 	{ "progress", FORM_FLAG, AT(progress), 0,
-	  "twice a second: blocks and settled devices" },
+	  "twice a second: what was done; SIGUSR2 takes everybody's network" },
 	{ "verbose", FORM_FLAG, AT(verbose), 0, "say more" },
 };
 
@@ -226,8 +230,11 @@ static const char *find_gap(const struct fleet_options *o)
 	struct link_config c;
 	if (!config_server(o->server, &c))
 		return "--server is missing or not coaps://HOST:PORT";
-	if (c.kind != LINK_PLAIN && !o->psk_file[0] && !o->psk_secret[0] && !o->cert_dir[0])
-		return "give --psk-file, --psk-secret or --cert-dir";
+	if (c.kind != LINK_PLAIN && !o->psk_file[0] && !o->psk_secret[0] && !o->cert_dir[0] &&
+	    !o->cert_list[0])
+		return "give --psk-file, --psk-secret, --cert-dir or --cert-list";
+	if (o->cert_list[0] && (!o->cert_key[0] || !o->ca[0]))
+		return "--cert-list needs --cert-key and --ca";
 	if (o->anchor_count == 0)
 		return "--anchor is missing";
 	if (o->devices == 0)

@@ -164,6 +164,7 @@ static void take_offer(struct life *l, const struct proto_offer *o)
 static void on_offer(struct life *l, const struct link_answer *a)
 {
 	struct proto_offer offer;
+	l->heard += a->code == 205;
 	if (a->code == 205 && proto_get_offer(a->body, &offer))
 		take_offer(l, &offer);
 	else
@@ -463,6 +464,12 @@ void life_go_on(struct life *l)
 {
 	if (l->state == LIFE_HELD)
 		go_on(l, l->next);
+}
+
+void life_wake(struct life *l)
+{
+	if (l->state == LIFE_WAITING)
+		l->wake_ms = 0;
 }
 
 int64_t life_step(struct life *l, int64_t now_ms)

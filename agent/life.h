@@ -83,6 +83,7 @@ struct life {
 	uint8_t *envelope;
 	enum proto_state said; /* the report under way */
 	uint64_t tell_at;      /* bytes: the next progress to report */
+	uint64_t heard;        /* answers to GET update */
 };
 
 void life_init(struct life *l, struct link *link, const struct machine_ops *ops, void *machine);
@@ -90,5 +91,7 @@ void life_finish(struct life *l);
 /* Begins with a registration of self, as after every boot. */
 void life_start(struct life *l, const struct proto_register *self);
 void life_go_on(struct life *l);
+/* Whoever waits asks now. */
+void life_wake(struct life *l);
 /* Does what is due (the link's part too) and yields the time of the next thing. */
 int64_t life_step(struct life *l, int64_t now_ms);

@@ -6,11 +6,10 @@
  */
 #include "agent/link.h"
 
-#include "agent/link_tls.h"
-
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -65,6 +64,7 @@ static int64_t backoff_ms(struct link *l)
 static void put_off(struct link *l, const coap_pdu_t *pdu)
 {
 	uint32_t age;
+	l->count.put_off++;
 	if (l->failures < FAILURES_MAX)
 		l->failures++;
 	int64_t pause = backoff_ms(l);
@@ -147,14 +147,33 @@ static void on_nack(coap_session_t *session, const coap_pdu_t *sent,
 		l->lost = true;
 }
 
+static void forget_session(struct link *l)
+{
+	free((void *)(uintptr_t)l->resume.p);
+	l->resume = (struct suit_bytes){ NULL, 0 };
+}
+
+/* What the next session may resume from. */
+static void keep_session(struct link *l, coap_session_t *session)
+{
+	if (l->config->kind != LINK_CERT)
+		return; /* with a shared key nothing would be gained */
+	forget_session(l);
+	l->resume = link_tls_session(session);
+}
+
 static int on_event(coap_session_t *session, const coap_event_t event)
 {
 	struct link *l = coap_session_get_app_data(session);
 	if (!l)
 		return 0;
-	if (event == COAP_EVENT_DTLS_CONNECTED)
+	if (event == COAP_EVENT_DTLS_CONNECTED) {
 		l->phase = LINK_UP;
-	else if (event == COAP_EVENT_DTLS_CLOSED || event == COAP_EVENT_DTLS_ERROR)
+		keep_session(l, session);
+	}
+	if (event == COAP_EVENT_DTLS_ERROR && l->phase == LINK_CONNECTING)
+		forget_session(l); /* it may be what the server does not like */
+	if (event == COAP_EVENT_DTLS_CLOSED || event == COAP_EVENT_DTLS_ERROR)
 		l->lost = true;
 	return 0;
 }
@@ -201,23 +220,29 @@ static coap_session_t *dial_psk(struct link *l, const coap_address_t *to)
 	return coap_new_client_session_psk2(l->context, NULL, to, COAP_PROTO_DTLS, &setup);
 }
 
-static coap_session_t *dial_cert(struct link *l, const coap_address_t *to)
+static bool show_certificate(struct link *l, coap_session_t *s)
 {
 	const struct link_config *c = l->config;
-	char *host = (char *)(uintptr_t)c->host;
+	struct link_keys *own =
+		c->keys ? NULL : link_keys_open(c->ca_file, c->cert_file, c->key_file);
+	struct link_proof proof = { c->keys ? c->keys : own, c->certificate, l->resume };
+	bool ok = proof.keys && link_tls_setup(s, c->host, &proof);
+	link_keys_free(own);
+	return ok;
+}
+
+static coap_session_t *dial_cert(struct link *l, const coap_address_t *to)
+{
+	char *host = (char *)(uintptr_t)l->config->host;
 	coap_dtls_pki_t setup = { .version = COAP_DTLS_PKI_SETUP_VERSION,
 				  .verify_peer_cert = 1,
-				  .check_common_ca = 1, /* else ca_file is not even read */
 				  .cert_chain_validation = 1,
 				  .cert_chain_verify_depth = 3,
 				  .client_sni = link_tls_is_address(host) ? NULL : host };
-	setup.pki_key.key_type = COAP_PKI_KEY_PEM;
-	setup.pki_key.key.pem.ca_file = c->ca_file;
-	setup.pki_key.key.pem.public_cert = c->cert_file;
-	setup.pki_key.key.pem.private_key = c->key_file;
+	setup.pki_key.key_type = COAP_PKI_KEY_PEM; /* of no file: we give it parsed */
 	coap_session_t *s =
 		coap_new_client_session_pki(l->context, NULL, to, COAP_PROTO_DTLS, &setup);
-	if (s && !link_tls_setup(s, c->host, c->cert_file)) {
+	if (s && !show_certificate(l, s)) {
 		coap_session_release(s);
 		return NULL;
 	}
@@ -251,6 +276,8 @@ static void connect_now(struct link *l, int64_t now)
 	coap_session_set_ack_timeout(l->session, (coap_fixed_point_t){ (uint16_t)(ms / 1000),
 								       (uint16_t)(ms % 1000) });
 	l->phase = l->config->kind == LINK_PLAIN ? LINK_UP : LINK_CONNECTING;
+	if (l->config->kind != LINK_PLAIN)
+		link_tls_count(l->session, &l->count.records);
 	l->deadline_ms = now + l->config->request_timeout_ms;
 }
 
@@ -376,6 +403,7 @@ void link_listen(struct link *l, const struct link_events *events, void *user)
 void link_finish(struct link *l)
 {
 	take_down(l);
+	forget_session(l);
 }
 
 void link_ask(struct link *l, const struct link_request *r)

@@ -9,9 +9,12 @@
  * Not thread-safe: a link belongs to the thread of its libcoap context.  Callbacks run inside
  * coap_io_process() and may call link_ask(), never link_finish().
  *
- * Memory: one request body (LINK_BODY_MAX) and what libcoap keeps of one message in flight. */
+ * Memory: one request body (LINK_BODY_MAX), what libcoap keeps of one message in flight, and
+ * with certificates about 1.5 kB to resume a session from: a handshake that costs the server,
+ * and the battery, a quarter. */
 #pragma once
 
+#include "agent/link_tls.h"
 #include "suit/suit.h"
 
 #include <stdbool.h>
@@ -36,7 +39,9 @@ struct link_config {
 	const char *identity;
 	const uint8_t *psk;
 	size_t psk_n;
-	const char *ca_file, *cert_file, *key_file; /* PEM */
+	const char *ca_file, *cert_file, *key_file; /* PEM, read for each session, unless: */
+	const struct link_keys *keys;               /* NULL: from the files */
+	struct suit_bytes certificate;              /* DER, for keys without one */
 	unsigned ack_timeout_ms;
 	int64_t request_timeout_ms; /* silence for so long means that the session is lost */
 	int64_t retry_min_ms, retry_max_ms;
@@ -75,6 +80,8 @@ struct link_events {
 
 struct link_counters {
 	uint64_t connects;     /* sessions begun */
+	uint64_t records;      /* of DTLS that were sent, first flights not counted */
+	uint64_t put_off;      /* answers that said: come back later */
 	uint64_t blocks;       /* requests for a block, first ones and repeated ones */
 	uint64_t blocks_again; /* of those, repeated after a cut */
 };
@@ -102,6 +109,7 @@ struct link {
 	size_t token_n, observe_token_n;
 	bool observing;
 	uint64_t random;
+	struct suit_bytes resume; /* of the last session with certificates, malloc'd */
 	struct link_counters count;
 };
 

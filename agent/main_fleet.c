@@ -1,5 +1,5 @@
-/* muster-fleet: see fleet.h.  One thread: an epoll over the libcoap contexts and the relay, and
- * a step of every device in each round. */
+/* muster-fleet: see fleet.h.  One thread: an epoll over the libcoap contexts and the relay.  A
+ * device is stepped when it is due, and when its context has heard something. */
 #include "agent/clean.h"
 #include "agent/fleet.h"
 #include "agent/log.h"
@@ -14,17 +14,20 @@
 #include <sys/resource.h>
 
 #define EXIT_USAGE  2
-#define ROUND_MS    50 /* libcoap's handshake timers want a look now and then */
+#define ROUND_MS    50
+#define LOOK_ROUNDS 8 /* in so many rounds each context gets a look of its own */
 #define EVENTS_MAX  64
 #define PROGRESS_MS 500
 #define EVENT_NET   UINT32_MAX
 
-static volatile sig_atomic_t stopped, released;
+static volatile sig_atomic_t stopped, released, lost;
 
 static void on_signal(int number)
 {
 	if (number == SIGUSR1)
 		released = 1;
+	else if (number == SIGUSR2)
+		lost = 1;
 	else
 		stopped = 1;
 }
@@ -94,6 +97,33 @@ bool fleet_keys(struct fleet *f)
 	return true;
 }
 
+/* --- contexts
+ * ---------------------------------------------------------------------------------- */
+
+static size_t contexts_of(size_t devices)
+{
+	return (devices + FLEET_PER_CONTEXT - 1) / FLEET_PER_CONTEXT;
+}
+
+size_t fleet_context_of(const struct fleet *f, size_t index)
+{
+	size_t certificates = f->certificate_count;
+	if (index < certificates)
+		return index / FLEET_PER_CONTEXT;
+	return contexts_of(certificates) + (index - certificates) / FLEET_PER_CONTEXT;
+}
+
+/* Its devices: from *ret_first on, up to before *ret_end. */
+static void devices_of(const struct fleet *f, size_t context, size_t *ret_first,
+		       size_t *ret_end)
+{
+	size_t certificates = f->certificate_count, with = contexts_of(certificates);
+	size_t end = context < with ? certificates : f->device_count;
+	*ret_first = context < with ? context * FLEET_PER_CONTEXT
+				    : certificates + (context - with) * FLEET_PER_CONTEXT;
+	*ret_end = *ret_first + FLEET_PER_CONTEXT < end ? *ret_first + FLEET_PER_CONTEXT : end;
+}
+
 /* --- starting
  * ---------------------------------------------------------------------------------- */
 
@@ -143,15 +173,33 @@ static bool open_outputs(struct fleet *f)
 	return f->net;
 }
 
+static bool read_certificates(struct fleet *f)
+{
+	const struct fleet_options *o = &f->options;
+	if (!o->cert_list[0])
+		return true;
+	f->keys = link_keys_open(o->ca, NULL, o->cert_key);
+	f->certificate = calloc(f->device_count, sizeof(*f->certificate));
+	if (f->keys && f->certificate)
+		f->certificate_count =
+			link_certificates_read(o->cert_list, f->certificate, f->device_count);
+	if (f->certificate_count == 0)
+		log_line("%s: no certificates and a key for them", o->cert_list);
+	return f->certificate_count > 0;
+}
+
 static bool make_devices(struct fleet *f)
 {
 	f->device_count = f->options.devices;
-	f->context_count = (f->device_count + FLEET_PER_CONTEXT - 1) / FLEET_PER_CONTEXT;
 	f->device = calloc(f->device_count, sizeof(*f->device));
-	f->context = calloc(f->context_count, sizeof(coap_context_t *));
-	if (!f->device || !f->context || !open_outputs(f))
+	if (!f->device || !read_certificates(f) || !open_outputs(f))
 		return false;
+	f->context_count = contexts_of(f->certificate_count) +
+			   contexts_of(f->device_count - f->certificate_count);
+	f->context = calloc(f->context_count, sizeof(coap_context_t *));
 	if (f->options.cert_dir[0] && !file_path(f->options.cert_dir, "ca.crt", f->ca_file))
+		return false;
+	if (!f->context || !fleet_queue_make(&f->queue, f->device, f->device_count))
 		return false;
 	for (size_t i = 0; i < f->context_count; i++)
 		if (!(f->context[i] = link_context()))
@@ -172,6 +220,11 @@ static void free_devices(struct fleet *f)
 	if (f->ledger)
 		fclose(f->ledger);
 	verify_finish(&f->verify);
+	for (size_t i = 0; i < f->certificate_count; i++)
+		free((void *)(uintptr_t)f->certificate[i].p);
+	free(f->certificate);
+	link_keys_free(f->keys);
+	fleet_queue_free(&f->queue);
 	free(f->device);
 	free(f->context);
 }
@@ -194,13 +247,36 @@ static int make_epoll(const struct fleet *f)
 	return epoll;
 }
 
-static int64_t step_all(struct fleet *f, int64_t now)
+/* True when libcoap has a new session, whose timer it sets only when it is looked at. */
+static bool step(struct fleet *f, struct fleet_device *d, int64_t now)
 {
-	int64_t next = now + ROUND_MS;
-	for (size_t i = 0; i < f->device_count; i++) {
-		int64_t due = fleet_device_step(&f->device[i], now);
-		next = due < next ? due : next;
+	uint64_t connects = d->link.count.connects;
+	int64_t due = fleet_device_step(d, now);
+	fleet_queue_move(&f->queue, d, due > now ? due : now + 1);
+	return d->link.count.connects != connects;
+}
+
+/* Reads what a context has, and steps its devices. */
+static void look(struct fleet *f, size_t context, int64_t now)
+{
+	size_t first, end;
+	bool again = true;
+	devices_of(f, context, &first, &end);
+	while (again) {
+		again = false;
+		coap_io_process(f->context[context], COAP_IO_NO_WAIT);
+		for (size_t i = first; i < end; i++)
+			again |= step(f, &f->device[i], now);
 	}
+}
+
+static int64_t step_due(struct fleet *f, int64_t now)
+{
+	struct fleet_device *d;
+	while ((d = fleet_queue_first(&f->queue))->due_ms <= now)
+		if (step(f, d, now))
+			look(f, fleet_context_of(f, (size_t)(d - f->device)), now);
+	int64_t next = d->due_ms < now + ROUND_MS ? d->due_ms : now + ROUND_MS;
 	int64_t due = f->net ? net_step(f->net, now) : INT64_MAX;
 	return due < next ? due : next;
 }
@@ -209,11 +285,41 @@ static void read_ready(struct fleet *f, int epoll, int timeout_ms)
 {
 	struct epoll_event e[EVENTS_MAX];
 	int n = epoll_wait(epoll, e, EVENTS_MAX, timeout_ms);
+	int64_t now = link_now_ms();
 	for (int i = 0; i < n; i++)
 		if (e[i].data.u32 == EVENT_NET)
-			net_read(f->net, link_now_ms());
+			net_read(f->net, now);
 		else
-			coap_io_process(f->context[e[i].data.u32], COAP_IO_NO_WAIT);
+			look(f, e[i].data.u32, now);
+}
+
+/* A part of all contexts, so that none waits for long. */
+static size_t look_on(struct fleet *f, size_t from, int64_t now)
+{
+	size_t n = (f->context_count + LOOK_ROUNDS - 1) / LOOK_ROUNDS;
+	for (; n > 0; n--, from++)
+		look(f, from % f->context_count, now);
+	return from % f->context_count;
+}
+
+static void step_all(struct fleet *f, int64_t now)
+{
+	for (size_t i = 0; i < f->device_count; i++)
+		fleet_queue_move(&f->queue, &f->device[i], now);
+}
+
+static void take_signals(struct fleet *f, int64_t now)
+{
+	if (released && !f->released) {
+		f->released = true;
+		step_all(f, now);
+	}
+	if (!lost)
+		return;
+	lost = 0;
+	for (size_t i = 0; i < f->device_count; i++)
+		fleet_device_lose(&f->device[i]);
+	step_all(f, now);
 }
 
 static bool is_over(const struct fleet *f, int64_t now)
@@ -241,13 +347,20 @@ static void tell_held(const struct fleet *f, struct told *t)
 
 static void tell_progress(const struct fleet *f, struct told *t, int64_t now)
 {
-	uint64_t blocks = 0;
+	uint64_t blocks = 0, connects = 0, records = 0, put_off = 0;
 	if (!f->options.progress || now - t->at_ms < PROGRESS_MS)
 		return;
 	t->at_ms = now;
-	for (size_t i = 0; i < f->device_count; i++)
-		blocks += f->device[i].blocks;
-	printf("blocks %" PRIu64 " settled %zu\n", blocks, f->settled);
+	for (size_t i = 0; i < f->device_count; i++) {
+		const struct fleet_device *d = &f->device[i];
+		blocks += d->blocks;
+		connects += d->link.count.connects;
+		records += d->link.count.records;
+		put_off += d->link.count.put_off;
+	}
+	printf("blocks %" PRIu64 " settled %zu served %zu connects %" PRIu64 " records %" PRIu64
+	       " put-off %" PRIu64 " ms %" PRId64 "\n",
+	       blocks, f->settled, f->served, connects, records, put_off, now - f->began_ms);
 	fflush(stdout);
 }
 
@@ -255,11 +368,12 @@ static void tell_progress(const struct fleet *f, struct told *t, int64_t now)
 static bool loop(struct fleet *f, int epoll)
 {
 	int64_t looked = 0;
+	size_t from = 0;
 	struct told told = { 0 };
 	for (;;) {
 		int64_t now = link_now_ms();
-		f->released |= released;
-		int64_t next = step_all(f, now);
+		take_signals(f, now);
+		int64_t next = step_due(f, now);
 		tell_held(f, &told);
 		tell_progress(f, &told, now);
 		if (is_over(f, now))
@@ -271,8 +385,7 @@ static bool loop(struct fleet *f, int epoll)
 		if (now - looked < ROUND_MS)
 			continue;
 		looked = now;
-		for (size_t i = 0; i < f->context_count; i++)
-			coap_io_process(f->context[i], COAP_IO_NO_WAIT);
+		from = look_on(f, from, now);
 	}
 }
 
@@ -305,5 +418,6 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGUSR2, &action, NULL);
 	return run(&f);
 }
