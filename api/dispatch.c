@@ -1,6 +1,6 @@
 /* The dispatcher's front: what a transport's thread does, and the queues.  A worker takes one
- * single call, or all batch calls that wait.  Neither kind may hold every worker, so reports
- * go on while operators ask hard questions, and the other way round. */
+ * single call, or all batch calls that wait.  Neither operators nor devices may hold every
+ * worker, so reports go on while operators ask hard questions, and the other way round. */
 
 #include "api/dispatch_inner.h"
 
@@ -21,6 +21,11 @@ static int64_t lane_length(struct dispatcher *d, enum lane_kind kind)
 	size_t n = d->lanes[kind].count;
 	pthread_mutex_unlock(&d->mutex);
 	return (int64_t)n;
+}
+
+static int64_t read_operators(void *arg)
+{
+	return lane_length(arg, LANE_OPERATOR);
 }
 
 static int64_t read_singles(void *arg)
@@ -46,6 +51,8 @@ static int64_t read_pool_healthy(void *arg)
 static void add_figures(struct dispatcher *d)
 {
 	const struct metrics_source figures[] = {
+		{ "muster_queue_calls", "kind=\"operator\"", "gauge",
+		  "Calls that wait for a worker.", read_operators, d },
 		{ "muster_queue_calls", "kind=\"single\"", "gauge",
 		  "Calls that wait for a worker.", read_singles, d },
 		{ "muster_queue_calls", "kind=\"batch\"", "gauge",
@@ -73,6 +80,7 @@ struct dispatcher *dispatcher_create(struct core *core, struct db_pool *pool,
 	d->options = *options;
 	d->throttle = throttle_create();
 	d->batch_max = BATCH_MAX;
+	come_back_init(&d->come_back);
 	pthread_mutex_init(&d->mutex, NULL);
 	pthread_cond_init(&d->ready, NULL);
 	for (int i = 0; i < LANE_COUNT; i++)
@@ -87,6 +95,7 @@ void dispatcher_free(struct dispatcher *d)
 		return;
 	metrics_remove_sources(d);
 	throttle_free(d->throttle);
+	come_back_finish(&d->come_back);
 	pthread_cond_destroy(&d->ready);
 	pthread_mutex_destroy(&d->mutex);
 	free(d);
@@ -104,7 +113,9 @@ void dispatcher_stop(struct dispatcher *d)
 
 static enum lane_kind lane_of(const struct req *req)
 {
-	return req->route->need == NEED_BATCH ? LANE_BATCH : LANE_SINGLE;
+	if (req->route->need == NEED_BATCH)
+		return LANE_BATCH;
+	return req->route->roles & ROLE_DEVICE ? LANE_SINGLE : LANE_OPERATOR;
 }
 
 /* False when the queue is full or closed. */
@@ -193,18 +204,29 @@ static const struct req *lane_first(const struct lane *lane)
 	return container_of(lane->head, struct req, node);
 }
 
-/* The lane that may run and whose first call is older; LANE_COUNT when none. */
-static enum lane_kind lane_choose(const struct dispatcher *d)
+static bool may_run(const struct dispatcher *d, enum lane_kind kind)
 {
 	int most = d->workers > 1 ? d->workers - 1 : 1;
+	int busy = d->lanes[LANE_SINGLE].running + d->lanes[LANE_BATCH].running;
+
+	if (kind == LANE_OPERATOR)
+		busy = d->lanes[LANE_OPERATOR].running;
+	return d->lanes[kind].head && busy < most;
+}
+
+/* Operators first, who are few; of devices the lane whose first call is older.  LANE_COUNT when
+ * none may run. */
+static enum lane_kind lane_choose(const struct dispatcher *d)
+{
 	enum lane_kind best = LANE_COUNT;
 
+	if (may_run(d, LANE_OPERATOR))
+		return LANE_OPERATOR;
 	for (enum lane_kind i = LANE_SINGLE; i < LANE_COUNT; i++) {
-		const struct lane *lane = &d->lanes[i];
-		if (!lane->head || lane->running >= most)
+		if (!may_run(d, i))
 			continue;
 		if (best == LANE_COUNT ||
-		    lane_first(lane)->started < lane_first(&d->lanes[best])->started)
+		    lane_first(&d->lanes[i])->started < lane_first(&d->lanes[best])->started)
 			best = i;
 	}
 	return best;
@@ -212,7 +234,10 @@ static enum lane_kind lane_choose(const struct dispatcher *d)
 
 static bool is_idle(const struct dispatcher *d)
 {
-	return !d->lanes[LANE_SINGLE].head && !d->lanes[LANE_BATCH].head;
+	for (int i = 0; i < LANE_COUNT; i++)
+		if (d->lanes[i].head)
+			return false;
+	return true;
 }
 
 /* Waits for work; NULL when it is time to go.  Called and left with the mutex held. */

@@ -63,9 +63,18 @@ static void log_call(struct req *req, const struct res *res)
 		  log_i64(clock_monotonic() - req->started), NULL);
 }
 
-/* RC_RETRY means here that every rerun lost its race. */
-static void fail(struct res *res, const struct call *c, enum rc rc)
+static int64_t retry_after_s(struct dispatcher *d, const struct req *req)
 {
+	if (req->actor.kind != ACTOR_DEVICE)
+		return RETRY_AFTER_S;
+	return come_back_after_s(&d->come_back, &req->actor.id, clock_monotonic());
+}
+
+/* RC_RETRY means here that every rerun lost its race. */
+static void fail(struct dispatcher *d, struct req *req, const struct call *c, enum rc rc)
+{
+	struct res *res = req->res;
+
 	if (rc == RC_RETRY)
 		rc = RC_UNAVAILABLE;
 	bool said = c->err != ERR_NONE && err_rc(c->err) == rc;
@@ -79,7 +88,8 @@ static void fail(struct res *res, const struct call *c, enum rc rc)
 		.fields = said ? c->fields : NULL,
 		.allow = res->allow,
 		.max_age_s = -1,
-		.retry_after_s = rc == RC_UNAVAILABLE || rc == RC_LIMIT ? RETRY_AFTER_S : -1,
+		.retry_after_s =
+			rc == RC_UNAVAILABLE || rc == RC_LIMIT ? retry_after_s(d, req) : -1,
 	};
 }
 
@@ -91,7 +101,9 @@ void call_finish(struct dispatcher *d, struct req *req, struct call *c, enum rc 
 	if (rc != RC_OK && memory_is_short())
 		rc = RC_UNAVAILABLE;
 	if (rc != RC_OK)
-		fail(res, c, rc);
+		fail(d, req, c, rc);
+	else if (req->by_worker && req->actor.kind == ACTOR_DEVICE)
+		come_back_answered(&d->come_back, 1, clock_monotonic());
 	auth_after(d, req, res);
 	if (!req->check_only || rc != RC_OK) {
 		log_call(req, res);

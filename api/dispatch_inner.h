@@ -1,13 +1,16 @@
 /* Inside the dispatcher: its parts, for api/dispatch*.c alone. */
 #pragma once
 
+#include "api/come_back.h"
 #include "api/dispatch.h"
 #include "api/route.h"
 #include "api/throttle.h"
 
 #include <pthread.h>
 
-enum lane_kind { LANE_SINGLE, LANE_BATCH, LANE_COUNT };
+/* Operators have a lane of their own: devices that come back by the hundred thousand do not
+ * stand before them. */
+enum lane_kind { LANE_OPERATOR, LANE_SINGLE, LANE_BATCH, LANE_COUNT };
 
 /* Calls that wait, in order of arrival. */
 struct lane {
@@ -21,6 +24,7 @@ struct dispatcher {
 	struct db_pool *pool;
 	struct dispatch_options options;
 	struct throttle *throttle;
+	struct come_back come_back;
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t ready;
 	struct lane lanes[LANE_COUNT];

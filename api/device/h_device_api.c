@@ -3,6 +3,7 @@
 
 #include "api/device/device.h"
 
+#include "api/come_back.h"
 #include "api/device/device_codec.h"
 #include "base/hash.h"
 #include "core/core.h"
@@ -41,10 +42,16 @@ enum rc h_time(struct call *c, const struct req *req, struct res *res)
 
 /* --- register --- */
 
+/* A device's own, so that those who came at the same moment do not come back at the same
+ * moment for ever; and the same at each answer, or an observer would be told of it as news. */
+static int32_t checkin_s(const struct call *c)
+{
+	return come_back_spread_s(c->core->options.checkin_interval_s, &c->actor.id);
+}
+
 static void answer_registered(struct call *c, struct res *res)
 {
-	answer_cbor(res,
-		    registered_encode(c->mem, c->now, c->core->options.checkin_interval_s));
+	answer_cbor(res, registered_encode(c->mem, c->now, checkin_s(c)));
 }
 
 enum rc h_register_memory(struct call *c, const struct req *req, struct res *res)
@@ -81,7 +88,7 @@ enum rc h_register(struct call *c, const struct req *req, struct res *res)
 
 static void answer_offer(struct call *c, struct res *res, const struct offer *offer)
 {
-	int32_t come_back_s = c->core->options.checkin_interval_s;
+	int32_t come_back_s = checkin_s(c);
 
 	answer_cbor(res, offer_encode(c->mem, offer, come_back_s));
 	res->max_age_s = come_back_s;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define RETRY_DEFAULT_S 5
+#define RETRY_SPREAD_S  6 /* not everybody at the same second */
 #define ETAG_MAX        8
 
 void reply_code(uint8_t code, struct reply *ret)
@@ -35,7 +36,7 @@ void reply_refuse(const struct refusal *why, const struct req *req, struct reply
 	ret->format = FORMAT_PROBLEM_CBOR;
 	ret->payload = problem_cbor(req, &res);
 	if (why->err == ERR_UNAVAILABLE || why->err == ERR_TOO_MANY)
-		ret->max_age_s = RETRY_DEFAULT_S;
+		ret->max_age_s = RETRY_DEFAULT_S + (int64_t)(req->id % RETRY_SPREAD_S);
 }
 
 static void refuse(enum err err, const char *detail, const struct req *req, struct reply *ret)
