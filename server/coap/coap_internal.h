@@ -11,8 +11,10 @@
 
 #include "api/dispatch.h"
 #include "base/queue.h"
+#include "server/coap/coap_gate.h"
 #include "server/coap/coap_recent.h"
 #include "server/coap/coap_server.h"
+#include "server/coap/coap_steer.h"
 #include "server/coap/dtls.h"
 
 #include <coap3/coap.h>
@@ -112,6 +114,15 @@ struct exchange {
 };
 TAILQ_HEAD(exchange_queue, exchange);
 
+/* See coap_doorman.c. */
+struct doorman {
+	int fd;
+	int64_t rotated_at; /* monotonic us */
+	struct steer steer;
+	struct gate *gate;
+	bool ready; /* something came */
+};
+
 struct net_stats {
 	_Atomic uint64_t sessions, observers, handshakes, resumed, refused, requests,
 		duplicates, pushes;
@@ -140,6 +151,8 @@ struct net {
 	struct peer_list bodies;
 	size_t body_bytes;
 	struct exchange_queue acks;
+	struct doorman *doorman; /* of the first net alone; NULL: none */
+	_Atomic int64_t took_us; /* its last turn */
 	double push_tokens;
 	int64_t push_at;       /* when tokens were counted last */
 	uint32_t observations; /* numbers given */
@@ -192,6 +205,18 @@ void *net_run(void *arg);
 /* From any thread: tells the net of a device, or (NOTE_END, NULL) to look whether it is to end.
  */
 void net_tell(struct net *net, enum note_kind kind, struct roster_device *device);
+
+/* --- coap_doorman.c: hellos that show no cookie --------------------------------------------
+ */
+
+/* Opens the first socket of the shared port, before the shards open theirs.  Port 0 is replaced
+ * in *a.  NULL where the kernel does not take the program. */
+struct doorman *doorman_open(coap_address_t *a, int shards);
+void doorman_close(struct doorman *d);
+/* Once in each turn: reads hellos, and answers those that may come in. */
+void doorman_turn(struct net *net);
+/* When it wants the next turn, monotonic us; INT64_MAX: when a hello comes. */
+int64_t doorman_next(const struct net *net);
 
 /* --- coap_session.c: peers ---------------------------------------------------------------- */
 

@@ -149,7 +149,8 @@ static void walk(struct net *net)
 static int timeout_ms(const struct net *net)
 {
 	int64_t at = net->now + (TAILQ_EMPTY(&net->suspects) ? TURN_US : PROBE_TURN_US);
-	int64_t others[] = { exchanges_next(net), observes_next(net), net->walk_at };
+	int64_t others[] = { exchanges_next(net), observes_next(net), doorman_next(net),
+			     net->walk_at };
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
 		at = others[i] < at ? others[i] : at;
@@ -166,7 +167,9 @@ static void turn(struct net *net)
 	net->wall = clock_wall();
 	atomic_fetch_add_explicit(&net->beats, 1, memory_order_relaxed);
 	for (int i = 0; i < n; i++) {
-		if (ready[i].data.ptr)
+		if (net->doorman && ready[i].data.ptr == net->doorman)
+			net->doorman->ready = true;
+		else if (ready[i].data.ptr)
 			shard_turn(ready[i].data.ptr);
 		else
 			take_notes(net);
@@ -175,6 +178,10 @@ static void turn(struct net *net)
 	observes_turn(net);
 	peers_turn(net);
 	walk(net);
+	atomic_store_explicit(&net->took_us, clock_monotonic() - net->now,
+			      memory_order_relaxed);
+	if (net->doorman)
+		doorman_turn(net);
 }
 
 void *net_run(void *arg)

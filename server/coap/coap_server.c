@@ -149,13 +149,15 @@ struct addresses {
 static enum rc net_open(struct net *net, const struct coap_server_options *o,
 			struct addresses *a)
 {
+	struct doorman *d = net->doorman;
 	enum rc rc = RC_OK;
 
 	peers_init(net);
 	net->notes = queue_create(0, true);
 	net->epfd = epoll_create1(EPOLL_CLOEXEC);
 	net->shards = xcalloc((size_t)o->shards * 2, sizeof(*net->shards));
-	if (net->epfd < 0 || !poll_add(net, queue_fd(net->notes), NULL))
+	if (net->epfd < 0 || !poll_add(net, queue_fd(net->notes), NULL) ||
+	    (d && !poll_add(net, d->fd, d)))
 		return RC_INTERNAL;
 	for (int i = 0; i < o->shards && rc == RC_OK; i++)
 		rc = shard_open(net, o, &a->dtls, false);
@@ -194,6 +196,7 @@ static void net_close(struct net *net)
 	}
 	free(net->shards);
 	arena_free(net->spare);
+	doorman_close(net->doorman);
 	if (net->epfd >= 0)
 		close(net->epfd);
 	if (atomic_load(&net->stats.running) == 0)
@@ -304,6 +307,10 @@ static enum rc server_open(struct coap_server *s, const struct coap_server_optio
 	enum rc rc = addresses_read(o, &a);
 	if (rc == RC_OK)
 		rc = dtls_create(s->core, &keys, &s->dtls);
+	if (rc != RC_OK)
+		return rc;
+	s->nets[0].doorman = doorman_open(&a.dtls, s->threads * o->shards);
+	dtls_cookies_are_checked(s->dtls, s->nets[0].doorman != NULL);
 	for (int i = 0; i < s->threads && rc == RC_OK; i++) {
 		s->nets[i].server = s;
 		s->nets[i].index = i;

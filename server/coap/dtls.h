@@ -28,6 +28,9 @@ struct dtls_options {
 enum rc dtls_create(const struct core *core, const struct dtls_options *options,
 		    struct dtls **ret) MUST_CHECK;
 void dtls_free(struct dtls *d);
+/* Before contexts are set up: the kernel lets only hellos with a good cookie come to them
+ * (coap_steer.h), so OpenSSL need not send cookies of its own. */
+void dtls_cookies_are_checked(struct dtls *d, bool checked);
 /* Sets a context up for PSK and certificates.  Free the port after the context. */
 enum rc dtls_port_create(struct dtls *d, coap_context_t *ctx,
 			 struct dtls_port **ret) MUST_CHECK;

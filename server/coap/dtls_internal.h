@@ -32,8 +32,9 @@ struct dtls {
 	STACK_OF(X509) * chain;
 	X509_STORE *store; /* device certificates are checked against it */
 	STACK_OF(X509_NAME) * ca_names;
-	bool own_ca;       /* then a device's certificate says that it is one */
-	uint8_t decoy[32]; /* keys for identities that we do not know, see dtls_identity.c */
+	bool cookies_checked; /* by the kernel */
+	bool own_ca;          /* then a device's certificate says that it is one */
+	uint8_t decoy[32];    /* keys for identities that we do not know, see dtls_identity.c */
 	struct dtls_tickets tickets;
 	struct dtls_guesses *guesses;
 };

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "certs/certs.h"
+#include "server/coap/coap_steer.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -232,12 +233,71 @@ static bool set_pki(struct dtls_port *port, coap_context_t *ctx)
 	return coap_context_set_pki(ctx, &pki) == 1;
 }
 
+/* --- cookies ------------------------------------------------------------------------------ */
+
+void dtls_cookies_are_checked(struct dtls *d, bool checked)
+{
+	d->cookies_checked = checked;
+}
+
+/* Who shows none has been answered already, and does not come here. */
+static int cookie_make(SSL *ssl, unsigned char *cookie, unsigned int *ret_size)
+{
+	(void)ssl;
+	(void)cookie;
+	*ret_size = 0;
+	return 0;
+}
+
+static int cookie_check(SSL *ssl, const unsigned char *cookie, unsigned int size)
+{
+	(void)ssl;
+	(void)cookie;
+	return size == STEER_COOKIE_SIZE;
+}
+
+/* A socket that nobody reads, for a client that is not meant. */
+static int nowhere_open(coap_address_t *ret)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(ret->addr);
+
+	coap_address_init(ret);
+	ret->addr.sin = (struct sockaddr_in){ .sin_family = AF_INET,
+					      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	if (fd >= 0 && bind(fd, &ret->addr.sa, sizeof(ret->addr.sin)) == 0 &&
+	    getsockname(fd, &ret->addr.sa, &size) == 0)
+		ret->size = size;
+	return fd;
+}
+
+/* libcoap shows its SSL_CTX only through a session.  Before the first one of a peer we need it
+ * already, so one is begun as a client, which uses the same, and dropped. */
+static bool take_over_cookies(coap_context_t *ctx)
+{
+	coap_tls_library_t library;
+	coap_address_t nowhere;
+	CLEAN(fd) int fd = nowhere_open(&nowhere);
+	coap_session_t *s =
+		fd >= 0 ? coap_new_client_session(ctx, NULL, &nowhere, COAP_PROTO_DTLS) : NULL;
+	SSL *ssl = s ? coap_session_get_tls(s, &library) : NULL;
+
+	if (ssl) {
+		SSL_CTX_set_cookie_generate_cb(SSL_get_SSL_CTX(ssl), cookie_make);
+		SSL_CTX_set_cookie_verify_cb(SSL_get_SSL_CTX(ssl), cookie_check);
+	}
+	if (s)
+		coap_session_release(s);
+	return ssl != NULL;
+}
+
 enum rc dtls_port_create(struct dtls *d, coap_context_t *ctx, struct dtls_port **ret)
 {
 	struct dtls_port *port = xcalloc(1, sizeof(*port));
 
 	port->dtls = d;
-	if (!set_psk(d, ctx) || !set_pki(port, ctx)) {
+	if ((d->cookies_checked && !take_over_cookies(ctx)) || !set_psk(d, ctx) ||
+	    !set_pki(port, ctx)) {
 		log_error("DTLS cannot be set up");
 		free(port);
 		return RC_INTERNAL;

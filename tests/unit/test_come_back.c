@@ -42,7 +42,8 @@ static void test_spread(int rate, const char *name)
 	ok(!fits || most <= 2 * rate + 2, "%s: no second gets more than can be answered (%d)",
 	   name, most);
 	if (fits)
-		is_int(after[DEVICES - 1] >= DEVICES / rate, 1, "and the last one's turn is last");
+		is_int(after[DEVICES - 1] >= DEVICES / rate, 1,
+		       "and the last one's turn is last");
 	else
 		ok(most < DEVICES / 40, "%s: beyond the limit they are spread by chance (%d)",
 		   name, most);

@@ -1,0 +1,142 @@
+/* The waiting room, and the pace at which it is emptied: faster and faster while turns are
+ * short; while they are long, as fast as handshakes are finished and a little slower. */
+
+#include "server/coap/coap_gate.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+#define PLACES    (1u << 16)
+#define STALE_US  (8 * USEC_PER_SEC)  /* by then its sender has repeated it, or is gone */
+#define LATE_US   (100 * USEC_PER_MS) /* a turn that is too long */
+#define STEP_US   (50 * USEC_PER_MS)  /* between two changes of pace */
+#define CALM_US   (2 * USEC_PER_SEC)  /* nobody waited for so long */
+#define RATE_CALM 5000.0              /* let in in a second, as long as nothing is known */
+#define RATE_MIN  20.0
+#define RATE_MAX  100000.0
+#define FASTER    1.12
+#define LEAST     0.5 /* of what is finished, while there is too much */
+#define NEW_SHARE 0.2 /* of the newest step in the mean of what is finished */
+#define BURST_S   0.1
+#define RESUMES   0.25
+
+/* Who came, in the order of coming: the place, and when, because places are taken anew. */
+struct arrival {
+	uint32_t place;
+	int64_t at;
+};
+
+struct gate {
+	double rate;     /* let in in a second */
+	double finished; /* handshakes in a second, of late */
+	uint64_t handshakes;
+	double tokens;
+	int64_t tokens_at, paced_at, waited_at;
+	struct hello *places;
+	struct arrival *arrivals; /* a ring of PLACES */
+	uint64_t head;            /* of the ring: the next arrival */
+	uint64_t tail;            /* what is before is forgotten */
+};
+
+struct gate *gate_create(void)
+{
+	struct gate *g = xcalloc(1, sizeof(*g));
+
+	g->places = xcalloc(PLACES, sizeof(*g->places));
+	g->arrivals = xcalloc(PLACES, sizeof(*g->arrivals));
+	g->rate = RATE_CALM;
+	return g;
+}
+
+void gate_free(struct gate *g)
+{
+	if (!g)
+		return;
+	free(g->places);
+	free(g->arrivals);
+	free(g);
+}
+
+void gate_wait(struct gate *g, const struct hello *h)
+{
+	uint32_t place = h->id % PLACES;
+
+	g->places[place] = *h;
+	g->arrivals[g->head++ % PLACES] = (struct arrival){ place, h->at };
+	if (g->head - g->tail > PLACES)
+		g->tail = g->head - PLACES;
+}
+
+static bool has_tokens(struct gate *g, int64_t now)
+{
+	double most = g->rate * BURST_S < 1 ? 1 : g->rate * BURST_S;
+
+	g->tokens += (double)(now - g->tokens_at) / USEC_PER_SEC * g->rate;
+	g->tokens_at = now;
+	if (g->tokens > most)
+		g->tokens = most;
+	return g->tokens > 0;
+}
+
+bool gate_next(struct gate *g, int64_t now, struct hello *ret)
+{
+	if (!has_tokens(g, now))
+		return false;
+	while (g->head > g->tail) {
+		struct arrival *a = &g->arrivals[--g->head % PLACES];
+		struct hello *h = &g->places[a->place];
+
+		if (now - a->at > STALE_US) {
+			g->head = g->tail; /* and so are all before it */
+			return false;
+		}
+		if (h->at != a->at)
+			continue; /* its sender has come again since, or another took its place
+				   */
+		*ret = *h;
+		h->at = 0;
+		g->tokens -= h->resumes ? RESUMES : 1;
+		return true;
+	}
+	return false;
+}
+
+bool gate_is_busy(const struct gate *g)
+{
+	return g->head > g->tail;
+}
+
+static void learn(struct gate *g, int64_t elapsed, uint64_t handshakes)
+{
+	double seen = (double)(handshakes - g->handshakes) * USEC_PER_SEC / (double)elapsed;
+
+	g->handshakes = handshakes;
+	g->finished += (seen - g->finished) * NEW_SHARE;
+}
+
+static double within(double v, double least, double most)
+{
+	return v < least ? least : v > most ? most : v;
+}
+
+void gate_pace(struct gate *g, int64_t now, const struct gate_load *load)
+{
+	int64_t elapsed = now - g->paced_at;
+
+	if (gate_is_busy(g))
+		g->waited_at = now;
+	if (elapsed < STEP_US)
+		return;
+	g->paced_at = now;
+	learn(g, elapsed, load->handshakes);
+	if (load->took_us > LATE_US)
+		g->rate =
+			g->finished * within((double)LATE_US / (double)load->took_us, LEAST, 1);
+	else if (now - g->waited_at > CALM_US)
+		g->rate = RATE_CALM;
+	else
+		g->rate *= FASTER;
+	g->rate = within(g->rate, RATE_MIN, RATE_MAX);
+}

@@ -1,0 +1,46 @@
+/* Who is let in, when more handshakes are wanted than can be done.
+ *
+ * A handshake that is begun and then given up by its peer, because it took too long, is work
+ * for nothing; when a whole fleet returns at once, and is served in the order of its coming,
+ * all of it is.  So hellos wait here, outside, where one costs a place in a table, and are let
+ * in as fast as handshakes are finished: the newest first, whose senders are still there, and
+ * none that is old.  While the thread keeps up, nobody waits.
+ *
+ * A hello that brings a session to resume costs a quarter of a full one, and pays so much. */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GATE_CONTROL_MAX 40 /* struct in6_pktinfo, as ancillary data */
+
+/* What must be known of a hello to answer it. */
+struct hello {
+	uint32_t id; /* of its sender */
+	bool resumes;
+	uint8_t sequence[6]; /* of its record */
+	uint8_t control_size;
+	_Alignas(size_t)
+		uint8_t control[GATE_CONTROL_MAX]; /* to which address of ours it came */
+	struct sockaddr_in6 from;                  /* or of IPv4: it has room for both */
+	int64_t at; /* monotonic us; 0: nobody waits in this place */
+};
+
+struct gate;
+
+struct gate *gate_create(void);
+void gate_free(struct gate *g);
+/* A sender that waits already takes its old place anew. */
+void gate_wait(struct gate *g, const struct hello *h);
+/* The next one that may come in; false: none, or none now. */
+bool gate_next(struct gate *g, int64_t now, struct hello *ret);
+struct gate_load {
+	int64_t took_us;     /* the slowest network thread, for its last turn */
+	uint64_t handshakes; /* finished so far, by all */
+};
+/* Once in a turn. */
+void gate_pace(struct gate *g, int64_t now, const struct gate_load *load);
+/* Somebody waits for more than this turn. */
+bool gate_is_busy(const struct gate *g);

@@ -1,0 +1,218 @@
+/* The waiting room of hellos, and a herd in simulated time: a server that can do so many
+ * handshakes in a second, and senders that repeat themselves and give up as DTLS clients do. */
+
+#include "server/coap/coap_gate.h"
+
+#include "base/clock.h"
+#include "tests/tap.h"
+
+#include <stdlib.h>
+
+#define MS USEC_PER_MS
+#define S  USEC_PER_SEC
+
+static struct hello hello_of(uint32_t id, int64_t at)
+{
+	return (struct hello){ .id = id, .at = at };
+}
+
+static void wait_one(struct gate *g, uint32_t id, int64_t at)
+{
+	struct hello h = hello_of(id, at);
+
+	gate_wait(g, &h);
+}
+
+static void pace(struct gate *g, int64_t now, int64_t took_us, uint64_t handshakes)
+{
+	struct gate_load load = { took_us, handshakes };
+
+	gate_pace(g, now, &load);
+}
+
+static void test_calm(void)
+{
+	struct gate *g = gate_create();
+	struct hello h;
+	int n = 0;
+
+	for (uint32_t i = 1; i <= 400; i++)
+		wait_one(g, i, S + i);
+	pace(g, 2 * S, MS, 0);
+	ok(gate_is_busy(g), "they wait");
+	while (gate_next(g, 2 * S, &h))
+		n++;
+	is_int(n, 400, "while turns are short all come in at once");
+	ok(!gate_is_busy(g), "and nobody waits any more");
+	gate_free(g);
+}
+
+static void test_order(void)
+{
+	struct gate *g = gate_create();
+	struct hello h;
+
+	wait_one(g, 1, S);
+	wait_one(g, 2, 10 * S);
+	wait_one(g, 3, 10 * S + 1);
+	wait_one(g, 2, 10 * S + 2);
+	ok(gate_next(g, 11 * S, &h) && h.id == 2 && h.at == 10 * S + 2, "the newest comes first");
+	ok(gate_next(g, 11 * S, &h) && h.id == 3, "then who came before");
+	ok(!gate_next(g, 11 * S, &h), "one that came twice is let in once, and an old one is not");
+	gate_free(g);
+}
+
+static void test_full(void)
+{
+	struct gate *g = gate_create();
+	struct hello h;
+	int n = 0;
+
+	for (uint32_t i = 0; i < 300000; i++)
+		wait_one(g, i, S + i);
+	for (int64_t now = 2 * S; gate_is_busy(g); now += 50 * MS) {
+		pace(g, now, MS, 0);
+		while (gate_next(g, now, &h))
+			n++;
+	}
+	is_int(n, 32768, "there is room for so many and no more");
+	gate_free(g);
+}
+
+/* Of so many in each turn of 10 ms, how many come in while turns take so long. */
+static int let_in(struct gate *g, int64_t *now, int64_t took_us, int finished_each)
+{
+	static uint64_t handshakes;
+	static uint32_t id;
+	struct hello h;
+	int n = 0;
+
+	for (int64_t end = *now + 2 * S; *now < end; *now += 10 * MS) {
+		for (int i = 0; i < 100; i++)
+			wait_one(g, id++, *now);
+		handshakes += (uint64_t)finished_each;
+		pace(g, *now, took_us, handshakes);
+		while (gate_next(g, *now, &h))
+			n += *now >= end - S;
+	}
+	return n;
+}
+
+static void test_pace(void)
+{
+	struct gate *g = gate_create();
+	int64_t now = 10 * S;
+
+	int n = let_in(g, &now, 150 * MS, 8);
+	ok(n > 400 && n < 640, "when turns are long, fewer than are finished come in (%d, 800)", n);
+	n = let_in(g, &now, 800 * MS, 8);
+	ok(n > 300 && n < 500, "and fewer when they are longer (%d)", n);
+	n = let_in(g, &now, 90 * MS, 8);
+	ok(n > 5000, "when they are short, more and more (%d)", n);
+	n = let_in(g, &now, 800 * MS, 0);
+	ok(n > 0 && n < 60, "a thread that finishes nothing still gets some to try (%d)", n);
+	gate_free(g);
+}
+
+/* --- the herd ------------------------------------------------------------------------------ */
+
+#define SENDERS 20000
+#define TURN    (10 * MS)
+#define PATIENT (15 * S)
+
+struct sender {
+	int64_t began, repeats_at;
+	int64_t pause;
+	bool let_in, served;
+};
+
+static struct sender senders[SENDERS];
+
+static void sender_begin(struct sender *s, int64_t at)
+{
+	*s = (struct sender){ .began = at, .repeats_at = at, .pause = S };
+}
+
+static void senders_turn(struct gate *g, int64_t now)
+{
+	for (uint32_t i = 0; i < SENDERS; i++) {
+		struct sender *s = &senders[i];
+
+		if (s->served)
+			continue;
+		if (now - s->began > PATIENT)
+			sender_begin(s, now + S + rand() % (4 * S));
+		if (now < s->repeats_at || s->let_in)
+			continue;
+		wait_one(g, i, now);
+		s->repeats_at = now + s->pause;
+		s->pause *= 2;
+	}
+}
+
+/* Handshakes that were let in stand in line; a turn does what there is, a part of capacity. */
+static int simulate(int capacity, int64_t seconds, int each_second[])
+{
+	static uint32_t line[SENDERS * 8];
+	struct gate *g = gate_create();
+	size_t first = 0, last = 0;
+	int64_t took = 0, now = S;
+	struct hello h;
+	int served = 0;
+
+	for (int i = 0; i < SENDERS; i++)
+		sender_begin(&senders[i], now);
+	while (now < (seconds + 1) * S) {
+		senders_turn(g, now);
+		pace(g, now, took, (uint64_t)served);
+		for (int i = 0; i < 512 && gate_next(g, now, &h); i++) {
+			senders[h.id].let_in = true;
+			line[last++ % (SENDERS * 8)] = h.id;
+		}
+		took = 0;
+		for (int i = 0; first < last && (i < capacity / 100 || took == 0); i++) {
+			struct sender *s = &senders[line[first++ % (SENDERS * 8)]];
+
+			took += S / capacity;
+			if (s->served || !s->let_in)
+				continue; /* it had given up */
+			s->served = true;
+			served++;
+			each_second[(now - S) / S]++;
+		}
+		/* What still stands there would make the next turn long. */
+		took += (int64_t)(last - first) * S / capacity;
+		now += TURN;
+	}
+	gate_free(g);
+	return served;
+}
+
+static void test_herd(int capacity)
+{
+	int each[60] = { 0 }, least = capacity;
+	int last = SENDERS / capacity * 9 / 10;
+	int served = simulate(capacity, 59, each);
+
+	for (int i = 2; i < last; i++)
+		least = each[i] < least ? each[i] : least;
+	printf("# by second:");
+	for (int i = 0; i < last + 4 && i < 60; i++)
+		printf(" %d", each[i]);
+	printf("\n");
+	ok(least >= capacity * 9 / 10, "R12: %d a second are done of %d that can be, from the third "
+				       "second until few are left", least, capacity);
+	ok(served >= SENDERS * 99 / 100, "R12: %d of %d are served in a minute", served, SENDERS);
+}
+
+int main(void)
+{
+	srand(1);
+	test_calm();
+	test_order();
+	test_full();
+	test_pace();
+	test_herd(500);
+	test_herd(2000);
+	return tap_done();
+}
