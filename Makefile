@@ -172,6 +172,10 @@ $(BUILD)/tests/bench/load_dtls: $(BUILD)/tests/bench/load_session.o
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/load.o
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcoap-3-openssl -lssl -lcrypto
+# This one makes devices with the daemon's own code.
+$(BUILD)/tests/clients/plant: $(BUILD)/tests/clients/plant.o $(LIB)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
 # Interposers that tests preload.
 PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 $(BUILD)/tests/preload/%.so: tests/preload/%.c

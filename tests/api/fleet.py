@@ -256,6 +256,7 @@ class Fleet:
         if "timeout" not in named:
             words += ["--timeout", 240]
         self.held, self.blocks = 0, 0
+        self.samples = []  # what --progress said, oldest first
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.log, text=True)
@@ -268,6 +269,8 @@ class Fleet:
             if word == "held":
                 self.held = int(numbers[0])
             elif word == "blocks":
+                words = line.split()
+                self.samples.append({k: int(v) for k, v in zip(words[::2], words[1::2])})
                 self.blocks = int(numbers[0])
 
     def alive(self):
@@ -281,6 +284,10 @@ class Fleet:
 
     def release(self):
         self.process.send_signal(signal.SIGUSR1)
+
+    def lose_network(self):
+        """Every device's session goes, and each comes back as soon as it can."""
+        self.process.send_signal(signal.SIGUSR2)
 
     def finish(self, timeout=240):
         """Waits until every device's fate is sealed; the summary."""

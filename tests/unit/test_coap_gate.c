@@ -56,9 +56,11 @@ static void test_order(void)
 	wait_one(g, 2, 10 * S);
 	wait_one(g, 3, 10 * S + 1);
 	wait_one(g, 2, 10 * S + 2);
-	ok(gate_next(g, 11 * S, &h) && h.id == 2 && h.at == 10 * S + 2, "the newest comes first");
+	ok(gate_next(g, 11 * S, &h) && h.id == 2 && h.at == 10 * S + 2,
+	   "the newest comes first");
 	ok(gate_next(g, 11 * S, &h) && h.id == 3, "then who came before");
-	ok(!gate_next(g, 11 * S, &h), "one that came twice is let in once, and an old one is not");
+	ok(!gate_next(g, 11 * S, &h),
+	   "one that came twice is let in once, and an old one is not");
 	gate_free(g);
 }
 
@@ -104,7 +106,8 @@ static void test_pace(void)
 	int64_t now = 10 * S;
 
 	int n = let_in(g, &now, 150 * MS, 8);
-	ok(n > 400 && n < 640, "when turns are long, fewer than are finished come in (%d, 800)", n);
+	ok(n > 400 && n < 640, "when turns are long, fewer than are finished come in (%d, 800)",
+	   n);
 	n = let_in(g, &now, 800 * MS, 8);
 	ok(n > 300 && n < 500, "and fewer when they are longer (%d)", n);
 	n = let_in(g, &now, 90 * MS, 8);
@@ -114,7 +117,8 @@ static void test_pace(void)
 	gate_free(g);
 }
 
-/* --- the herd ------------------------------------------------------------------------------ */
+/* --- the herd ------------------------------------------------------------------------------
+ */
 
 #define SENDERS 20000
 #define TURN    (10 * MS)
@@ -200,9 +204,12 @@ static void test_herd(int capacity)
 	for (int i = 0; i < last + 4 && i < 60; i++)
 		printf(" %d", each[i]);
 	printf("\n");
-	ok(least >= capacity * 9 / 10, "R12: %d a second are done of %d that can be, from the third "
-				       "second until few are left", least, capacity);
-	ok(served >= SENDERS * 99 / 100, "R12: %d of %d are served in a minute", served, SENDERS);
+	ok(least >= capacity * 9 / 10,
+	   "R12: %d a second are done of %d that can be, from the third "
+	   "second until few are left",
+	   least, capacity);
+	ok(served >= SENDERS * 99 / 100, "R12: %d of %d are served in a minute", served,
+	   SENDERS);
 }
 
 int main(void)

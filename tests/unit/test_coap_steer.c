@@ -40,12 +40,15 @@ static struct sockaddr_storage loopback(int family, uint16_t port, socklen_t *re
 	return a;
 }
 
-static bool port_open(struct port *p, int family)
+/* With mapped, of IPv6 that takes IPv4 too, and is sent to by that. */
+static bool port_open(struct port *p, int family, bool mapped)
 {
 	int one = 1;
 
 	steer_init(&p->steer, SHARDS);
 	p->address = loopback(family, 0, &p->size);
+	if (mapped)
+		((struct sockaddr_in6 *)(void *)&p->address)->sin6_addr = in6addr_any;
 	for (int i = 0; i <= SHARDS; i++) {
 		p->fds[i] = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		if (p->fds[i] < 0 ||
@@ -56,6 +59,11 @@ static bool port_open(struct port *p, int family)
 		if (i == 0 && !steer_attach(&p->steer, p->fds[0]))
 			return false;
 	}
+	/* The port is in the same place in both families. */
+	if (mapped)
+		p->address = loopback(
+			AF_INET, ntohs(((struct sockaddr_in *)(void *)&p->address)->sin_port),
+			&p->size);
 	return true;
 }
 
@@ -150,18 +158,18 @@ static void try_sender(struct port *p, int family, struct tally *t)
 		     send_to(p, fd, data, sizeof(data)) == home;
 }
 
-static void try_family(int family, const char *name)
+static void try_family(int family, bool mapped, const char *name)
 {
 	struct tally t = { 0 };
 	struct port p;
 	int shards = 0;
 
-	if (!port_open(&p, family)) {
+	if (!port_open(&p, family, mapped)) {
 		ok(family == AF_INET6, "%s: there are no sockets", name);
 		return;
 	}
 	for (int i = 0; i < SENDERS; i++)
-		try_sender(&p, family, &t);
+		try_sender(&p, mapped ? AF_INET : family, &t);
 	for (int i = 1; i <= SHARDS; i++)
 		shards += t.used[i] > 0;
 	ok(t.outside == 0 && shards == SHARDS, "%s: senders are spread over all shards", name);
@@ -181,7 +189,7 @@ static void try_short(void)
 	struct port p;
 	int kept = 0;
 
-	if (!port_open(&p, AF_INET))
+	if (!port_open(&p, AF_INET, false))
 		return;
 	CLEAN(fd) int fd = sender_open(&p, AF_INET, &from);
 	for (size_t n = 1; n <= sizeof(head); n++)
@@ -192,8 +200,9 @@ static void try_short(void)
 
 int main(void)
 {
-	try_family(AF_INET, "IPv4");
-	try_family(AF_INET6, "IPv6");
+	try_family(AF_INET, false, "IPv4");
+	try_family(AF_INET6, false, "IPv6");
+	try_family(AF_INET6, true, "IPv4 on a socket of IPv6");
 	try_short();
 	return tap_done();
 }

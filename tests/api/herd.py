@@ -1,0 +1,205 @@
+"""A herd: very many devices that come back at the same moment, and what is measured meanwhile."""
+
+import os
+import pathlib
+import subprocess
+import threading
+import time
+
+from fleet import SECRET, run
+from harness import BUILD, wait_until
+
+PLANT = BUILD / "tests/clients/plant"
+COLUMNS = "tenant_id, device_id, endpoint, hash, credential, psk_sealed, certificate, created_at"
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def plant(world, certificates, psks):
+    """Devices in the database, past REST, while the daemon is down."""
+    folder = world.folder / "planted"
+    folder.mkdir()
+    (sealed,), = world.sql("SELECT encode(secret_sealed, 'hex') FROM tenant WHERE tenant_id = 1")
+    done = subprocess.run([str(w) for w in (PLANT, world.server.state_dir, sealed, "device", certificates, psks,
+                                            SECRET, folder)], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    pg = world.server.pg
+    run(pg.bin / "psql", pg.dsn(world.server.database), "-Xq", "-v", "ON_ERROR_STOP=1",
+        "-c", f"\\copy device ({COLUMNS}) FROM '{folder / 'devices.copy'}'", "-c", "ANALYZE device")
+    return ["cert-list", folder / "certificates.pem", "cert-key", folder / "key.pem", "ca", world.server.ca_path]
+
+
+class pinned:
+    """Children that are started inside run on one core."""
+
+    def __init__(self, core):
+        self.core = core
+
+    def __enter__(self):
+        self.before = os.sched_getaffinity(0)
+        if self.core is not None:
+            os.sched_setaffinity(0, {self.core})
+
+    def __exit__(self, *_):
+        os.sched_setaffinity(0, self.before)
+
+
+def descendants(pid):
+    found = [pid]
+    for pid in found:
+        try:
+            found += [int(p) for t in pathlib.Path(f"/proc/{pid}/task").iterdir()
+                      for p in (t / "children").read_text().split()]
+        except OSError:
+            continue
+    return found
+
+
+def postmaster(pg):
+    (folder,), = pg.sql("SHOW data_directory")
+    return int(pathlib.Path(folder, "postmaster.pid").read_text().split()[0])
+
+
+def cpu_s(stat):
+    """User and system seconds, from a text of /proc/PID/stat."""
+    words = stat.rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / TICK
+
+
+def rss_mb(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def cpu_by_thread(pid):
+    found = {}
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            stat = (task / "stat").read_text()
+        except OSError:
+            continue
+        name = stat[stat.index("(") + 1:stat.rindex(")")].split("-")[0]
+        found[name] = found.get(name, 0) + cpu_s(stat)
+    return found
+
+
+def cpu_of_all(pids):
+    total = 0
+    for pid in pids:
+        try:
+            total += cpu_s(pathlib.Path(f"/proc/{pid}/stat").read_text())
+        except OSError:
+            continue
+    return total
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+class Probe:
+    """An operator who asks all the time, and how long each answer took; and the daemon's memory."""
+
+    def __init__(self, world, every=0.1):
+        self.world, self.every = world, every
+        self.took, self.rss, self.wrong = [], [], []
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        client = self.world.server.client(self.world.server.token)
+        paths = ["/v1/devices/device-00000", "/v1/devices?page_size=50", "/v1/campaigns", "/v1/whoami"]
+        began = time.monotonic()
+        while not self.over.wait(self.every):
+            before = time.monotonic()
+            try:
+                status = client.get(paths[len(self.took) % len(paths)]).status_code
+            except OSError as e:
+                status = str(e)
+            self.took.append(time.monotonic() - before)
+            if status != 200:
+                self.wrong.append(status)
+            if not self.rss or before - began - self.rss[-1][0] > 0.5:
+                self.rss.append((before - began, rss_mb(self.world.server.process.pid)))
+
+    def stop(self):
+        self.over.set()
+        self.thread.join(60)
+        return self
+
+
+def metric(world, name):
+    """Of a figure of /metrics, whatever its labels; 0: there is none."""
+    return next((int(float(line.split()[-1])) for line in world.admin.get("/metrics").text.splitlines()
+                 if line.split(" ")[0].split("{")[0] == name), 0)
+
+
+class Wave:
+    """From now until every device of the fleet has been served."""
+
+    def __init__(self, world, fleet, name):
+        self.world, self.fleet, self.name = world, fleet, name
+        self.first = len(fleet.samples)
+        self.began = time.monotonic()
+        self.before = self._cpu()
+        self.probe = Probe(world)
+
+    def _cpu(self):
+        pid = self.world.server.process.pid
+        return {**cpu_by_thread(pid), "postgres": cpu_of_all(descendants(postmaster(self.world.server.pg))),
+                "fleet": cpu_of_all([self.fleet.process.pid])}
+
+    def wait(self, timeout):
+        def all_served():
+            assert self.fleet.alive(), self.fleet.log_path.read_text()[-2000:]
+            assert self.world.server.running(), self.world.server.log()[-4000:]
+            last = self.fleet.samples[-1] if len(self.fleet.samples) > self.first else {"served": 0}
+            return last["served"] == self.fleet.devices
+        try:
+            wait_until(all_served, timeout, 0.1, f"{self.fleet.devices} devices served")
+        finally:
+            self.took = time.monotonic() - self.began
+            self.probe.stop()
+            after = self._cpu()
+            self.cpu = {k: round(v - self.before.get(k, 0), 2) for k, v in after.items()}
+            self.samples = self.fleet.samples[self.first:]
+            self.report()
+        return self
+
+    def windows(self, seconds):
+        """Devices served per second, window by window, once the wave runs and until it is nearly
+        drained: from the first sample with 2 % of all to the last one with at most 90 %."""
+        n = self.fleet.devices
+        inside = [s for s in self.samples if 0.02 * n <= s["served"] <= 0.9 * n]
+        found, start = [], 0
+        for i, s in enumerate(inside):
+            ms = s["ms"] - inside[start]["ms"]
+            if ms >= seconds * 1000:
+                found.append((s["served"] - inside[start]["served"]) * 1000 / ms)
+                start = i
+        return found
+
+    def grown(self, what):
+        """Per device, over the wave."""
+        return (self.samples[-1][what] - self.samples[0][what]) / self.fleet.devices
+
+    def report(self):
+        p, s = self.probe, self.samples
+        print(f"\n{self.name}: {s[-1]['served'] if s else 0} of {self.fleet.devices} served in {self.took:.1f} s")
+        if len(s) > 1:
+            print(f"  per device: {self.grown('records'):.2f} records sent, {self.grown('connects'):.2f} sessions begun, "
+                  f"{self.grown('put-off'):.2f} put off")
+        for seconds in (1, 3, 5):
+            w = self.windows(seconds)
+            if len(w) > 1:
+                print(f"  goodput by {seconds} s: peak {max(w):.0f}/s, least {min(w):.0f}/s ({min(w) / max(w):.2f}); "
+                      + " ".join(f"{x:.0f}" for x in w))
+        if p.took:
+            print(f"  API: {len(p.took)} calls, p50 {percentile(p.took, .5) * 1000:.0f} ms, "
+                  f"p99 {percentile(p.took, .99) * 1000:.0f} ms, longest {max(p.took) * 1000:.0f} ms; wrong {p.wrong[:5]}")
+        if p.rss:
+            print(f"  sessions left: {metric(self.world, 'muster_coap_sessions')}")
+            print("  RSS MB: " + " ".join(f"{mb:.0f}" for _, mb in p.rss[::max(1, len(p.rss) // 16)] + p.rss[-1:]))
+        print("  CPU s: " + ", ".join(f"{k} {v}" for k, v in sorted(self.cpu.items()) if v))

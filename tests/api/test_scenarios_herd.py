@@ -1,0 +1,73 @@
+"""All devices come back at the same moment: cold, and after an outage with the sessions that they
+had.  Certificates and keys mixed."""
+
+import os
+import time
+
+import pytest
+
+import herd
+from fleet import PROVE, make_world  # noqa: F401
+from herd import Wave, percentile, pinned, plant
+
+DEVICES = int(os.environ.get("MUSTER_HERD", 100_000 if PROVE else 200))
+DOWN_S = 5 if PROVE else 1
+
+
+@pytest.fixture
+def herd_world(make_world, own_pg):
+    """A world with planted devices, half of them with certificates; with two cores, and in the
+    long form, the server side has one and the fleet the other."""
+    cores = (0, 1) if PROVE and os.cpu_count() >= 2 else (None, None)
+
+    def make(devices, *options, settings=None):
+        world = make_world(settings, cluster=own_pg)
+        assert world.server.stop() == 0
+        given = plant(world, devices // 2, devices - devices // 2)
+        if cores[0] is not None:
+            for pid in herd.descendants(herd.postmaster(own_pg)):
+                os.sched_setaffinity(pid, {cores[0]})
+        with pinned(cores[0]):
+            world.server.start()
+        with pinned(cores[1]):
+            fleet = world.fleet(devices, *given, "spread-ms", 0, "progress", "until", 604800, "timeout", 0,
+                                "request-timeout-s", 15, "retry-max-ms", 5000, "poll", 604800, *options)
+        return world, fleet, cores[0]
+
+    return make
+
+
+def outage(world, fleet, core, cold=False):
+    """The daemon dies as in a power cut, everybody's session with it, and comes back."""
+    world.server.kill()
+    fleet.lose_network()
+    time.sleep(DOWN_S)
+    if cold:
+        (world.server.state_dir / "coap-tickets").unlink()
+    with pinned(core):
+        world.server.start()
+
+
+def judge(wave):
+    """Nothing of it depends on how fast the machine is."""
+    took = wave.took
+    assert not wave.probe.wrong, wave.probe.wrong
+    assert wave.grown("connects") <= 3 + took / 10, "sessions are begun over and over"
+    assert wave.grown("records") <= 16 + took / 2, "devices send more than their timers say"
+    assert percentile(wave.probe.took, .99) <= (1 if PROVE else 5), "operators wait"
+    steps = wave.windows(5)
+    assert len(steps) < 4 or min(steps) >= max(steps) / 2, f"the more come, the fewer are served: {steps}"
+
+
+def test_R12_B12_herd_comes_back_after_an_outage(herd_world):
+    world, fleet, core = herd_world(DEVICES)
+    patience = 60 + DEVICES / 100
+    waves = [Wave(world, fleet, "first registration").wait(patience)]
+    for name, cold in (("back, with tickets", False), ("back, without tickets", True))[:2 if PROVE else 1]:
+        outage(world, fleet, core, cold)
+        waves.append(Wave(world, fleet, name).wait(patience))
+    for wave in waves:
+        judge(wave)
+    first, *others = (wave.probe.rss[-1][1] for wave in waves)
+    assert max(others) <= first * 1.15 + 16, "memory grows from wave to wave"
+    fleet.stop()
