@@ -209,7 +209,9 @@ class Load:
         self.campaign = world.campaign(self.release, target={"devices": [self.fetcher]}, silent_after_s=86400)
         self.job = self._take_offer()
         self._go(self._fetch)
-        self._go(self._report)
+        reporter = DtlsPeer(self.server.coap_port, psk=(self.fetcher, psk_of(self.fetcher)))
+        self.peers.append((None, reporter))
+        self._go(self._report, reporter)
         for name in self.idle:
             self._go(self._check_in, name)
         for name in self.registrars:
@@ -298,9 +300,7 @@ class Load:
             if answer and answer.payload != image[num * 1024:(num + 1) * 1024]:
                 self._note_wrong(f"block {num} is another one")
 
-    def _report(self):
-        peer = DtlsPeer(self.server.coap_port, psk=(self.fetcher, psk_of(self.fetcher)))
-        self.peers.append((None, peer))
+    def _report(self, peer):
         done = 0
         while not self.stopping.wait(0.02):
             body = cbor2.dumps({1: 2, 2: done + 1, 3: 1 << 20})
@@ -397,6 +397,12 @@ class Load:
         return False
 
     # --- what came of it
+
+    def wait_running(self, works=("register", "report", "create", "check-in", "block")):
+        def all_run():
+            assert not self.wrong, self.wrong
+            return set(works) <= set(self.since(0))
+        wait_until(all_run, 60, what="all of the load runs")
 
     def since(self, moment):
         """(work: good answers asked for since then)"""

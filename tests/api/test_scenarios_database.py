@@ -10,14 +10,13 @@ import pytest
 
 from faults import Frozen, Heartbeat, LatencyProxy, Load, memory_kb, quantile
 from fleet import PROVE, SUCCEEDED, a_seed, make_world  # noqa: F401
-from harness import wait_until
 
 WATCHDOG_S = 6
 ENV = {"WATCHDOG_USEC": str(WATCHDOG_S * 1000000)}
 RESTARTS = 50 if PROVE else 3
 FROZEN_S = 60 if PROVE else 5
 LATENCIES = [0.1, 0.5, 2.0] if PROVE else [0.5]
-SLOW_S = 45 if PROVE else 3
+SLOW_S = 45 if PROVE else 2
 MEMORY_KB = 16384  # the daemon may grow so much, by caches that were empty
 
 
@@ -33,8 +32,7 @@ class Trial:
             "database.conninfo": self.proxy.dsn(database), **(settings or {})})
         self.server = self.world.server
         self.load = Load(self.world, seed)
-        wait_until(lambda: {"register", "report", "create", "check-in", "block"} <= set(self.load.since(0)), 60,
-                   what="all of the load runs")
+        self.load.wait_running()
         self.began, self.memory = time.monotonic(), memory_kb(self.server)
         self.heart = Heartbeat(self.server, WATCHDOG_S)
 

@@ -187,7 +187,7 @@ if PROVE:
         world = make_world(cluster=pg)
         load = Load(world, seed)
         try:
-            wait_until(lambda: {"register", "report", "create"} <= set(load.since(0)), 60, what="all of the load runs")
+            load.wait_running()
             disk.fill()
             # a log segment is full soon; a table takes its last free pages
             filling = subprocess.Popen([str(pg.bin / "psql"), pg.dsn(world.server.database), "-XAtq", "-c",
