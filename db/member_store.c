@@ -25,6 +25,7 @@ DB_STMTS(stmts)
 
 #define SQL_MAX 4096
 
+static void sql_printf(char ret[SQL_MAX], const char *fmt, va_list ap) PRINTF(2, 0);
 static void sql_printf(char ret[SQL_MAX], const char *fmt, va_list ap)
 {
 	int n = vsnprintf(ret, SQL_MAX, fmt, ap);
