@@ -16,10 +16,10 @@ enum { BUCKET_AT, BUCKET_FROM_END };
 
 static const struct db_stmt stmts[] = {
 	[BUCKET_AT] = { "member_bucket_at", "SELECT bucket FROM member WHERE campaign_id = $1 "
-					    "ORDER BY bucket, device_id OFFSET $2 LIMIT 1" },
+					    "ORDER BY bucket OFFSET $2 LIMIT 1" },
 	[BUCKET_FROM_END] = { "member_bucket_from_end",
 			      "SELECT bucket FROM member WHERE campaign_id = $1 "
-			      "ORDER BY bucket DESC, device_id DESC OFFSET $2 LIMIT 1" },
+			      "ORDER BY bucket DESC OFFSET $2 LIMIT 1" },
 };
 DB_STMTS(stmts)
 
@@ -92,7 +92,7 @@ static enum rc attach(struct db *db, const char *name, const char *id)
 		exec_printf(db, "ALTER TABLE %s ADD PRIMARY KEY (tenant_id, device_id)", name);
 
 	if (rc == RC_OK)
-		rc = exec_printf(db, "CREATE INDEX ON %s (bucket, device_id)", name);
+		rc = exec_printf(db, "CREATE INDEX ON %s (bucket)", name);
 	/* The constraint spares the attachment a scan. */
 	if (rc == RC_OK)
 		rc = exec_printf(db,

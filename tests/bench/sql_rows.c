@@ -438,7 +438,7 @@ static void stage_ours(void)
 	char id[UUID_TEXT_SIZE];
 
 	use_ours();
-	world_tick(&all.w, 1); /* whatever else is due */
+	world_tick(&all.w, 2); /* whatever else is due, and the lease after a long start */
 	sql(all.w.db,
 	    "INSERT INTO tally SELECT 1, campaign_id, 0, 10, 0, members FROM stage WHERE "
 	    "campaign_id = '%s' AND stage = 0",
