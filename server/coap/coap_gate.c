@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#define PLACES    (1u << 16)
+#define PLACES    (1u << 15)
 #define STALE_US  (8 * USEC_PER_SEC)  /* by then its sender has repeated it, or is gone */
 #define LATE_US   (100 * USEC_PER_MS) /* a turn that is too long */
 #define STEP_US   (50 * USEC_PER_MS)  /* between two changes of pace */
