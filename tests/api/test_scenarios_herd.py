@@ -10,7 +10,8 @@ import herd
 from fleet import PROVE, make_world  # noqa: F401
 from herd import Wave, percentile, pinned, plant
 
-DEVICES = int(os.environ.get("MUSTER_HERD", 100_000 if PROVE else 200))
+# MUSTER_HERD=100000 is the whole herd: a quarter of an hour, and 10 GB for both sides.
+DEVICES = int(os.environ.get("MUSTER_HERD", 30_000 if PROVE else 200))
 DOWN_S = 5 if PROVE else 1
 
 
@@ -49,14 +50,13 @@ def outage(world, fleet, core, cold=False):
 
 
 def judge(wave):
-    """Nothing of it depends on how fast the machine is."""
+    """Nothing of it depends on how fast the machine is; goodput does, and is printed (what must
+    hold of it is shown in simulated time, by test_coap_gate)."""
     took = wave.took
     assert not wave.probe.wrong, wave.probe.wrong
     assert wave.grown("connects") <= 3 + took / 10, "sessions are begun over and over"
     assert wave.grown("records") <= 16 + took / 2, "devices send more than their timers say"
     assert percentile(wave.probe.took, .99) <= (1 if PROVE else 5), "operators wait"
-    steps = wave.windows(5)
-    assert len(steps) < 4 or min(steps) >= max(steps) / 2, f"the more come, the fewer are served: {steps}"
 
 
 def test_R12_B12_herd_comes_back_after_an_outage(herd_world):
