@@ -235,16 +235,18 @@ AN_FLAGS = $(CPPFLAGS) -std=gnu11
 # CLEAN is a cleanup attribute, which cppcheck does not know; NULL is a pointer in glibc.
 CPPCHECK = cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 	--suppress=varFuncNullUB --suppress=resourceLeak --suppress=memleak --std=c11 -I. -I$(BUILD) -D_GNU_SOURCE \
-	-DMUSTER_VERSION='"0"' '-DLIST_FOREACH(v,h,f)=for((v)=(h)->lh_first;(v);(v)=(v)->f.le_next)' \
-	'-Djson_array_foreach(a,i,v)=for(i=0;(v=json_array_get(a,i));i++)' \
-	'-Djson_object_foreach(o,k,v)=for(k=next_key(o);(v=next_value(o));)'
+	-DMUSTER_VERSION='"0"' --include=tests/lint/cppcheck.h
+ANALYZE_GCC = gcc $(AN_FLAGS) -Wall -Wextra -Werror -O1 -fanalyzer -c -o /dev/null
 analyze:
 	sh deploy/deps.sh build lint
 	$(MAKE) analyze-run
 analyze-run: $(BUILD)/db/schema.inc
 	@echo "cppcheck, gcc -fanalyzer and clang-tidy over $(words $(SRC_C)) files"
+	@! $(CPPCHECK) tests/lint/planted.c 2>/dev/null
+	@! $(ANALYZE_GCC) tests/lint/planted.c 2>/dev/null
+	@! clang-tidy-14 --quiet tests/lint/planted.c -- $(AN_FLAGS) >/dev/null 2>&1
 	@$(CPPCHECK) -j2 $(SRC_C)
-	@printf '%s\n' $(SRC_C) | xargs -P2 -I{} gcc $(AN_FLAGS) -Wall -Wextra -Werror -O1 -fanalyzer -c -o /dev/null {}
+	@printf '%s\n' $(SRC_C) | xargs -P2 -I{} $(ANALYZE_GCC) {}
 	@printf '%s\n' $(SRC_C) | xargs -P2 -I{} clang-tidy-14 --quiet {} -- $(AN_FLAGS) 2>/dev/null
 	@echo "analyze: green"
 
