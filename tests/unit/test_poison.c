@@ -310,7 +310,7 @@ static int by_size(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static void test_bound(int64_t members, int seeds)
+static void test_R27_bound(int64_t members, int seeds)
 {
 	static int64_t harmed[SEEDS];
 	int64_t bound = stages_bound(usual, 3, members);
@@ -359,7 +359,7 @@ static int any_schedule(struct stage ret[4])
 	return stages_check(ret, count, &wrong) ? any_schedule(ret) : count;
 }
 
-static void test_any_schedule(void)
+static void test_R27_any_schedule(void)
 {
 	int held = 0, tight = 0, first_bad = 0;
 
@@ -415,7 +415,7 @@ static bool good_release_is_stopped(const struct stage *stages, int count, int64
 	return false;
 }
 
-static void test_false_aborts(void)
+static void test_R27_false_aborts(void)
 {
 	static const struct stage canary[4] = { { .count = 1, .gate = GATE(0) },
 						{ .share = 100, .gate = GATE(0) },
@@ -442,9 +442,9 @@ static void test_false_aborts(void)
 
 int main(void)
 {
-	test_bound(1000, SEEDS);
-	test_bound(100000, SEEDS / 4);
-	test_any_schedule();
-	test_false_aborts();
+	test_R27_bound(1000, SEEDS);
+	test_R27_bound(100000, SEEDS / 4);
+	test_R27_any_schedule();
+	test_R27_false_aborts();
 	return tap_done();
 }
