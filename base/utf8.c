@@ -37,6 +37,11 @@ static size_t sequence_length(struct bytes b)
 bool text_is_clean(struct bytes b)
 {
 	while (b.n) {
+		if (b.p[0] >= 0x20 && b.p[0] < 0x7f) { /* as most of it is */
+			b.p++;
+			b.n--;
+			continue;
+		}
 		size_t length = sequence_length(b);
 
 		if (!length)

@@ -38,6 +38,7 @@ struct shard {
 	bool stale;        /* it must walk soon: datagrams came in */
 	bool put_off;      /* what it does now may end without a walk */
 	int64_t walked_at; /* monotonic us */
+	int64_t walk_us;   /* how long that took */
 };
 
 /* What other threads tell a net. */
@@ -197,6 +198,8 @@ uint16_t endpoint_port(const coap_address_t *a);
 enum rc walk_init(void) MUST_CHECK;
 /* Lets libcoap look at every session of the shard and set its timer. */
 void walk_now(struct shard *s);
+/* When it should, if it is stale; monotonic us. */
+int64_t walk_due(const struct shard *s);
 
 /* --- coap_loop.c: the thread -------------------------------------------------------------- */
 

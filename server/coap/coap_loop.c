@@ -18,7 +18,6 @@
 #define BATCH_MAX_EVENTS 64
 #define DATAGRAM_BYTES   768 /* what the kernel counts for a small one */
 #define DEVICE_NOTES_MAX 65536
-#define WALK_EVERY_US    (50 * USEC_PER_MS) /* libcoap times nothing finer than a second */
 
 void net_tell(struct net *net, enum note_kind kind, struct roster_device *device)
 {
@@ -135,12 +134,11 @@ static void walk(struct net *net)
 	net->walk_at = INT64_MAX;
 	for (int i = 0; i < net->shard_count; i++) {
 		struct shard *s = &net->shards[i];
-		int64_t due = s->walked_at + WALK_EVERY_US;
 
-		if (s->rearm || (s->stale && due <= net->now))
+		if (s->rearm || (s->stale && walk_due(s) <= net->now))
 			walk_now(s);
-		else if (s->stale && due < net->walk_at)
-			net->walk_at = due;
+		else if (s->stale && walk_due(s) < net->walk_at)
+			net->walk_at = walk_due(s);
 	}
 }
 

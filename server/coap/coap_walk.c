@@ -9,9 +9,16 @@
 
 #include "server/coap/coap_internal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <dlfcn.h>
+
+/* libcoap times nothing finer than a second.  Walks take a fiftieth of the thread's time at
+ * most, until that would make its timers late. */
+#define WALK_EVERY_US  (50 * USEC_PER_MS)
+#define WALK_SHARE     50
+#define WALK_LATEST_US (500 * USEC_PER_MS)
 
 typedef unsigned int walk_fn(coap_context_t *ctx, coap_tick_t now);
 
@@ -37,7 +44,18 @@ void walk_now(struct shard *s)
 	s->rearm = s->stale = false;
 	s->walked_at = s->net->now;
 	coap_ticks(&now);
+	int64_t began = clock_monotonic();
 	library_walk(s->ctx, now);
+	s->walk_us = clock_monotonic() - began;
+}
+
+int64_t walk_due(const struct shard *s)
+{
+	int64_t pause = s->walk_us * s->net->shard_count * WALK_SHARE;
+
+	if (pause < WALK_EVERY_US)
+		pause = WALK_EVERY_US;
+	return s->walked_at + (pause > WALK_LATEST_US ? WALK_LATEST_US : pause);
 }
 
 unsigned int coap_io_prepare_epoll(coap_context_t *ctx, coap_tick_t now)

@@ -1,5 +1,6 @@
 """The benchmark runs: one short round of a cheap row.  Its figures gate nothing."""
 
+import json
 import subprocess
 
 from harness import BUILD, ROOT
@@ -20,3 +21,26 @@ def test_bench_lists_every_row_of_the_design():
     keys = {line.split()[0] for line in done.stdout.splitlines()}
     assert {"udp-stock", "udp-raw", "udp-100k", "dtls", "handshake", "resume", "block-raw", "block-bare",
             "push"} <= keys
+
+
+def test_pushes_are_paced(tmp_path):
+    """A thousand observers, 500 pushes a second: a stage must not call the whole fleet at once."""
+    image = tmp_path / "image"
+    image.write_bytes(b"image" * 100)
+    programs = BUILD / "tests" / "bench"
+    server = subprocess.Popen([programs / "musterd_udp", "--state", tmp_path, "--devices", "1000", "--jobs", "1000",
+                               "--image", image, "--shards", "8", "--pushes", "500"],
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        port = next(line.split()[1] for line in server.stdout if line.startswith("port "))
+        done = subprocess.run([programs / "load_udp", "--port", port, "--mode", "observe", "--path", "update",
+                               "--clients", "1000", "--trigger-pid", str(server.pid), "--warm", "0.1"],
+                              text=True, capture_output=True, timeout=240)
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = json.loads(done.stdout.splitlines()[-1])
+    finally:
+        server.terminate()
+        server.wait(30)
+        server.stdout.close()
+    assert told["count"] == 1000 and told["codes"] == {"2.05": 1000}
+    assert told["seconds"] > 0.9 * (1000 - 500 * 0.05) / 500, "faster than it was allowed to"
