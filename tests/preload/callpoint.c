@@ -5,7 +5,7 @@
  * - MUSTER_CALL_AT: n, counted from 1; 0: only count
  * - MUSTER_CALL_HOW: before, after: kill -9 there; torn: half of a write or send is done first;
  *   cut-before, cut-after: nobody dies, but the database's connection goes (calls of libpq
- * alone are counted then); eio: the call fails with EIO and is not done (files alone: write,
+ * alone are counted then); eio: the call fails with EIO and is not done (image store: write,
  * fsync)
  * - MUSTER_CALL_KIND: file: only calls on files and folders are counted
  * - MUSTER_CALL_MARK: a file that gets the name of the call when it has happened
@@ -123,6 +123,17 @@ static int is_file(int fd)
 	return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
+/* Of the image store: what else the daemon writes may fail without a word to an uploader. */
+static int is_image(int fd)
+{
+	char link[64], path[4096];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	path[n < 0 ? 0 : n] = 0;
+	return strstr(path, "/images") != NULL;
+}
+
 /* Counts; true when this is the call. */
 static int is_point(enum call_id id)
 {
@@ -134,7 +145,8 @@ static int is_point(enum call_id id)
 
 static int is_fd_point(enum call_id id, int fd)
 {
-	if (fd == 1 || fd == 2 || ((how == HOW_EIO || files_alone) && !is_file(fd)))
+	if (fd == 1 || fd == 2 || (files_alone && !is_file(fd)) ||
+	    (how == HOW_EIO && !(is_file(fd) && is_image(fd))))
 		return 0;
 	return is_point(id);
 }
