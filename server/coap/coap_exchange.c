@@ -121,8 +121,9 @@ void exchange_send(struct exchange *x, coap_pdu_type_t type, const struct reply 
 		coap_delete_pdu(pdu);
 		return;
 	}
+	/* Its timer is needed in two seconds at the earliest. */
 	if (type == COAP_MESSAGE_CON)
-		x->peer->shard->rearm = true;
+		x->peer->shard->stale = true;
 	coap_send(session, pdu);
 }
 
