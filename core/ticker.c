@@ -491,7 +491,8 @@ static bool wait_tick(struct ticker *t)
 	return go_on;
 }
 
-/* What was not written yet, and the lease for another daemon. */
+/* What was not written yet (the workers have ended, so nothing follows), and the lease for
+ * another daemon. */
 static void leave(struct ticker *t)
 {
 	struct db *db;
@@ -499,6 +500,9 @@ static void leave(struct ticker *t)
 	if (db_acquire(t->pool, USEC_PER_SEC, &db) != RC_OK)
 		return;
 	enum rc rc = flush(t, db);
+	t->witnessed_at = 0;
+	if (rc == RC_OK)
+		rc = witness_work(t, db);
 	if (rc == RC_OK && t->held)
 		rc = lease_store_release(db, &t->lease);
 	if (rc != RC_OK)

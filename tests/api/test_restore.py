@@ -49,12 +49,16 @@ def wait_witnessed(daemon):
     wait_until(lambda: witness(daemon).get("audit") == head, 20, 0.1, f"audit entry {head} in the witness")
 
 
-def start_refused(daemon):
+def start_refused(daemon, told=False):
+    line = "the database went back in time: run `musterd fence`"
+    before = daemon.log().count(line)
     daemon.start(ready=False)
-    wait_until(lambda: daemon.notify.has(WAITS), 30, what="the daemon says that it waits")
+    wait_until(lambda: daemon.log().count(line) > before, 30, what="the daemon says that it waits")
+    if told:  # systemd hears of it after a while
+        wait_until(lambda: daemon.notify.has(WAITS), 30, what="systemd is told")
+    wait_until(lambda: "musterd fence" in daemon.anonymous().get("/readyz").text, 10, what="readyz says why")
     answer = daemon.anonymous().get("/readyz")
     assert "musterd fence" in problem(answer, 503, "unavailable")["detail"]
-    assert "run `musterd fence`" in daemon.log()
     assert daemon.admin().get("/v1/devices").status_code == 503, "nothing is served meanwhile"
 
 
@@ -81,20 +85,20 @@ def test_A03_restored_backup_is_refused_until_the_fence(world, tmp_path, start):
     release = world.release(size=3000)
     campaign = world.campaign(release, {"devices": ["stays"]})
     offer = devices["stays"].wait_offer()
-    helper, leaver, fallen = (daemon.operator("operator", n) for n in ("helper", "leaver", "fallen"))
+    porter, leaver, fallen = (daemon.operator("operator", n) for n in ("porter", "leaver", "fallen"))
     tokens = sql(daemon, "SELECT token_id, o.operator_id, o.name FROM token t JOIN operator o USING (operator_id)")
     token = {name: (operator, token_id) for token_id, operator, name in tokens}
     wait_witnessed(daemon)
     backup = Backup(daemon, tmp_path / "backup")
 
     # The time that will be lost.
-    lost = [world.release(version=f"{3 + i}", size=100 + i, seed=i).id for i in range(500 if PROVE else 20)]
+    lost = [world.release(version=f"{3 + i}", size=100 + i, seed=i).id for i in range(500 if PROVE else 5)]
     must(admin.post("/v1/devices/revoked/revoke", {}), 200)
     must(admin.post("/v1/devices/renewed/credential", {"psk": True}), 200)
     devices["deleted"].peer.close()
     tag = f'"{world.device("deleted")["revision"]}"'
     assert admin.delete("/v1/devices/deleted", headers={"If-Match": tag}).status_code == 204
-    assert admin.delete("/v1/operators/{}/tokens/{}".format(*token["helper"])).status_code == 204
+    assert admin.delete("/v1/operators/{}/tokens/{}".format(*token["porter"])).status_code == 204
     leave = f"/v1/operators/{token['leaver'][0]}"
     tag = admin.get(leave).headers["ETag"]
     must(admin.patch(leave, {"disabled": True}, headers={"If-Match": tag}), 200)
@@ -112,7 +116,7 @@ def test_A03_restored_backup_is_refused_until_the_fence(world, tmp_path, start):
     assert daemon.stop() == 0
 
     backup.restore()
-    start_refused(daemon)
+    start_refused(daemon, told=True)
     said = daemon.command("fence").stdout
     print(said)
     assert f"seen up to entry {seen}" in said
@@ -124,7 +128,7 @@ def test_A03_restored_backup_is_refused_until_the_fence(world, tmp_path, start):
 
     assert not opens(daemon, "revoked") and not opens(daemon, "renewed") and not opens(daemon, "deleted")
     assert world.device("revoked")["lifecycle"] == world.device("deleted")["lifecycle"] == "revoked"
-    assert helper.get("/v1/whoami").status_code == leaver.get("/v1/whoami").status_code == 401
+    assert porter.get("/v1/whoami").status_code == leaver.get("/v1/whoami").status_code == 401
     assert must(fallen.get("/v1/whoami"), 200)["role"] == "viewer"
     assert world.status(campaign)["state"] == "paused" and "restored" in world.status(campaign)["pause_reason"]
     assert admin.get(f"/v1/campaigns/{second}").status_code == 404
@@ -194,7 +198,7 @@ def test_A03_state_directory_that_forgot(world, tmp_path):  # noqa: F811
     wait_witnessed(daemon)
     backup = Backup(daemon, tmp_path / "backup")
     world.release(size=100)
-    assert daemon.stop() == 0
+    assert daemon.stop() == 0  # its last look at the audit
     (daemon.state_dir / "witness").unlink()
     backup.restore()
     assert "--force" in daemon.command("fence", code=1).stderr
@@ -241,6 +245,8 @@ def test_R18_two_daemons_and_one_fence(world, server, tmp_path):  # noqa: F811
     assert "nothing to do" in two.command("fence").stdout
     assert [witness(one)["epoch"]] == [witness(two)["epoch"]] == sql(one, "SELECT epoch FROM instance")[0]
 
+    if not PROVE:
+        return
     # Fenced while the other one runs: it ends, so as to forget what it remembers of before.
     two.stop()
     world.add_device("e")

@@ -293,7 +293,7 @@ def test_A19_foreign_and_unknown_digests_look_and_take_the_same(planned):  # noq
     offer = device.wait_offer()
     random_digest = random.randbytes(32).hex()
     took = {what: [] for what in ("foreign", "unknown")}
-    for _ in range(2000 if PROVE else 300):
+    for _ in range(2000 if PROVE else 100):
         for what, digest in (("foreign", release.digest), ("unknown", random_digest)):
             started = time.perf_counter()
             answer = other.peer.get(f"/img/{digest}")
@@ -395,8 +395,8 @@ def test_C01_hostile_texts_of_devices_reach_no_statement(world):  # noqa: F811
             assert answer.answer in ("2.04", "4.00", "4.03", "4.22"), (more, answer)
         segment = text.replace("/", "|")[:200]
         for path in (f"/img/{segment}", f"/manifest/{segment}"):
-            assert device.peer.get(path).answer == "4.03"
-        assert device.peer.post(f"/report/{segment}/1", cbor2.dumps({1: 2})).answer == "4.04"
+            assert device.peer.get(path).answer in ("4.00", "4.03")
+        assert device.peer.post(f"/report/{segment}/1", cbor2.dumps({1: 2})).answer in ("4.00", "4.04")
     names = world.sql("SELECT count(*) FROM device")
     assert names == [["1"]] and "sqlstate=42" not in world.server.log()
     attribute = world.device("alone")["attributes"]
