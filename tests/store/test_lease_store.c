@@ -43,8 +43,8 @@ static void test_hand_over(struct world *w)
 	is_int(lease_store_guard(w->db, &a), RC_OK, "changes nothing");
 	db_rollback(w->db);
 	sql(w->db, "UPDATE lease SET until = until + 315360000000000");
-	ok(acquire(second, &b, TTL_US),
-	   "test_R10: a lease of ten years, from before the clock was set back, holds up nobody");
+	ok(acquire(second, &b, TTL_US), "test_R10: a lease of ten years, from before the clock "
+					"was set back, holds up nobody");
 	db_close(second);
 }
 
