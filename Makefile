@@ -255,14 +255,14 @@ lint:
 	$(MAKE) lint-run
 # On its own, because make expands the lists of files before it runs a recipe's first line.
 lint-run:
-	awk -f tests/lint/layers.awk $(SRC_C) $(SRC_H)
-	awk -f tests/lint/banned.awk $(SRC_C) $(SRC_H)
-	awk -f tests/lint/sql.awk $(SRC_C) $(SRC_H)
+	@awk -f tests/lint/layers.awk $(SRC_C) $(SRC_H)
+	@awk -f tests/lint/banned.awk $(SRC_C) $(SRC_H)
+	@awk -f tests/lint/sql.awk $(SRC_C) $(SRC_H)
 	sh tests/lint/headers.sh
 	sh tests/lint/lengths.sh
 	sh tests/lint/exposure.sh
 	/usr/bin/python3 tests/lint/threats.py
-	clang-format-14 --dry-run -Werror $(SRC_C) $(SRC_H) $(TEST_C)
+	@clang-format-14 --dry-run -Werror $(SRC_C) $(SRC_H) $(TEST_C)
 	$(MAKE) BUILD=$(BUILD) tests-built
 	$(MAKE) BUILD=$(BUILD)-clang CC=clang tests-built
 	@echo "lint: green"
