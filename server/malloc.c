@@ -16,10 +16,12 @@
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                         \
 	!HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer)
 
-/* glibc's own, under their other names. */
+/* glibc's own, under their other names: reserved, and meant for this.
+ * NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *p, size_t size);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 void *malloc(size_t size);
 void *calloc(size_t count, size_t size);

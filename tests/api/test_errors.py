@@ -478,13 +478,17 @@ def test_a_full_disk_and_a_rotten_image_are_told(server):
     assert temporary_files(one) == []
     resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert admin.put(f"/v1/images/{digest}", body).status_code == 201
-    # The bytes rot on the disk: they are not served, and put away.
+    # The bytes rot on the disk: they are not served, and put away, by whoever reads them first.
     assert one.stop() == 0
-    path = one.state_dir / "images" / digest[:2] / digest[2:]
-    path.chmod(0o600)
-    path.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
     one.start()
-    answer = admin.get(f"/v1/images/{digest}")
+    path = one.state_dir / "images" / digest[:2] / digest[2:]
+    for _ in range(10):
+        path.chmod(0o600)
+        path.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
+        answer = admin.get(f"/v1/images/{digest}")
+        if answer.status_code != 404:  # the scrub was not faster
+            break
+        assert admin.put(f"/v1/images/{digest}", body).status_code == 201
     assert (answer.status_code, code_of(answer)) == (500, "internal")
     assert "detail" not in answer.json()
 
