@@ -416,22 +416,33 @@ static enum rc open_soon_locked(struct images *s, const struct digest *d, struct
 	return RC_UNAVAILABLE;
 }
 
-/* A device asks for the next block of what it asked for just now. */
+static void drop_at_hand(const struct images *s, unsigned at)
+{
+	if (at_hand[at].store == s->number)
+		image_close(at_hand[at].image);
+	at_hand[at].store = 0;
+}
+
+/* A device asks for the next block of what it asked for just now.  What has rotted meanwhile is
+ * let go: a good one may have come in its place. */
 static struct image *find_at_hand(const struct images *s, const struct digest *d)
 {
-	struct image *i = at_hand[d->b[0] % AT_HAND].image;
+	unsigned at = d->b[0] % AT_HAND;
+	struct image *i = at_hand[at].image;
 
-	if (at_hand[d->b[0] % AT_HAND].store != s->number || !digest_equal(&i->digest, d))
+	if (at_hand[at].store != s->number || !digest_equal(&i->digest, d))
 		return NULL;
-	return image_ref(i);
+	if (!atomic_load_explicit(&i->rotten, memory_order_relaxed))
+		return image_ref(i);
+	drop_at_hand(s, at);
+	return NULL;
 }
 
 static void keep_at_hand(const struct images *s, struct image *i)
 {
 	unsigned at = i->digest.b[0] % AT_HAND;
 
-	if (at_hand[at].store == s->number)
-		image_close(at_hand[at].image);
+	drop_at_hand(s, at);
 	at_hand[at].store = s->number;
 	at_hand[at].image = image_ref(i);
 }

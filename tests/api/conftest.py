@@ -17,8 +17,11 @@ coap_peer.Message.observers.append(contract.observe_coap)
 
 @pytest.fixture(scope="session")
 def pg():
-    """A private PostgreSQL for the whole run.  Tests that stop it use own_pg."""
+    """A private PostgreSQL for the whole run.  Tests that stop it use own_pg.  It never loses its power, and
+    makes hundreds of databases, so it need not wait for the disk."""
     cluster = harness.Postgres()
+    cluster.sql("ALTER SYSTEM SET fsync = off")
+    cluster.sql("SELECT pg_reload_conf()")
     yield cluster
     cluster.remove()
 

@@ -83,7 +83,7 @@ class Postgres:
         """Rows as lists of texts."""
         done = subprocess.run([str(self.bin / "psql"), self.dsn(database), "-XAtq", "-F", "\t",
                                "-v", "ON_ERROR_STOP=1", "-c", query],
-                              text=True, capture_output=True, timeout=60)
+                              text=True, capture_output=True, timeout=300)  # a checkpoint on a busy disk
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.splitlines()]
 
