@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define REAL(ret, name, ...) ((ret(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name))
@@ -27,17 +28,18 @@ static struct control {
 } * control;
 static const char *filter;
 
+/* A sanitizer, which watches open() and mmap(), may not be ready yet: the kernel is asked. */
 __attribute__((constructor)) static void begin(void)
 {
 	const char *path = getenv("MUSTER_DISK_CONTROL");
-	int fd = path ? REAL(int, open, const char *, int, ...)(path, O_RDWR | O_CLOEXEC) : -1;
+	int fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC) : -1;
 	void *p = fd < 0 ? MAP_FAILED
-			 : mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-				0);
+			 : (void *)syscall(SYS_mmap, NULL, sizeof(*control),
+					   PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	filter = getenv("MUSTER_DISK_PATH");
 	if (fd >= 0)
-		close(fd);
+		syscall(SYS_close, fd);
 	if (p != MAP_FAILED && filter)
 		control = p;
 }
