@@ -11,6 +11,7 @@
  * a release with that image.  SIGUSR1 gives every device that observes a new job. */
 
 #include "api/dispatch.h"
+#include "base/clean.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "certs/certs.h"
@@ -253,7 +254,7 @@ static void read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct arena *mem = arena_create(); /* for the life of the process */
+	CLEAN(arena) struct arena *mem = arena_create();
 	pthread_t collector;
 	sigset_t set;
 	int sig;
