@@ -23,9 +23,9 @@ class Flood:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         self.port, self.server_port = raw.getsockname()[1], daemon.https_port
         self.tls = tls.wrap_socket(raw, server_hostname="127.0.0.1")
+        self.sent, self.answer, self.read = 0, b"", 0
         before = self.taken()
         self.tls.sendall(head)
-        self.sent, self.answer, self.read = 0, b"", 0
         self.tls.setblocking(False)
         until = time.monotonic() + 10
         while time.monotonic() < until and b"\r\n\r\n" not in self.answer:
@@ -46,18 +46,20 @@ class Flood:
         self.tls.close()
 
     def unread(self):
-        """Bytes that wait in the daemon's socket, by /proc/net/tcp."""
+        """Bytes that wait in the daemon's socket, by /proc/net/tcp; None when it is closed: what it
+        had not read is gone with it."""
         mine, theirs = f"{self.port:04X}", f"{self.server_port:04X}"
         for line in open("/proc/net/tcp"):
             m = re.match(rf"\s*\d+: \w+:{theirs} \w+:{mine} \w+ \w+:(\w+)", line)
             if m:
                 return int(m.group(1), 16)
-        return 0
+        return None
 
     def taken(self):
         """What the daemon has read: what its kernel acknowledged, less what waits there."""
         info = self.tls.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
-        return struct.unpack_from("Q", info, TCP_INFO_ACKED)[0] - self.unread()
+        unread = self.unread()
+        return struct.unpack_from("Q", info, TCP_INFO_ACKED)[0] - unread if unread is not None else 0
 
 
 def head(method, path, *lines):
