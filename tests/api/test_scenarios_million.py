@@ -14,7 +14,7 @@ import cbor2
 
 from coap_peer import DtlsPeer
 from fleet import PROVE, SECRET, make_world, must, psk_of  # noqa: F401
-from harness import BUILD, wait_until
+from harness import BUILD, SANITIZED, wait_until
 
 DEVICES = 1_000_000 if PROVE else 20_000
 SESSIONS = 1000 if PROVE else 100
@@ -22,7 +22,6 @@ RATE, SECONDS = (20_000, 60) if PROVE else (2000, 3)
 RSS_MAX_KB = 300 * 1024
 READY_MAX_S = 15 * 10
 ROWS, LOAD = BUILD / "tests/store/fleet_rows", BUILD / "tests/bench/load_dtls"
-SANITIZED = "san" in BUILD.name
 
 
 def make_fleet(world):
