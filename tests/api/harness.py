@@ -20,7 +20,8 @@ import requests
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 MUSTERD = BUILD / "musterd"
-SANITIZED = BUILD.name.endswith(("-asan", "-tsan"))  # their memory is of another size
+SANITIZED = BUILD.name.endswith(("-asan", "-tsan"))
+SPARE_MB = 512 if SANITIZED else 0  # a sanitizer keeps for a while what was freed
 
 
 def wait_until(check, timeout=20, every=0.05, what="it"):
