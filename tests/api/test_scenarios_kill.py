@@ -4,6 +4,7 @@ end, and the ledger is held against database, image store and devices.
 
 A short sample runs in `make check`; with MUSTER_PROVE=1 (`make prove`) the full numbers do."""
 
+import os
 import random
 
 import pytest
@@ -77,6 +78,8 @@ def test_R01_R04_killed_or_cut_off_at_every_call(stage, quiet, tmp_path):
 def test_R06_upload_is_not_acknowledged_when_the_disk_fails(stage, tmp_path):
     """EIO at each write and fsync of files: the upload is refused, leaves nothing, and the next
     one is good.  Without a fault left the sweep ends."""
+    if not os.path.exists("/proc/self/fd"):
+        pytest.skip("/proc is not mounted here, by which the interposer knows a file's path")
     for at in range(1, 50):
         folder = tmp_path / f"run-{at}"
         folder.mkdir()
