@@ -114,15 +114,16 @@ static void shard_turn(struct shard *s)
 	int waiting = datagrams_waiting(s);
 	size_t size = 0;
 
-	s->put_off = true;
 	for (int i = 0; i < n; i++) {
 		/* libcoap's timer has no pointer; everything else is the one socket. */
 		int times = ready[i].data.ptr ? waiting : 1;
 
-		s->put_off &= ready[i].data.ptr != NULL;
 		for (int k = 0; k < times && size < ARRAY_LEN(batch); k++)
 			batch[size++] = ready[i];
 	}
+	/* Its timer too: it sets one for every message that waits for an acknowledgement, and all
+	 * but the first too early, by the distance to the message before. */
+	s->put_off = true;
 	if (size)
 		coap_io_do_epoll(s->ctx, batch, size);
 	s->put_off = false;

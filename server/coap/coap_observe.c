@@ -20,6 +20,7 @@
 #define LATER_US    (5 * USEC_PER_SEC) /* the database was away: ask again */
 #define DEADLINE_US (20 * USEC_PER_SEC)
 #define BURST_S     0.05
+#define TURN_MAX    64 /* then acknowledgements are read: libcoap walks what waits for one */
 
 static void enqueue(struct peer *p)
 {
@@ -191,7 +192,8 @@ void observes_turn(struct net *net)
 	if (net->push_tokens > burst)
 		net->push_tokens = burst;
 	revive(net);
-	while (net->push_tokens >= 1 && (p = TAILQ_FIRST(&net->due))) {
+	for (int i = 0; i < TURN_MAX && net->push_tokens >= 1 && (p = TAILQ_FIRST(&net->due));
+	     i++) {
 		net->push_tokens -= 1;
 		run(p);
 	}
