@@ -203,12 +203,12 @@ check-unit: $(UNIT_BIN) $(STORE_BIN) $(FUZZ_RUN)
 check-api: tests-built
 	BUILD=$(BUILD) /usr/bin/python3 tests/check.py --only api
 
-# The long proofs: the scenarios and threats of make check at full size; seeds are printed.
+# The long proofs: the scenarios and threats of make check at full size, in two lanes side by side.
+# make prove MUSTER_SEED=N repeats a run.
 prove:
 	sh deploy/deps.sh build test
 	$(MAKE) tests-built
-	BUILD=$(BUILD) MUSTER_PROVE=1 /usr/bin/python3 tests/check.py --only unit -k histories
-	BUILD=$(BUILD) MUSTER_PROVE=1 /usr/bin/python3 tests/check.py --only api -k "scenarios or threats or restore" $(CHECK_ARGS)
+	BUILD=$(BUILD) MUSTER_PROVE=1 /usr/bin/python3 tests/check.py --lanes $(CHECK_ARGS)
 
 # The table of docs/PERFORMANCE.md: ratios against the bare libraries, in one run.
 # make bench BENCH="-k udp --rounds 3" runs some rows.

@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 """Runs every test and counts: C programs that print TAP, then pytest.
 
-    tests/check.py [--only unit|api] [-k EXPRESSION]
+    tests/check.py [--only unit|api] [-k EXPRESSION] [--lanes]
 
 Its last line is "N passed, N failed, N skipped".  A skipped test must give a reason.  Each run
-has a temporary folder and a PostgreSQL of its own, so several may run at once."""
+has a temporary folder and a PostgreSQL of its own, so several may run at once.
+
+With --lanes (`make prove`) pytest runs the proofs alone, in two lanes side by side; all seeds come
+from one, MUSTER_SEED, which is drawn and printed unless it is given."""
 
 import argparse
 import os
 import pathlib
+import random
 import re
 import shutil
 import subprocess
@@ -19,11 +23,19 @@ import xml.etree.ElementTree as ET
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TAP = re.compile(r"^(not )?ok\b(?:\s+\d+)?(?:\s*-?\s*(.*?))?(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$", re.I)
+SUITES = ["tests/build", "tests/agent", "tests/api"]
+# Each lane's tests, by the markers that tests/conftest.py gives; none can fall between the two.
+LANES = {"busy": "proof and busy", "calm": "proof and not busy"}
 
 
 class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
 
     def line(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -62,33 +74,61 @@ def run_tap(program, env, count, timeout):
     if bad:
         print(out[-8000:])
         print(f"exit {code}, plan {plan}", flush=True)
+    elif os.environ.get("MUSTER_PROVE"):
+        print("".join(f"     {line}\n" for line in out.splitlines() if "_SEED=" in line), end="", flush=True)
 
 
-def run_pytest(env, count, work, keyword):
-    xml = work / "pytest.xml"
-    shown = "-rA" if os.environ.get("MUSTER_PROVE") else "-ra"
-    args = ["/usr/bin/python3", "-m", "pytest", "-q", shown, "--color=no", "-p", "no:cacheprovider",
-            f"--junitxml={xml}", f"--basetemp={work / 'pytest'}", "tests/build", "tests/agent", "tests/api"]
-    if keyword:
-        args += ["-k", keyword]
-    code = subprocess.run(args, env=env, cwd=ROOT).returncode
-    if not xml.exists():
+def pytest_words(work, keyword, marks=""):
+    shown = ["-rA", "--durations=25"] if os.environ.get("MUSTER_PROVE") else ["-ra"]
+    words = ["/usr/bin/python3", "-m", "pytest", "-q", *shown, "--color=no", "-p", "no:cacheprovider",
+             f"--junitxml={work / 'pytest.xml'}", f"--basetemp={work / 'pytest'}", *SUITES]
+    return words + (["-k", keyword] if keyword else []) + (["-m", marks] if marks else [])
+
+
+def add_pytest(count, work, code, keyword):
+    """To find nothing is a failure, but for who asks for some by name."""
+    if not (work / "pytest.xml").exists():
         count.failed += 1
         return
-    for suite in ET.parse(xml).getroot().iter("testsuite"):
+    for suite in ET.parse(work / "pytest.xml").getroot().iter("testsuite"):
         total, failed = int(suite.get("tests", 0)), int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         skipped = int(suite.get("skipped", 0))
         count.passed += total - failed - skipped
         count.failed += failed
         count.skipped += skipped
-        if code not in (0, 5) and failed == 0:
+        if failed == 0 and code != 0 and not (code == 5 and keyword):
             count.failed += 1
+
+
+def run_pytest(env, count, work, keyword):
+    add_pytest(count, work, subprocess.run(pytest_words(work, keyword), env=env, cwd=ROOT).returncode, keyword)
+
+
+def run_lanes(env, count, work, keyword):
+    """Each lane is a pytest with a folder, a log and (its fixture `pg`) a PostgreSQL of its own.
+    The log is printed whole when the lane ends."""
+    started, running = time.monotonic(), {}
+    for lane, marks in LANES.items():
+        (work / lane).mkdir()
+        with open(work / lane / "log", "wb") as log:
+            running[lane] = subprocess.Popen(pytest_words(work / lane, keyword, marks), env=env, cwd=ROOT,
+                                             stdout=log, stderr=subprocess.STDOUT)
+        print(f"lane {lane} writes {work / lane / 'log'}", flush=True)
+    while running:
+        time.sleep(0.5)
+        for lane in [lane for lane, process in running.items() if process.poll() is not None]:
+            mine = Count()
+            add_pytest(mine, work / lane, running.pop(lane).returncode, keyword)
+            print((work / lane / "log").read_text(errors="replace"))
+            print(f"lane {lane}: {mine.line()}, in {time.monotonic() - started:.0f} s", flush=True)
+            count.add(mine)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", choices=["unit", "api"])
     parser.add_argument("-k", dest="keyword", default="")
+    parser.add_argument("--lanes", action="store_true")
     args = parser.parse_args()
     build = (ROOT / os.environ.get("BUILD", "build")).resolve()
     work = pathlib.Path(tempfile.mkdtemp(prefix="muster-check-", dir="/tmp"))
@@ -98,6 +138,11 @@ def main():
                UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
                LSAN_OPTIONS=f"suppressions={ROOT}/tests/lint/lsan.supp:print_suppressions=0",
                TSAN_OPTIONS=f"halt_on_error=1:suppressions={ROOT}/tests/lint/tsan.supp")
+    if args.lanes:
+        seed = env.setdefault("MUSTER_SEED", str(random.SystemRandom().randrange(1, 1 << 32)))
+        for name in ("MUSTER_TEST_SEED", "MUSTER_FUZZ_SEED"):
+            env.setdefault(name, seed)
+        print(f"MUSTER_SEED={seed} repeats this run", flush=True)
     count = Count()
     pg = work / "pg"
     try:
@@ -117,7 +162,7 @@ def main():
                 if not keyword or keyword in source.stem:
                     run_tap(build / "tests" / "fuzz" / source.stem, env, count, 600)
         if args.only != "unit":
-            run_pytest(env, count, work, keyword)
+            (run_lanes if args.lanes else run_pytest)(env, count, work, keyword)
     finally:
         subprocess.run(["sh", "tests/pg.sh", "stop", str(pg)], cwd=ROOT, stdout=subprocess.DEVNULL)
         if count.failed == 0 or "CI" in os.environ:

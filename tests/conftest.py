@@ -6,6 +6,7 @@ test; UndefinedBehaviorSanitizer, which knows standard error alone, is looked fo
 
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -16,6 +17,30 @@ REPORTS.chmod(0o1777)  # for those that do not run as this user
 
 for _name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
     os.environ[_name] = f"{os.environ.get(_name, '')}:log_path={REPORTS}/report".lstrip(":")
+
+
+# `make prove` runs what these patterns find: scenarios, and all that answer a row of docs/THREATS.md, ...
+PROOF = re.compile(r"tests/build/|/test_(scenarios|threats|restore)|::test_[A-Z]\d\d_")
+# ... in two lanes side by side (check.py --lanes).  These load the machine, pin its cores or judge
+# times, so they come one after the other.  The calm lane has all the rest, which sleeps and counts.
+BUSY = ("test_scenarios_campaign.py", "test_scenarios_database.py", "test_scenarios_flood.py",
+        "test_scenarios_herd.py", "test_scenarios_memory.py", "test_scenarios_million.py",
+        "test_threats.py", "test_threats_tls.py")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "proof: make prove runs it")
+    config.addinivalue_line("markers", "busy: loads the machine, or judges times")
+    gone = set(BUSY) - {path.name for path in pathlib.Path(__file__).parent.rglob("test_*.py")}
+    assert not gone, f"BUSY names files that are not there: {sorted(gone)}"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if PROOF.search(item.nodeid):
+            item.add_marker("proof")
+        if item.path.name in BUSY:
+            item.add_marker("busy")
 
 
 HAS_PROC = os.path.exists("/proc/self/fd")
