@@ -284,7 +284,7 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB) $(AGENTLIB)
 	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(WHOLE) $(AGENTLIB) $(SERVER_LIBS)
 
 fmt:
-	clang-format-14 -i $(SRC_C) $(SRC_H) $(TEST_C)
+	@clang-format-14 -i $(SRC_C) $(SRC_H) $(TEST_C)
 
 # --- the demo and a server to play with -----------------------------------------------------
 demo:

@@ -167,11 +167,9 @@ static enum rc get_by(struct db *db, const struct db_stmt *stmt, const struct db
 {
 	CLEAN(rows) struct db_rows *rows = NULL;
 
-	enum rc rc = db_run(db, stmt, a, &rows);
+	enum rc rc = db_run_one(db, stmt, a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	read_campaign(rows, 0, mem, ret);
 	return RC_OK;
 }
@@ -281,11 +279,9 @@ enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *ca
 
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, campaign_id);
-	enum rc rc = db_run(db, &stmts[HOLD], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[HOLD], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	*ret = (enum campaign_state)db_row_i64(rows, 0, "state");
 	return RC_OK;
 }

@@ -78,11 +78,9 @@ enum rc class_store_get(struct db *db, int32_t tenant, const struct device_class
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	arg_class(&a, tenant, &key->vendor_id, &key->class_id);
-	enum rc rc = db_run(db, &stmts[GET], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[GET], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	read_class(rows, 0, mem, ret);
 	return RC_OK;
 }

@@ -107,6 +107,9 @@ void db_arg_byteas(struct db_args *a, struct arena *mem, const struct bytes *v, 
 /* Runs a statement; ret may be NULL when the rows do not matter. */
 enum rc db_run(struct db *db, const struct db_stmt *stmt, const struct db_args *args,
 	       struct db_rows **ret) MUST_CHECK;
+/* The same for a statement that finds one row or none: RC_NOT_FOUND without one. */
+enum rc db_run_one(struct db *db, const struct db_stmt *stmt, const struct db_args *args,
+		   struct db_rows **ret) MUST_CHECK;
 /* Runs it and tells how many rows it touched (UPDATE, DELETE, INSERT). */
 enum rc db_run_count(struct db *db, const struct db_stmt *stmt, const struct db_args *args,
 		     int64_t *ret_rows) MUST_CHECK;

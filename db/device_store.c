@@ -122,11 +122,9 @@ enum rc device_store_get(struct db *db, int32_t tenant, const struct uuid *devic
 	struct device_page page;
 
 	arg_device(&a, tenant, device_id);
-	enum rc rc = db_run(db, &stmts[GET], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[GET], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	rc = read_items(db, tenant, rows, mem, &page);
 	if (rc == RC_OK)
 		*ret = page.items[0];

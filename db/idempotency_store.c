@@ -68,11 +68,9 @@ enum rc idempotency_store_get(struct db *db, int32_t tenant, struct arena *mem, 
 	db_arg_uuid(&a, &row->operator_id);
 	db_arg_text(&a, row->key);
 	db_arg_i64(&a, since);
-	enum rc rc = db_run(db, &stmts[GET], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[GET], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	row->fingerprint = db_row_digest(rows, 0, "fingerprint");
 	row->status = (int32_t)db_row_i64(rows, 0, "status");
 	row->location = db_row_text(rows, 0, "location", mem);

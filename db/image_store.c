@@ -49,11 +49,9 @@ enum rc image_store_get(struct db *db, int32_t tenant, const struct digest *dige
 
 	db_arg_i64(&a, tenant);
 	db_arg_digest(&a, digest);
-	enum rc rc = db_run(db, &stmts[GET], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[GET], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	*ret = read_image(rows, 0);
 	return RC_OK;
 }

@@ -175,11 +175,9 @@ enum rc job_store_lock(struct db *db, int32_t tenant, const struct uuid *device_
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, device_id);
 	db_arg_i64(&a, job_id);
-	enum rc rc = db_run(db, &stmts[LOCK], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[LOCK], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	read_job_row(rows, 0, mem, ret);
 	return RC_OK;
 }
@@ -242,11 +240,9 @@ enum rc job_store_open(struct db *db, int32_t tenant, const struct uuid *device_
 
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, device_id);
-	enum rc rc = db_run(db, &stmts[OPEN], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[OPEN], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	read_job(rows, 0, mem, ret);
 	return RC_OK;
 }

@@ -99,11 +99,9 @@ enum rc offer_store_release(struct db *db, int32_t tenant, const struct uuid *re
 
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, release_id);
-	enum rc rc = db_run(db, &stmts[RELEASE], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[RELEASE], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	ret->release = (struct release){
 		.release_id = *release_id,
 		.vendor_id = db_row_uuid(rows, 0, "vendor_id"),
@@ -153,11 +151,9 @@ enum rc offer_store_get(struct db *db, int32_t tenant, const struct uuid *device
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, device_id);
 	db_arg_uuid(&a, campaign_id);
-	enum rc rc = db_run(db, &stmts[GET], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[GET], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	read_offer(rows, 0, &row);
 	rc = offer_store_release(db, tenant, &row.release_id, mem, &row);
 	if (rc == RC_OK)

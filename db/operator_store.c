@@ -84,11 +84,9 @@ static enum rc find_one(struct db *db, const struct db_stmt *stmt, const struct 
 {
 	CLEAN(rows) struct db_rows *rows = NULL;
 
-	enum rc rc = db_run(db, stmt, a, &rows);
+	enum rc rc = db_run_one(db, stmt, a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	read_operator(rows, 0, mem, ret);
 	return RC_OK;
 }

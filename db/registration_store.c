@@ -83,11 +83,9 @@ static enum rc read_device(struct db *db, int statement, const struct db_args *a
 {
 	CLEAN(rows) struct db_rows *rows = NULL;
 
-	enum rc rc = db_run(db, &stmts[statement], a, &rows);
+	enum rc rc = db_run_one(db, &stmts[statement], a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	*ret = (struct device_row){
 		.lifecycle = (enum device_lifecycle)db_row_i64(rows, 0, "lifecycle"),
 		.vendor_id = db_row_uuid(rows, 0, "vendor_id"),

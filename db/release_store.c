@@ -130,11 +130,9 @@ enum rc release_store_get(struct db *db, int32_t tenant, const struct uuid *rele
 	struct release r;
 
 	arg_release(&a, tenant, release_id);
-	enum rc rc = db_run(db, &stmts[GET], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[GET], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	rc = read_release(db, tenant, rows, 0, &r, mem);
 	if (rc == RC_OK)
 		*ret = r;

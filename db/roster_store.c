@@ -200,11 +200,9 @@ enum rc roster_store_release(struct db *db, int32_t tenant, const struct uuid *r
 
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, release_id);
-	enum rc rc = db_run(db, &stmts[RELEASE], &a, &rows);
+	enum rc rc = db_run_one(db, &stmts[RELEASE], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	struct release_row r = {
 		.manifest_digest = db_row_digest(rows, 0, "digest"),
 		.envelope = db_row_bytes(rows, 0, "envelope", mem),

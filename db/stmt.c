@@ -131,6 +131,14 @@ enum rc db_run(struct db *db, const struct db_stmt *stmt, const struct db_args *
 	return rc;
 }
 
+enum rc db_run_one(struct db *db, const struct db_stmt *stmt, const struct db_args *args,
+		   struct db_rows **ret)
+{
+	enum rc rc = db_run(db, stmt, args, ret);
+
+	return rc == RC_OK && db_rows_count(*ret) == 0 ? RC_NOT_FOUND : rc;
+}
+
 enum rc db_run_count(struct db *db, const struct db_stmt *stmt, const struct db_args *args,
 		     int64_t *ret_rows)
 {

@@ -22,11 +22,9 @@ enum rc tenant_store_secret(struct db *db, int32_t tenant, struct arena *mem,
 	struct db_args a = { 0 };
 
 	db_arg_i64(&a, tenant);
-	enum rc rc = db_run(db, &sql[SQL_SECRET], &a, &rows);
+	enum rc rc = db_run_one(db, &sql[SQL_SECRET], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	if (db_rows_count(rows) == 0)
-		return RC_NOT_FOUND;
 	*ret_sealed = db_row_bytes(rows, 0, "secret_sealed", mem);
 	return RC_OK;
 }

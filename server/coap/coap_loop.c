@@ -121,8 +121,8 @@ static void shard_turn(struct shard *s)
 		for (int k = 0; k < times && size < ARRAY_LEN(batch); k++)
 			batch[size++] = ready[i];
 	}
-	/* Its timer too: it sets one for every message that waits for an acknowledgement, and all
-	 * but the first too early, by the distance to the message before. */
+	/* Its timer too: it sets one for every message that waits for an acknowledgement, and
+	 * all but the first too early, by the distance to the message before. */
 	s->put_off = true;
 	if (size)
 		coap_io_do_epoll(s->ctx, batch, size);
