@@ -19,6 +19,7 @@ static struct coap_server_stats stats_of(void *coap)
 	}
 COAP_FIGURE(sessions)
 COAP_FIGURE(observers)
+COAP_FIGURE(begun)
 COAP_FIGURE(handshakes)
 COAP_FIGURE(resumed)
 COAP_FIGURE(refused)
@@ -43,6 +44,8 @@ void figures_add_coap(struct coap_server *coap)
 		  coap },
 		{ "muster_coap_observers", NULL, "gauge", "Devices that observe their offer.",
 		  read_observers, coap },
+		{ "muster_dtls_handshakes_begun", NULL, "gauge",
+		  "DTLS handshakes that are not finished.", read_begun, coap },
 		{ "muster_dtls_handshakes_total", NULL, "counter", "DTLS handshakes completed.",
 		  read_handshakes, coap },
 		{ "muster_dtls_resumed_total", NULL, "counter", "Of those, sessions resumed.",

@@ -127,6 +127,7 @@ struct doorman {
 struct net_stats {
 	_Atomic uint64_t sessions, observers, handshakes, resumed, refused, requests,
 		duplicates, pushes;
+	_Atomic uint64_t begun;   /* handshakes that are not finished */
 	_Atomic uint64_t running; /* exchanges under way */
 };
 
@@ -149,6 +150,7 @@ struct net {
 	struct peer_list *devices; /* by roster entry; device_slots lists */
 	size_t device_slots, device_count;
 	struct peer_queue doomed, suspects, due, later;
+	struct dtls_handshakes handshakes;
 	struct peer_list bodies;
 	size_t body_bytes;
 	struct exchange_queue acks;

@@ -127,7 +127,9 @@ static enum rc shard_open(struct net *net, const struct coap_server_options *o,
 		return RC_INTERNAL;
 	coap_register_event_handler(s->ctx, peer_event);
 	coap_register_nack_handler(s->ctx, peer_nack);
-	enum rc rc = plain ? RC_OK : dtls_port_create(net->server->dtls, s->ctx, &s->port);
+	enum rc rc =
+		plain ? RC_OK
+		      : dtls_port_create(net->server->dtls, s->ctx, &net->handshakes, &s->port);
 	if (rc == RC_OK)
 		rc = endpoint_open(s->ctx, plain ? COAP_PROTO_UDP : COAP_PROTO_DTLS, address,
 				   &s->fd);
@@ -427,6 +429,7 @@ void coap_server_stats(const struct coap_server *s, struct coap_server_stats *re
 
 		ret->sessions += atomic_load(&n->sessions);
 		ret->observers += atomic_load(&n->observers);
+		ret->begun += atomic_load(&n->begun);
 		ret->handshakes += atomic_load(&n->handshakes);
 		ret->resumed += atomic_load(&n->resumed);
 		ret->refused += atomic_load(&n->refused);

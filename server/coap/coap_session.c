@@ -331,8 +331,22 @@ static void end_doomed(struct net *net)
 	}
 }
 
+static void end_handshakes(struct net *net)
+{
+	coap_session_t *session;
+
+	while ((session = dtls_handshake_over(&net->handshakes, net->now))) {
+		struct shard *shard = coap_get_app_data(coap_session_get_context(session));
+
+		shard->rearm = true;
+		coap_session_disconnected(session, COAP_NACK_TLS_FAILED);
+	}
+	atomic_store_explicit(&net->stats.begun, net->handshakes.count, memory_order_relaxed);
+}
+
 void peers_turn(struct net *net)
 {
+	end_handshakes(net);
 	question_all(net);
 	sweep(net);
 	end_doomed(net);
@@ -342,6 +356,7 @@ void peers_init(struct net *net)
 {
 	LIST_INIT(&net->peers);
 	LIST_INIT(&net->bodies);
+	dtls_handshakes_init(&net->handshakes);
 	TAILQ_INIT(&net->doomed);
 	TAILQ_INIT(&net->suspects);
 	TAILQ_INIT(&net->due);

@@ -11,6 +11,7 @@
 
 #include <coap3/coap.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
 struct dtls;
 struct dtls_port; /* what one libcoap context needs of it */
@@ -31,8 +32,29 @@ void dtls_free(struct dtls *d);
 /* Before contexts are set up: the kernel lets only hellos with a good cookie come to them
  * (coap_steer.h), so OpenSSL need not send cookies of its own. */
 void dtls_cookies_are_checked(struct dtls *d, bool checked);
-/* Sets a context up for PSK and certificates.  Free the port after the context. */
-enum rc dtls_port_create(struct dtls *d, coap_context_t *ctx,
+
+/* Handshakes of one thread that are begun and not finished, in the order in which they were
+ * heard last.  One that is begun anew from the same address gives way at once (for that the
+ * cookies must be checked); one that was not heard for a while gives way while there are many:
+ * each holds some 40 kB, and libcoap would keep it for 31 s.  A client repeats itself after 1,
+ * 2, 4 and 8 s, so with a loss of 30 % one in a hundred that still goes on is silent for so
+ * long, and begins anew. */
+struct dtls_handshake;
+TAILQ_HEAD(dtls_handshake_queue, dtls_handshake);
+struct dtls_handshakes {
+	struct dtls_handshake_queue begun;
+	size_t count;
+};
+#define DTLS_HANDSHAKES_KEPT     256 /* however long they are silent */
+#define DTLS_HANDSHAKE_SILENT_US INT64_C(10000000)
+
+void dtls_handshakes_init(struct dtls_handshakes *h);
+/* The session of one that must go, to be disconnected by the caller; NULL: no more. */
+coap_session_t *dtls_handshake_over(struct dtls_handshakes *h, int64_t now);
+
+/* Sets a context up for PSK and certificates; its handshakes are kept in h.  Free the port
+ * after the context, and h after that. */
+enum rc dtls_port_create(struct dtls *d, coap_context_t *ctx, struct dtls_handshakes *h,
 			 struct dtls_port **ret) MUST_CHECK;
 void dtls_port_free(struct dtls_port *p);
 /* Makes a new ticket key when the current one is old; writes the file.  Not on a network

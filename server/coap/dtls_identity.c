@@ -245,6 +245,7 @@ void dtls_watch_session(coap_session_t *session, struct dtls_watch *w)
 
 	if (!ssl)
 		return;
+	handshake_ends(ssl);
 	SSL_set_msg_callback(ssl, watch_records);
 	SSL_set_msg_callback_arg(ssl, w);
 }

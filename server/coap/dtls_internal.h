@@ -41,6 +41,7 @@ struct dtls {
 
 struct dtls_port {
 	struct dtls *dtls;
+	struct dtls_handshakes *handshakes;
 	bool prepared; /* its SSL_CTX was seen and set up */
 };
 
@@ -62,6 +63,10 @@ enum rc tickets_open(struct dtls *d, const struct dtls_options *options) MUST_CH
 void tickets_close(struct dtls *d);
 /* Issues and reads tickets of this SSL_CTX with the shared keys. */
 bool tickets_attach(struct dtls *d, SSL_CTX *ctx);
+
+/* dtls_begun.c; inside of its first ClientHello, and when it is finished */
+void handshake_begins(struct dtls_port *port, SSL *ssl);
+void handshake_ends(SSL *ssl);
 
 /* dtls_identity.c */
 /* A key for every name: its device's, or when it may not try or there is none, one that nobody

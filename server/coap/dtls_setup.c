@@ -199,6 +199,8 @@ static int prepare_handshake(void *tls, coap_dtls_pki_t *setup)
 		port->prepared = prepare_ctx(port->dtls, SSL_get_SSL_CTX(ssl));
 	bool ok = port->prepared && prepare_ssl(ssl) &&
 		  (!with_certificate || prepare_certificate(port->dtls, ssl));
+	if (ok && port->dtls->cookies_checked)
+		handshake_begins(port, ssl);
 	/* libcoap could not load the certificate that it was not given, and left an error. */
 	ERR_clear_error();
 	return ok;
@@ -291,11 +293,13 @@ static bool take_over_cookies(coap_context_t *ctx)
 	return ssl != NULL;
 }
 
-enum rc dtls_port_create(struct dtls *d, coap_context_t *ctx, struct dtls_port **ret)
+enum rc dtls_port_create(struct dtls *d, coap_context_t *ctx, struct dtls_handshakes *h,
+			 struct dtls_port **ret)
 {
 	struct dtls_port *port = xcalloc(1, sizeof(*port));
 
 	port->dtls = d;
+	port->handshakes = h;
 	if ((d->cookies_checked && !take_over_cookies(ctx)) || !set_psk(d, ctx) ||
 	    !set_pki(port, ctx)) {
 		log_error("DTLS cannot be set up");

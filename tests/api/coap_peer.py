@@ -218,11 +218,40 @@ class DtlsPeer:
         self.close()
 
 
-def client_hello():
-    """A first ClientHello (without cookie) that offers one PSK suite, in one record."""
-    body = b"\xfe\xfd" + os.urandom(32) + b"\x00" + b"\x00" + b"\x00\x02\xc0\xa8" + b"\x01\x00"
-    handshake = b"\x01" + len(body).to_bytes(3, "big") + b"\x00\x00" + b"\x00\x00\x00" + len(body).to_bytes(3, "big") + body
-    return b"\x16\xfe\xff" + b"\x00" * 8 + struct.pack(">H", len(handshake)) + handshake
+def client_hello(cookie=b"", secret=None, number=0):
+    """A ClientHello that offers one PSK suite, in one record: without a cookie, or the second one of
+    the same handshake, that brings it."""
+    body = (b"\xfe\xfd" + (secret or os.urandom(32)) + b"\x00" + bytes([len(cookie)]) + cookie +
+            b"\x00\x02\xc0\xa8" + b"\x01\x00")
+    size = len(body).to_bytes(3, "big")
+    handshake = b"\x01" + size + struct.pack(">H", number) + b"\x00\x00\x00" + size + body
+    return b"\x16\xfe\xff" + b"\x00\x00" + number.to_bytes(6, "big") + struct.pack(">H", len(handshake)) + handshake
+
+
+def half_handshake(port, source=0):
+    """A client that begins a handshake, shows its cookie, is told ServerHello, and is gone.  The
+    port it did it from."""
+    secret = os.urandom(32)
+
+    def ask(hello):
+        for _ in range(5):  # the port may be that of an earlier one, which gives way first
+            s.send(hello)
+            try:
+                return s.recv(4096)
+            except TimeoutError:
+                continue
+        raise AssertionError("a hello was not answered")
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.settimeout(1)
+        s.bind(("127.0.0.1", source))
+        s.connect(("127.0.0.1", port))
+        asked = ask(client_hello(secret=secret))
+        assert asked[0] == 22 and asked[13] == 3, "no HelloVerifyRequest"
+        told = ask(client_hello(asked[28:28 + asked[27]], secret, 1))
+        assert told[0] == 22 and told[13] == 2, "no ServerHello"
+        return s.getsockname()[1]
 
 
 def forge_hellos(port, count):

@@ -103,7 +103,7 @@ class Probe:
 
     def __init__(self, world, every=0.1):
         self.world, self.every = world, every
-        self.took, self.rss, self.wrong = [], [], []
+        self.took, self.rss, self.wrong, self.begun = [], [], [], []
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -123,6 +123,7 @@ class Probe:
                 self.wrong.append(status)
             if not self.rss or before - began - self.rss[-1][0] > 0.5:
                 self.rss.append((before - began, rss_mb(self.world.server.process.pid)))
+                self.begun.append(metric(self.world, "muster_dtls_handshakes_begun"))
 
     def stop(self):
         self.over.set()
@@ -202,4 +203,5 @@ class Wave:
         if p.rss:
             print(f"  sessions left: {metric(self.world, 'muster_coap_sessions')}")
             print("  RSS MB: " + " ".join(f"{mb:.0f}" for _, mb in p.rss[::max(1, len(p.rss) // 16)] + p.rss[-1:]))
+            print(f"  handshakes that were not finished: at most {max(p.begun)}, {p.begun[-1]} at the end")
         print("  CPU s: " + ", ".join(f"{k} {v}" for k, v in sorted(self.cpu.items()) if v))

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from coap_peer import (ACCEPT, ACK, BLOCK1, BLOCK2, CBOR, CON, DELETE, ETAG, FETCH, FORMAT, GET, MAX_AGE, NON, OBSERVE,
                        POST, PROBLEM, REQUEST_TAG, RST, SIZE1, SIZE2, DtlsPeer, Message, Refused, block,
-                       client_hello, forge_hellos, number)
+                       client_hello, forge_hellos, half_handshake, number)
 from fleet import make_world, must  # noqa: F401
 from harness import free_port, wait_until
 
@@ -231,6 +231,37 @@ def test_second_handshake_from_the_same_port(devices, kind):
     old.drop()
     new = devices.session(name, timeout=20, **{"from": port})
     asks(new)
+
+
+@pytest.mark.parametrize("kind", ["psk", "cert"])
+def test_a_device_that_died_in_its_handshake_is_let_in(devices, kind):
+    """It begins again from the same port (RFC 6347 4.2.8): the half-open handshake gives way at once,
+    so that the device comes in when its hello is repeated."""
+    name, port = devices.add(kind), free_port()
+    half_handshake(devices.server.coap_port, port)
+    started = time.monotonic()
+    asks(devices.session(name, timeout=20, **{"from": port}))
+    assert time.monotonic() - started < 5
+
+
+def test_abandoned_handshakes_do_not_stay(devices):
+    """Some hundred clients that begin and are gone: after ten seconds all but a few give way, and
+    whoever is slow meanwhile still comes in."""
+    port = devices.server.coap_port
+
+    def begun():
+        text = devices.admin.get("/metrics").text
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("muster_dtls_handshakes_begun "))
+
+    started = time.monotonic()
+    for _ in range(350):
+        half_handshake(port)
+    wait_until(lambda: begun() > 300 or time.monotonic() > started + 9, 10, 0.2)
+    most = begun()
+    asks(devices.session(devices.add("cert")))
+    wait_until(lambda: begun() <= 256, started + 20 - time.monotonic(), 0.5, "those that are gone to give way")
+    assert most > 300, "nothing was tested"
+    assert begun() > 150, "while there are few, each has its time"
 
 
 def test_forged_hello_does_not_end_a_session(devices):
