@@ -154,6 +154,18 @@ static enum rc tell(struct call *c, const struct registration *in,
 	return event_add(c, &event);
 }
 
+/* A device that boots has lost its session: what says another boot than the one that we know,
+ * on a session older than the one that brought that, was on its way when the device went down.
+ * Boot ids have no order of their own. */
+static bool is_of_the_past(const struct call *c, const struct registration *in,
+			   const struct device_row *known)
+{
+	const struct actor *a = &c->actor;
+
+	return known->boot_id.n && !bytes_equal(in->boot_id, known->boot_id) && a->session &&
+	       a->session < roster_boot_session(a->device);
+}
+
 enum rc registration_commit(struct call *c, const struct registration *in,
 			    const struct digest *digest)
 {
@@ -168,6 +180,10 @@ enum rc registration_commit(struct call *c, const struct registration *in,
 		return call_fail(c, ERR_REVOKED, "the device is not known any more");
 	if (rc != RC_OK)
 		return rc;
+	if (is_of_the_past(c, in, &device))
+		return RC_OK;
+	if (!bytes_equal(in->boot_id, device.boot_id))
+		roster_set_boot_session(c->actor.device, c->actor.session);
 	follow_after_commit(c, digest);
 	if (device.lifecycle == DEVICE_ACTIVE && digest_equal(&device.registration, digest))
 		return RC_OK;

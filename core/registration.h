@@ -8,6 +8,7 @@
 bool registration_is_known(const struct roster_device *d, const struct digest *digest);
 
 /* The actor is the device; ERR_DENIED when the registration carries another name.  An equal
- * registration changes nothing. */
+ * registration changes nothing, nor does one of a boot before the one that is known, which came
+ * late (as far as sessions with this daemon tell; another daemon's are not compared). */
 enum rc registration_commit(struct call *c, const struct registration *in,
 			    const struct digest *digest) MUST_CHECK;

@@ -25,7 +25,8 @@ struct roster_device {
 	_Atomic uint64_t stamp; /* roster's write counter at the last write by this node */
 	/* the turns of the last changes of lifecycle and credential, of job, of registration */
 	_Atomic uint64_t device_turn, job_turn, registration_turn;
-	_Atomic uint32_t load; /* number of the load that saw it last */
+	_Atomic uint32_t load;         /* number of the load that saw it last */
+	_Atomic uint64_t boot_session; /* that brought the boot it is in; 0: not known */
 
 	_Alignas(ROSTER_LINE) _Atomic uint32_t seq;
 	uint32_t index; /* never changes */

@@ -158,6 +158,21 @@ void roster_set_registration(struct roster_device *d, uint64_t registration, uin
 	entry_write_end(d);
 }
 
+/* Alone in its word, and no reader needs it with others. */
+void roster_set_boot_session(struct roster_device *d, uint64_t session)
+{
+	uint64_t last = ENTRY_LOAD(d, boot_session);
+
+	while (last < session &&
+	       !atomic_compare_exchange_weak(&d->boot_session, &last, session))
+		continue;
+}
+
+uint64_t roster_boot_session(const struct roster_device *d)
+{
+	return ENTRY_LOAD(d, boot_session);
+}
+
 void roster_set_job(struct roster_device *d, int64_t job_id, int32_t attempt,
 		    const struct roster_release *release, uint64_t turn)
 {

@@ -36,6 +36,12 @@ void roster_revoke_device(struct roster *r, const struct uuid *device_id);
  * active from now on and may have work. */
 void roster_set_registration(struct roster_device *d, uint64_t registration, uint64_t turn);
 
+/* A registration of another boot comes in on this session; about to be committed. */
+void roster_set_boot_session(struct roster_device *d, uint64_t session);
+/* The session that brought the boot that the device is in, as far as this daemon saw it; 0: it
+ * did not. */
+uint64_t roster_boot_session(const struct roster_device *d);
+
 /* The device was offered this job (or its attempt changed). */
 void roster_set_job(struct roster_device *d, int64_t job_id, int32_t attempt,
 		    const struct roster_release *release, uint64_t turn);

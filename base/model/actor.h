@@ -24,4 +24,5 @@ struct actor {
 	struct uuid id;               /* of the operator or the device */
 	const char *name;             /* for texts to that peer; never into the audit */
 	struct roster_device *device; /* ACTOR_DEVICE: its entry in the roster */
+	uint64_t session; /* ACTOR_DEVICE: a later session has a higher number; 0: not known */
 };

@@ -81,7 +81,8 @@ struct exchange *exchange_create(struct net *net, struct peer *peer, struct req 
 					     .role = ROLE_DEVICE,
 					     .id = peer->id.device_id,
 					     .name = peer->id.name,
-					     .device = peer->id.device };
+					     .device = peer->id.device,
+					     .session = peer->number };
 	return x;
 }
 

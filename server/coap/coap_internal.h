@@ -78,6 +78,7 @@ struct peer {
 	struct recent *recent;        /* made when first needed */
 	struct observation *observed; /* NULL: none */
 	uint32_t wakes;               /* of its device, so far */
+	uint64_t number;              /* a later session's is higher */
 	enum rc admitted;             /* RC_OK; RC_NOT_FOUND: ask again; else never */
 	int running;                  /* exchanges under way */
 	bool doomed;
@@ -168,8 +169,9 @@ struct coap_server {
 	int threads;
 	int wakes_per_s; /* of each thread */
 	uint16_t port, plain_port;
-	_Atomic bool draining; /* no new requests */
-	_Atomic bool ending;   /* threads return */
+	_Atomic uint64_t numbers; /* of sessions */
+	_Atomic bool draining;    /* no new requests */
+	_Atomic bool ending;      /* threads return */
 	struct net *nets;
 	pthread_t keeper; /* rotates the ticket keys */
 	pthread_mutex_t mutex;

@@ -228,6 +228,7 @@ static void peer_connected(coap_session_t *session)
 	if (dtls_identify(shard->net->server->dtls, session, &p->id) == RC_OK)
 		p->admitted = RC_NOT_FOUND;
 	count(&stats->resumed, p->id.resumed);
+	p->number = atomic_fetch_add(&shard->net->server->numbers, 1) + 1;
 	p->watch = (struct dtls_watch){ hello_seen, p, clock_monotonic() };
 	dtls_watch_session(session, &p->watch);
 	if (peer_admit(p) == RC_DENIED) {

@@ -316,6 +316,41 @@ def test_a_rollback_stops_it(planned):
     assert paused["stages"][0]["state"] == "tripped" and paused["counts"]["rolled_back"] == 1
 
 
+def test_B06_a_registration_of_before_the_reboot_comes_late(planned):
+    """Each boot has a session of its own.  What the device sent in an earlier one, and what arrives
+    only after it has proved the new image, is of the past: nothing rolls back."""
+    world, release, device = planned
+    old = b"\1" * 32
+    device.boot(old)
+    other = Device(world, "other")  # keeps the campaign running
+    other.register()
+    campaign = world.campaign(release, {"devices": ["alone", "other"]})
+    offer = device.wait_offer()
+    late = [(device.peer, device.registration())]
+
+    def reboot(digest=None):
+        device.peer = DtlsPeer(world.server.coap_port, psk=(device.name, psk_of(device.name)))
+        device.boot(digest)
+        late.append((device.peer, device.registration()))
+
+    reboot()  # a power cut during the download: the job is in another boot from now on
+    device.report(offer[3], offer[4], state=5)
+    reboot(bytes.fromhex(release.digest))
+    assert world.status(campaign)["counts"]["succeeded"] == 1
+    before = must(world.admin.get("/v1/devices/alone"), 200)
+    for peer, body in late + late:
+        assert peer.post("/register", body).answer == "2.04"
+    [job] = [j for j in world.jobs(campaign) if j["endpoint"] == "alone"]
+    assert job["state"] == "succeeded", "a message of before the reboot undid it"
+    after = must(world.admin.get("/v1/devices/alone"), 200)
+    assert after["components"] == before["components"]
+    reboot(old)
+    [job] = [j for j in world.jobs(campaign) if j["endpoint"] == "alone"]
+    assert job["state"] == "rolled_back", "a true fall back to the old image is seen"
+    for peer, _ in late:
+        peer.drop()
+
+
 def test_silence_stops_it(planned):
     """R27: no error report ever comes."""
     world, release, device = planned

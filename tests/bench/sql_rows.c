@@ -272,8 +272,12 @@ static void send_report(size_t i, int64_t job, int state, int64_t bytes)
 	req->via = VIA_COAP;
 	req->format = FORMAT_CBOR;
 	req->body = (struct bytes){ body, 11 };
-	req->actor = (struct actor){ ACTOR_DEVICE, ROLE_DEVICE, all.ids[i], "device",
-				     roster_find(all.w.core.roster, &all.ids[i]) };
+	req->actor = (struct actor){ ACTOR_DEVICE,
+				     ROLE_DEVICE,
+				     all.ids[i],
+				     "device",
+				     roster_find(all.w.core.roster, &all.ids[i]),
+				     0 };
 	req->done = on_done;
 	dispatch(all.d, req);
 }

@@ -99,7 +99,8 @@ static struct answer *send_body(struct actor_device *d, const char *endpoint,
 	req->via = VIA_COAP;
 	req->format = FORMAT_CBOR;
 	req->body = endpoint ? body_of(req->mem, endpoint, b.boot) : bytes_of("no CBOR");
-	req->actor = (struct actor){ ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry };
+	req->actor =
+		(struct actor){ ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry, 0 };
 	req->deadline = clock_monotonic() + patience_us;
 	req->done = on_done;
 	req->transport = a;
@@ -392,7 +393,8 @@ static struct answer *send_report(int i, int64_t job, int32_t attempt, uint8_t s
 	req->via = VIA_COAP;
 	req->format = FORMAT_CBOR;
 	req->body = (struct bytes){ arena_copy(req->mem, body, sizeof(body)), sizeof(body) };
-	req->actor = (struct actor){ ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry };
+	req->actor =
+		(struct actor){ ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry, 0 };
 	req->deadline = clock_monotonic() + 60 * USEC_PER_SEC;
 	req->done = on_done;
 	req->transport = a;

@@ -231,8 +231,8 @@ static inline enum rc world_call_on(struct world *w, struct db *db, struct actor
 			.actor = { .kind = ACTOR_OPERATOR, .role = ROLE_ADMIN },
 		};
 		if (d)
-			c.actor = (struct actor){ ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint,
-						  d->entry };
+			c.actor = (struct actor){ ACTOR_DEVICE, ROLE_DEVICE, d->id,
+						  d->endpoint,  d->entry,    0 };
 		rc = db_begin(db);
 		if (rc == RC_OK)
 			rc = work(&c, arg);
