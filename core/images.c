@@ -7,6 +7,7 @@
 #include "base/clean.h"
 #include "base/clock.h"
 #include "core/image_chunks.h"
+#include "core/image_fault.h"
 #include "core/images_files.h"
 
 #include <dirent.h>
@@ -113,6 +114,7 @@ enum rc images_create(const char *dir, struct images **ret)
 	if (rc != RC_OK)
 		return rc;
 
+	image_faults_init();
 	static _Atomic uint64_t stores;
 	struct images *s = xcalloc(1, sizeof(*s));
 	s->number = atomic_fetch_add(&stores, 1) + 1;
@@ -203,8 +205,11 @@ static enum rc file_verify(struct images *s, const struct digest *d, struct byte
 		rc = file_map(path, &b);
 	if (rc != RC_OK)
 		return rc;
+	atomic_bool bad = false;
+	image_watch(b, &bad);
 	struct image_chunks *chunks = image_chunks_create(b, clock_monotonic(), &is);
-	if (digest_equal(&is, d)) {
+	image_unwatch();
+	if (!atomic_load(&bad) && digest_equal(&is, d)) {
 		*ret = b;
 		*ret_chunks = chunks;
 		return RC_OK;
@@ -282,7 +287,7 @@ static enum rc image_drop_bad(struct image *i)
 }
 
 /* Makes the entry and reads the file; others that want it meanwhile wait for the result. */
-static struct image *image_read(struct images *s, const struct digest *d)
+static struct image *image_open_file(struct images *s, const struct digest *d)
 {
 	struct image *i = table_add(s, d);
 	struct image_chunks *chunks = NULL;
@@ -332,7 +337,7 @@ static enum rc open_locked(struct images *s, const struct digest *d, struct imag
 		while (i->state == IMAGE_READING)
 			pthread_cond_wait(&s->changed, &s->lock);
 	} else {
-		i = image_read(s, d);
+		i = image_open_file(s, d);
 	}
 	if (i->state == IMAGE_BAD)
 		return image_drop_bad(i);
@@ -469,20 +474,25 @@ void image_close(struct image *i)
 		atomic_fetch_sub(&i->refs, 1);
 }
 
-struct bytes image_bytes(const struct image *i)
+size_t image_size(const struct image *i)
 {
-	return i->bytes;
+	return i->bytes.n;
 }
 
-bool image_holds(struct image *i, size_t offset, size_t size)
+bool image_read(struct image *i, size_t offset, size_t size, void *to)
 {
+	struct image_part part = { i->bytes, offset, size };
+
 	if (atomic_load_explicit(&i->rotten, memory_order_relaxed))
 		return false;
-	if (image_chunks_hold(i->chunks, (struct image_part){ i->bytes, offset, size },
-			      clock_monotonic()))
-		return true;
-	atomic_store(&i->rotten, true);
-	return false;
+	image_watch(i->bytes, &i->rotten);
+	bool holds = image_chunks_hold(i->chunks, part, clock_monotonic());
+	if (holds && size)
+		memcpy(to, i->bytes.p + offset, size);
+	image_unwatch();
+	if (!holds)
+		atomic_store(&i->rotten, true);
+	return !atomic_load(&i->rotten);
 }
 
 bool images_condemn(struct images *s, const struct digest *d, bool readable)

@@ -26,10 +26,11 @@ enum rc images_open(struct images *s, const struct digest *d, struct image **ret
 enum rc images_open_soon(struct images *s, const struct digest *d,
 			 struct image **ret) MUST_CHECK;
 void image_close(struct image *i);
-struct bytes image_bytes(const struct image *i);
-/* Whether these bytes are still what was verified, as of a few seconds ago (a file may change
- * under its mapping).  False for ever once they were not; the next open puts the file away. */
-bool image_holds(struct image *i, size_t offset, size_t size);
+size_t image_size(const struct image *i);
+/* Copies bytes that are still what was verified, as of a few seconds ago: a file may change
+ * under its mapping, be cut, or not be read any more.  False for ever once they were not; the
+ * next open puts the file away.  Offset and size lie within the image. */
+bool image_read(struct image *i, size_t offset, size_t size, void *to) MUST_CHECK;
 /* One more reference to the same mapping. */
 struct image *image_ref(struct image *i);
 

@@ -46,9 +46,9 @@ static void refuse(enum err err, const char *detail, const struct req *req, stru
 	reply_refuse(&why, req, ret);
 }
 
-static struct bytes body_of(const struct res *res)
+static size_t body_size(const struct res *res)
 {
-	return res->image ? image_bytes(res->image) : res->body;
+	return res->image ? image_size(res->image) : res->body.n;
 }
 
 static void make_failure(const struct res *res, const struct req *req, struct reply *ret)
@@ -60,22 +60,34 @@ static void make_failure(const struct res *res, const struct req *req, struct re
 		ret->max_age_s = res->retry_after_s >= 0 ? res->retry_after_s : RETRY_DEFAULT_S;
 }
 
-/* The part of the body that the peer asked for, in blocks up to szx. */
-static enum rc make_part(const struct res *res, const struct reply_wish *wish, uint8_t szx,
-			 struct reply *ret)
+/* An image's bytes may change while they are sent, so a block of them is a copy. */
+static enum rc take_slice(const struct res *res, struct arena *mem, const struct block_slice *s,
+			  struct bytes *ret)
 {
-	struct bytes body = body_of(res);
+	if (!res->image) {
+		*ret = (struct bytes){ res->body.n ? res->body.p + s->offset : NULL, s->size };
+		return RC_OK;
+	}
+	uint8_t *copy = arena_alloc(mem, s->size);
+	*ret = (struct bytes){ copy, s->size };
+	return image_read(res->image, s->offset, s->size, copy) ? RC_OK : RC_INTERNAL;
+}
+
+/* The part of the body that the peer asked for, in blocks up to szx. */
+static enum rc make_part(const struct res *res, const struct req *req,
+			 const struct reply_wish *wish, uint8_t szx, struct reply *ret)
+{
+	size_t size = body_size(res);
 	struct block_slice s;
 
-	enum rc rc = block_slice(body.n, wish->block, szx, &s);
+	enum rc rc = block_slice(size, wish->block, szx, &s);
+	if (rc == RC_OK)
+		rc = take_slice(res, req->mem, &s, &ret->payload);
 	if (rc != RC_OK)
 		return rc;
-	if (res->image && !image_holds(res->image, s.offset, s.size))
-		return RC_INTERNAL;
-	ret->payload = (struct bytes){ body.n ? body.p + s.offset : NULL, s.size };
 	ret->has_block2 = !s.whole;
 	ret->block2 = s.block;
-	ret->size2 = s.block.more && s.offset == 0 ? (int64_t)body.n : REPLY_NONE;
+	ret->size2 = s.block.more && s.offset == 0 ? (int64_t)size : REPLY_NONE;
 	return RC_OK;
 }
 
@@ -93,7 +105,7 @@ static bool still_valid(const struct res *res, const struct req *req,
 static void make_success(const struct res *res, const struct req *req,
 			 const struct reply_wish *wish, struct reply *ret)
 {
-	struct bytes body = body_of(res);
+	size_t size = body_size(res);
 	uint8_t szx = BLOCK_SZX_MAX;
 
 	reply_code(code_of_answer(req->method, res), ret);
@@ -104,16 +116,16 @@ static void make_success(const struct res *res, const struct req *req,
 		ret->code = CODE_VALID;
 		return;
 	}
-	ret->format = body.n ? res->format : FORMAT_NONE;
-	enum rc rc = make_part(res, wish, szx, ret);
+	ret->format = size ? res->format : FORMAT_NONE;
+	enum rc rc = make_part(res, req, wish, szx, ret);
 	while (rc == RC_OK && wish->wire_max && szx > 0 &&
 	       reply_size(ret, wish->token_size) > wish->wire_max)
-		rc = make_part(res, wish, --szx, ret);
+		rc = make_part(res, req, wish, --szx, ret);
 	if (rc == RC_TOO_LARGE)
 		refuse(ERR_BLOCK_TOO_SMALL,
 		       arena_printf(req->mem,
 				    "blocks of %zu bytes are the smallest that reach the end",
-				    block_size(block_smallest_szx(body.n))),
+				    block_size(block_smallest_szx(size))),
 		       req, ret);
 	else if (rc == RC_INTERNAL)
 		refuse(ERR_UNAVAILABLE, "the image has changed and is being put away", req,
@@ -125,7 +137,7 @@ static void make_success(const struct res *res, const struct req *req,
 static bool is_acceptable(const struct res *res, const struct req *req)
 {
 	return req->accept == FORMAT_NONE || req->accept == res->format ||
-	       req->method != METHOD_GET || res->valid || body_of(res).n == 0;
+	       req->method != METHOD_GET || res->valid || body_size(res) == 0;
 }
 
 void reply_make(const struct res *res, const struct req *req, const struct reply_wish *wish,

@@ -30,7 +30,7 @@ struct reply_wish {
 	size_t token_size;
 };
 
-/* What it makes lives in req->mem; the payload stays where res has it. */
+/* What it makes lives in req->mem; a payload that is no image's stays where res has it. */
 void reply_make(const struct res *res, const struct req *req, const struct reply_wish *wish,
 		struct reply *ret);
 /* For what never reaches a handler; as concise problem details (RFC 9290). */

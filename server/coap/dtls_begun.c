@@ -41,9 +41,9 @@ static void take_out(struct dtls_handshake *one)
 
 static bool is_hello(const uint8_t *p, size_t n)
 {
-	return n >= AT_RANDOM + SSL3_RANDOM_SIZE && p[0] == SSL3_RT_HANDSHAKE &&
-	       !p[AT_EPOCH] && !p[AT_EPOCH + 1] && p[AT_MESSAGE] == SSL3_MT_CLIENT_HELLO &&
-	       !p[AT_FRAGMENT] && !p[AT_FRAGMENT + 1] && !p[AT_FRAGMENT + 2];
+	return n >= AT_RANDOM + SSL3_RANDOM_SIZE && p[0] == SSL3_RT_HANDSHAKE && !p[AT_EPOCH] &&
+	       !p[AT_EPOCH + 1] && p[AT_MESSAGE] == SSL3_MT_CLIENT_HELLO && !p[AT_FRAGMENT] &&
+	       !p[AT_FRAGMENT + 1] && !p[AT_FRAGMENT + 2];
 }
 
 static bool begins_anew(const struct dtls_handshake *one, const uint8_t *p, size_t n)

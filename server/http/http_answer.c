@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define IMAGE_PIECE 65536
+
 static const char *content_type(enum format format)
 {
 	switch (format) {
@@ -158,7 +160,29 @@ static struct bytes body_of(const struct req *req, struct res *res, int *ret_sta
 		res->format = FORMAT_NONE;
 		return (struct bytes){ 0 };
 	}
-	return res->image ? image_bytes(res->image) : res->body;
+	return res->body;
+}
+
+/* Verified part by part as it leaves; whoever has less than was promised does not have it. */
+static ssize_t read_image(void *cls, uint64_t at, char *to, size_t max)
+{
+	struct image *image = cls;
+	size_t left = image_size(image) - (size_t)at, n = left < max ? left : max;
+
+	return image_read(image, (size_t)at, n, to) ? (ssize_t)n
+						    : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* The bytes live in the request or the image, which outlive the response. */
+static struct MHD_Response *make_response(const struct res *res, struct bytes body)
+{
+	bool image = res->image && res->rc == RC_OK && res->format != FORMAT_NONE;
+
+	if (image && image_size(res->image))
+		return MHD_create_response_from_callback(image_size(res->image), IMAGE_PIECE,
+							 read_image, res->image, NULL);
+	return MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
+					       MHD_RESPMEM_PERSISTENT);
 }
 
 enum MHD_Result http_answer(struct MHD_Connection *connection, const struct req *req,
@@ -168,10 +192,7 @@ enum MHD_Result http_answer(struct MHD_Connection *connection, const struct req 
 
 	negotiate(req, res, head);
 	struct bytes body = body_of(req, res, &status);
-	/* The bytes live in the request or the image, which outlive the response. */
-	struct answer a = { .whole = true };
-	a.response = MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
-						     MHD_RESPMEM_PERSISTENT);
+	struct answer a = { .response = make_response(res, body), .whole = true };
 	if (!a.response)
 		return MHD_NO;
 	add(&a, MHD_HTTP_HEADER_CONTENT_TYPE, content_type(res->format));

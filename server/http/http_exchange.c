@@ -149,7 +149,7 @@ void http_exchange_end(void *cls, struct MHD_Connection *connection, void **cont
 
 static enum MHD_Result exchange_answer(struct exchange *x, struct res *res)
 {
-	int64_t size = (int64_t)(res->image ? image_bytes(res->image).n : res->body.n);
+	int64_t size = (int64_t)(res->image ? image_size(res->image) : res->body.n);
 
 	x->phase = PHASE_ANSWERED;
 	x->conn->deadline =

@@ -206,6 +206,41 @@ def test_A15_image_that_changes_while_it_is_served(planned):  # noqa: F811
     assert device.fetch(f"/img/{release.digest}")[0] == image, "uploaded again, it goes on"
 
 
+def test_A15_image_that_is_cut_while_it_is_served(planned):  # noqa: F811
+    """The file loses its end under the mapping, in the middle of an operator's and a device's download: neither gets
+    a byte that is not the image's, and the daemon goes on."""
+    world, _, device = planned
+    image = random.Random(8).randbytes(24 << 20)
+    release = world.release("5.0.0", image=image)
+    world.campaign(release, {"devices": ["alone"]}, silent_after_s=300)
+    device.wait_offer()
+    path = world.server.state_dir / "images" / release.digest[:2] / release.digest[2:]
+
+    def ask(n):
+        return device.peer.get(f"/img/{release.digest}", [(BLOCK2, block(n, False, 6))])
+    assert wait_until(lambda: (m := ask(0)).answer == "2.05" and m, 20, 0.2).payload == image[:1024]
+    slow = http.client.HTTPSConnection("127.0.0.1", world.server.https_port, timeout=20,
+                                       context=ssl.create_default_context(cafile=str(world.server.ca_path)))
+    slow.request("GET", f"/v1/images/{release.digest}", headers={"Authorization": f"Bearer {world.admin.token}"})
+    answer = slow.getresponse()
+    assert answer.status == 200 and int(answer.headers["Content-Length"]) == len(image)
+    got = answer.read(65536)
+    path.chmod(0o600)
+    os.truncate(path, 1 << 20)
+    try:
+        while part := answer.read(65536):
+            got += part
+    except (http.client.HTTPException, OSError):
+        pass
+    print(f"{len(got)} bytes came")
+    assert len(got) < len(image) and image.startswith(got), "bytes that are not the image's were served"
+    assert ask(20_000).answer == "5.03" and ask(0).answer == "5.03"
+    assert world.server.running() and metric(world, "muster_images_quarantined_total") == 1
+    put = world.admin.put(f"/v1/images/{release.digest}", data=image, headers={"Content-Type": "application/octet-stream"})
+    assert put.status_code == 200
+    assert world.admin.get(f"/v1/images/{release.digest}").content == image, "uploaded again, it is served"
+
+
 def test_A17_whoever_has_the_server_has_no_device(world):  # noqa: F811
     """The thief is superuser of the database and owns every file of the daemon, and all of its
     tokens.  Real agents refuse whatever he makes of them."""

@@ -4,6 +4,7 @@
 #include "base/clean.h"
 #include "base/hash.h"
 #include "core/image_chunks.h"
+#include "core/image_fault.h"
 #include "core/images.h"
 #include "core/images_scrub.h"
 #include "tests/tap.h"
@@ -13,8 +14,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static struct temp_dir dir;
 static struct images *store;
@@ -61,6 +64,16 @@ static enum rc put(struct bytes b, const struct digest *name, int64_t *ret_size)
 	return rc;
 }
 
+static bool reads(struct image *i, struct bytes wanted)
+{
+	uint8_t *p = xmalloc(wanted.n + 1);
+
+	bool same = image_size(i) == wanted.n && image_read(i, 0, wanted.n, p) &&
+		    bytes_equal((struct bytes){ p, wanted.n }, wanted);
+	free(p);
+	return same;
+}
+
 static enum rc get(const struct digest *d, struct bytes wanted)
 {
 	struct image *i = NULL;
@@ -68,7 +81,7 @@ static enum rc get(const struct digest *d, struct bytes wanted)
 	enum rc rc = images_open(store, d, &i);
 	if (rc != RC_OK)
 		return rc;
-	rc = bytes_equal(image_bytes(i), wanted) ? RC_OK : RC_INVALID;
+	rc = reads(i, wanted) ? RC_OK : RC_INVALID;
 	image_close(i);
 	return rc;
 }
@@ -96,9 +109,9 @@ static void test_round(void)
 	is_int(images_open(store, &none, &i), RC_NOT_FOUND, "another is not there");
 	is_int(images_open(store, &d, &i), RC_OK, "opened");
 	struct image *more = image_ref(i);
-	ok(image_bytes(more).p == image_bytes(i).p, "one mapping");
+	ok(more == i, "one mapping");
 	image_close(i);
-	ok(bytes_equal(image_bytes(more), b), "as long as one has it open");
+	ok(reads(more, b), "as long as one has it open");
 	image_close(more);
 	is_int(temp_dir_entries(path_of("images/tmp")), 0, "nothing is left in tmp");
 	b = make_bytes(0, 0);
@@ -205,6 +218,7 @@ static void test_A15_scrub(void)
 	struct images_scrub *scrub = images_scrub_create(store);
 	struct image *i = NULL;
 	struct digest d, found;
+	uint8_t piece[1024];
 	int64_t size = 0, before = images_quarantined(store);
 
 	sha256_of(b, &d);
@@ -216,7 +230,7 @@ static void test_A15_scrub(void)
 	flip(file_of(&d), 150000);
 	ok(scrub_finds(scrub, &d), "a flipped byte is found, and where");
 	is_int(images_quarantined(store), before + 1, "it is put away");
-	ok(!image_holds(i, 0, 1024), "nothing of it is served to those who have it open");
+	ok(!image_read(i, 0, 1024, piece), "nothing of it is served to those who have it open");
 	is_int(get(&d, b), RC_NOT_FOUND, "and nobody opens it");
 	image_close(i);
 	is_int(put(b, &d, &size), RC_OK, "uploaded again");
@@ -228,6 +242,61 @@ static void test_A15_scrub(void)
 }
 
 /* A part is read again after a while, and no part is served that has changed. */
+/* A15: a file that is cut under its mapping, or can no longer be read, is no longer served; the
+ * daemon lives. */
+static void test_A15_cut(void)
+{
+	struct bytes b = make_bytes(300000, 41);
+	struct image *i = NULL;
+	uint8_t piece[1024];
+	struct digest d;
+	int64_t size = 0;
+
+	sha256_of(b, &d);
+	is_int(put(b, &d, &size), RC_OK, "stored");
+	is_int(images_open(store, &d, &i), RC_OK, "opened");
+	ok(image_read(i, 250000, sizeof(piece), piece) &&
+		   memcmp(piece, b.p + 250000, 1024) == 0,
+	   "read");
+	is_int(chmod(file_of(&d), 0600) || truncate(file_of(&d), 10000), 0, "cut");
+	ok(!image_read(i, 250000, sizeof(piece), piece), "what is not there is not served");
+	ok(!image_read(i, 0, sizeof(piece), piece), "nor anything else of it");
+	image_close(i);
+	is_int(images_open(store, &d, &i), RC_NOT_FOUND, "the next open puts it away");
+	is_int(put(b, &d, &size), RC_OK, "stored again");
+	is_int(get(&d, b), RC_OK, "it is there");
+}
+
+/* The same while it is hashed, and then for the thread that does not watch. */
+static void test_A15_cut_while_hashed(void)
+{
+	atomic_bool bad = false;
+	struct digest whole;
+	FILE *f = tmpfile();
+
+	if (!f || ftruncate(fileno(f), 300000) != 0)
+		abort();
+	uint8_t *p = mmap(NULL, 300000, PROT_READ, MAP_SHARED, fileno(f), 0);
+	struct bytes b = { p, 300000 };
+	struct image_chunks *c = image_chunks_create(b, 0, &whole);
+	if (ftruncate(fileno(f), 0) != 0)
+		abort();
+	image_watch(b, &bad);
+	ok(image_chunks_hold(c, (struct image_part){ b, 200000, 10 }, IMAGE_CHUNK_AGAIN_US),
+	   "zeros in the place of zeros");
+	ok(atomic_load(&bad), "but it is known that they are not the file's");
+	image_unwatch();
+	image_chunks_free(c);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(*(volatile uint8_t *)p); /* page 0 was not read */
+	int status = 0;
+	waitpid(child, &status, 0);
+	ok(!WIFEXITED(status), "whoever does not watch ends, as ever");
+	munmap(p, 300000);
+	fclose(f);
+}
+
 static void test_A15_chunks(void)
 {
 	static uint8_t bytes[3 * IMAGE_CHUNK_SIZE + 7];
@@ -303,7 +372,7 @@ static void *race_put(void *arg)
 	    image_upload_write(u, race_bytes) == RC_OK &&
 	    image_upload_commit(u, &race_digest, &size) == RC_OK &&
 	    images_open(store, &race_digest, &i) == RC_OK) {
-		*won = bytes_equal(image_bytes(i), race_bytes);
+		*won = reads(i, race_bytes);
 		image_close(i);
 	}
 	image_upload_abort(u);
@@ -338,7 +407,7 @@ static void *race_open(void *arg)
 
 	for (int n = 0; n < 200; n++)
 		if (images_open(store, &race_digest, &i) == RC_OK) {
-			*opened += image_bytes(i).n == race_bytes.n;
+			*opened += image_size(i) == race_bytes.n;
 			image_close(i);
 		}
 	return NULL;
@@ -381,7 +450,7 @@ static void test_soon(void)
 		rc = images_open_soon(store, &d, &i);
 	}
 	is_int(rc, RC_OK, "and soon is there");
-	ok(rc == RC_OK && bytes_equal(image_bytes(i), b), "whole");
+	ok(rc == RC_OK && reads(i, b), "whole");
 	image_close(i);
 	restart();
 	flip(file_of(&d), 1000000);
@@ -405,6 +474,8 @@ int main(void)
 	test_A15_changed();
 	test_A15_scrub();
 	test_A15_chunks();
+	test_A15_cut();
+	test_A15_cut_while_hashed();
 	test_leftovers();
 	test_no_space();
 	test_C11_race();
