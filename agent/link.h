@@ -25,7 +25,7 @@
 
 #define LINK_PSK_MAX   64
 #define LINK_PATH_MAX  80
-#define LINK_BODY_MAX  1024
+#define LINK_BODY_MAX  1024 /* one message; a larger one would need Block1 and Request-Tag */
 #define LINK_HOST_MAX  128
 #define LINK_MAX_AGE_S 3600 /* nobody makes us wait longer than this */
 

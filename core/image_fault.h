@@ -9,8 +9,8 @@
 
 /* Once in a process, before the first watch. */
 void image_faults_init(void);
-/* Until image_unwatch() this thread reads in there; *bad becomes true before the first page that
- * cannot be read is replaced, so whoever reads zeros and then looks at it knows.  One at a time;
- * mapped memory of a file alone. */
+/* Until image_unwatch() this thread reads in there; *bad becomes true before the first page
+ * that cannot be read is replaced, so whoever reads zeros and then looks at it knows.  One at a
+ * time; mapped memory of a file alone. */
 void image_watch(struct bytes mapped, atomic_bool *bad);
 void image_unwatch(void);

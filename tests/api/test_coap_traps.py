@@ -564,6 +564,38 @@ def test_B05_interleaved_bodies_never_mix(devices):
             assert attributes in ({}, *({"who": c, "fill": c * 120} for c in "ab"))
 
 
+@pytest.mark.parametrize("tagged", [True, False])
+def test_B05_a_late_block_of_a_body_that_was_given_up(devices, tagged):
+    """The device gives a body up and begins another; then the last block of the old one arrives where
+    that of the new one is due.  With a Request-Tag it is refused.  Without, it cannot be told from the right one
+    (api/coap.md: the device must wait, or take another session): what is taken is what came, in order, and no other."""
+    name = devices.add("psk")
+    peer = devices.session(name)
+    old, new = (list(parts(registration(name, boot=b"same boot", attributes={"first": c * 40, "then": c * 40}), 6))
+                for c in "ab")
+    assert len(old) == 1  # cut by hand, between the two attributes
+    old, new = old[0][1], new[0][1]
+    size = 16 << 2
+    assert size < old.index(b"then") < len(old) <= 4 * size, "in three or four blocks"
+    last = (len(old) - 1) // size
+
+    def send(body, n, tag):
+        option = [(REQUEST_TAG, tag)] if tagged else []
+        return peer.post("/register", body[n * size:(n + 1) * size],
+                         [(FORMAT, number(CBOR)), (BLOCK1, block(n, n < last, 2)), *option]).answer
+
+    assert [send(old, n, b"1") for n in range(last)] == ["2.31"] * last
+    assert [send(new, n, b"2") for n in range(last)] == ["2.31"] * last
+    late = send(old, last, b"1")
+    if tagged:
+        assert late == "4.08" and devices.device(name)["attributes"] == {}
+        assert [send(new, n, b"2") for n in range(last + 1)] == ["2.31"] * last + ["2.04"]
+        assert devices.device(name)["attributes"] == {"first": "b" * 40, "then": "b" * 40}
+    else:
+        assert late == "2.04"
+        assert cbor2.loads(new[:last * size] + old[last * size:])[8] == devices.device(name)["attributes"]
+
+
 @pytest.fixture
 def download(make_world, tmp_path):
     """A world with a device that was offered an image; download(size) gives peer and image."""
