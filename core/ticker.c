@@ -53,7 +53,7 @@ struct ticker {
 	bool remembers;
 	struct witness_mark mark;
 	int64_t witnessed_at; /* monotonic */
-	_Atomic bool gave_up;
+	_Atomic bool gave_up, winding_down;
 	struct images_scrub *scrub; /* NULL without images, as in tests */
 	int64_t flushed_at, renewed_at, node_at, purged_at, clock_at; /* monotonic */
 	enum clock_verdict clocks;
@@ -270,6 +270,8 @@ static enum rc run(struct ticker *t, struct db *db, ticker_work *work, const voi
 {
 	enum rc rc = RC_RETRY;
 
+	if (atomic_load(&t->winding_down))
+		return RC_UNAVAILABLE;
 	for (int i = 0; i <= RERUNS_MAX && rc == RC_RETRY; i++) {
 		arena_reset(t->mem);
 		struct call c = {
@@ -448,10 +450,23 @@ static enum rc lease_work(struct ticker *t, struct db *db)
 
 /* --- the thread --- */
 
+static enum rc all_work(struct ticker *t, struct db *db)
+{
+	typedef enum rc part(struct ticker * t, struct db * db);
+	static part *const parts[] = { witness_work, node_work, lease_work };
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; rc == RC_OK && i < ARRAY_LEN(parts); i++)
+		rc = atomic_load(&t->winding_down) ? RC_UNAVAILABLE : parts[i](t, db);
+	return rc;
+}
+
 enum rc ticker_tick(struct ticker *t)
 {
 	struct db *db;
 
+	if (atomic_load(&t->winding_down))
+		return RC_UNAVAILABLE;
 	enum rc rc = db_acquire(t->pool, USEC_PER_SEC, &db);
 	if (rc != RC_OK) {
 		t->up_since = 0;
@@ -461,12 +476,8 @@ enum rc ticker_tick(struct ticker *t)
 	scrub_work(t, db);
 	if (!t->up_since)
 		t->up_since = clock_wall();
-	rc = witness_work(t, db);
-	if (rc == RC_OK)
-		rc = node_work(t, db);
-	if (rc == RC_OK)
-		rc = lease_work(t, db);
-	if (rc != RC_OK) {
+	rc = all_work(t, db);
+	if (rc != RC_OK && !atomic_load(&t->winding_down)) {
 		log_warn("tick failed", "result", rc_name(rc), "error", db_error(db));
 		t->up_since = rc == RC_UNAVAILABLE ? 0 : t->up_since;
 	}
@@ -517,6 +528,11 @@ void ticker_run(struct ticker *t)
 		(void)rc; /* said in the log; the next tick tries again */
 	} while (wait_tick(t));
 	leave(t);
+}
+
+void ticker_wind_down(struct ticker *t)
+{
+	atomic_store(&t->winding_down, true);
 }
 
 void ticker_stop(struct ticker *t)

@@ -19,7 +19,9 @@ struct ticker *ticker_create(struct core *core, struct db_pool *pool,
 			     const struct ticker_options *options);
 /* Thread body; returns after ticker_stop().  Flushes the signs of life once more at the end. */
 void ticker_run(struct ticker *t);
-/* Any thread. */
+/* Any thread.  From ticker_wind_down() on no work begins, and what is under way ends after its
+ * transaction, so that what ticker_stop() leaves to be written soon finds its turn. */
+void ticker_wind_down(struct ticker *t);
 void ticker_stop(struct ticker *t);
 /* One round, for tests: RC_UNAVAILABLE when the database is not there. */
 enum rc ticker_tick(struct ticker *t) MUST_CHECK;

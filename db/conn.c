@@ -14,6 +14,19 @@
 #include <string.h>
 
 #define FULL_DISK_TELL_US (60 * USEC_PER_SEC)
+#define LOOK_UP_MS        250 /* so soon a waiting thread learns that it is to give up */
+
+static _Atomic int64_t give_up_at = INT64_MAX;
+
+void db_give_up_at(int64_t when)
+{
+	atomic_store(&give_up_at, when);
+}
+
+bool conn_gave_up(void)
+{
+	return clock_monotonic() >= atomic_load(&give_up_at);
+}
 
 static void note(struct db *db, const char *sqlstate, const char *message)
 {
@@ -74,22 +87,31 @@ enum rc conn_judge(struct db *db, const PGresult *r)
 	return sqlstate_rc(sqlstate);
 }
 
+/* Of one poll(): no longer than until `until`, nor than somebody should sleep. */
+static int wait_ms(int64_t until)
+{
+	int64_t now = clock_monotonic();
+
+	if (now >= until || conn_gave_up())
+		return 0;
+	return until - now < LOOK_UP_MS * USEC_PER_MS ? (int)((until - now) / USEC_PER_MS) + 1
+						      : LOOK_UP_MS;
+}
+
 /* RC_OK when one of the events came. */
 static enum rc wait_for(struct db *db, short events)
 {
 	struct pollfd p = { .fd = PQsocket(db->conn), .events = events };
-	int64_t until = clock_monotonic() + db->wait_us;
+	int64_t until = db->wait_us < 0 ? INT64_MAX : clock_monotonic() + db->wait_us;
 
 	if (p.fd < 0)
 		return conn_lost(db);
 	for (;;) {
-		int64_t left = until - clock_monotonic();
-		int ms = db->wait_us < 0 ? -1 : left > 0 ? (int)(left / USEC_PER_MS) + 1 : 0;
-		int n = poll(&p, 1, ms);
+		int ms = wait_ms(until), n = poll(&p, 1, ms);
 
 		if (n > 0)
 			return RC_OK;
-		if (n == 0 || errno != EINTR)
+		if (ms == 0 || (n < 0 && errno != EINTR))
 			break;
 	}
 	note(db, "08006", "the server does not answer");

@@ -29,6 +29,8 @@ static inline void clean_result(PGresult **r)
 	PQclear(*r);
 }
 
+/* True from the moment of db_give_up_at() on. */
+bool conn_gave_up(void);
 /* Waits until the socket can be read; RC_UNAVAILABLE (and broken) past the deadline. */
 enum rc conn_wait_readable(struct db *db) MUST_CHECK;
 /* After PQsend...: the last result of the command.  Maps its SQLSTATE; *ret is NULL unless

@@ -43,6 +43,11 @@ void db_pool_open(struct db_pool *pool);
 bool db_pool_healthy(struct db_pool *pool);
 int db_pool_in_use(struct db_pool *pool);
 
+/* For the end of the process.  From that moment (monotonic) nobody waits for the server any
+ * more, on whatever connection: RC_UNAVAILABLE, and a transaction under way is lost.  Whoever
+ * is just connecting still waits for connect_timeout_s.  A later call sets another moment. */
+void db_give_up_at(int64_t when);
+
 /* One connection outside a pool (migrate, LISTEN, tests). */
 enum rc db_connect(const struct db_options *options, struct db **ret) MUST_CHECK;
 /* Why the last db_connect of this thread failed; for the log alone. */

@@ -141,6 +141,8 @@ static enum rc acquire(struct db_pool *pool, int64_t until, struct db **ret)
 	while (pool->in_use >= pool->options.connections || (pool->trying && !pool->idle_count))
 		if (!wait_for_change(pool, until))
 			return RC_UNAVAILABLE;
+	if (conn_gave_up())
+		return RC_UNAVAILABLE;
 	pool->in_use++;
 	struct db *db = take_idle(pool);
 	if (!db)

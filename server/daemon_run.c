@@ -17,6 +17,11 @@
 
 /* systemd need not wait longer than this for a database that is away. */
 #define READY_ANYWAY_US (5 * USEC_PER_SEC)
+/* A database may be as slow as it likes: after so long calls are answered "unavailable", and
+ * after the second time nothing more is written.  The unit's TimeoutStopSec has room for both,
+ * and for two attempts to connect. */
+#define STOP_CALLS_US (10 * USEC_PER_SEC)
+#define STOP_LEAVE_US (5 * USEC_PER_SEC)
 
 static void *tick(void *arg)
 {
@@ -190,27 +195,44 @@ void daemon_reload(struct daemon *d)
 	log_info("read again", "level", fresh.log_level);
 }
 
-/* First the doors, while workers still answer what came in; then those who write. */
-void daemon_stop(struct daemon *d)
+/* First the doors, while workers still answer what came in. */
+static void stop_calls(struct daemon *d)
 {
-	figures_remove(d->coap);
-	figures_remove(d->core.roster);
-	figures_remove(d->core.images);
+	db_give_up_at(clock_monotonic() + STOP_CALLS_US);
+	if (d->ticker)
+		ticker_wind_down(d->ticker);
+	if (d->coap)
+		coap_server_drain(d->coap);
 	http_stop(d->http);
 	coap_server_stop(d->coap);
 	if (d->dispatcher)
 		dispatcher_stop(d->dispatcher);
 	for (int i = 0; i < d->worker_count; i++)
 		pthread_join(d->workers[i].thread, NULL);
+}
+
+/* Those who write by themselves; all are told before the first is waited for. */
+static void stop_work(struct daemon *d)
+{
+	db_give_up_at(clock_monotonic() + STOP_LEAVE_US);
+	if (d->notifier)
+		notifier_stop(d->notifier);
 	if (d->ticker) {
 		ticker_stop(d->ticker);
 		pthread_join(d->ticker_thread, NULL);
 	}
-	if (d->notifier) {
-		notifier_stop(d->notifier);
+	if (d->notifier)
 		pthread_join(d->notifier_thread, NULL);
-	}
 	setup_finish(d->setup);
+}
+
+void daemon_stop(struct daemon *d)
+{
+	figures_remove(d->coap);
+	figures_remove(d->core.roster);
+	figures_remove(d->core.images);
+	stop_calls(d);
+	stop_work(d);
 	ticker_free(d->ticker);
 	notifier_free(d->notifier);
 	dispatcher_free(d->dispatcher);

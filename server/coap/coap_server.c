@@ -18,7 +18,7 @@
 #define THREADS_MAX      16
 #define SHARDS_MAX       256
 #define WAKES_DEFAULT    2000
-#define DRAIN_US         (5 * USEC_PER_SEC)
+#define DRAIN_US         (15 * USEC_PER_SEC) /* more than the daemon gives its calls */
 #define DRAIN_STEP_NS    20000000
 #define ROTATE_EVERY_S   60
 #define HANDSHAKES_FLOOR 256 /* unfinished ones of a context */
@@ -367,6 +367,11 @@ enum rc coap_server_start(struct core *core, struct dispatcher *dispatcher,
 	return RC_OK;
 }
 
+void coap_server_drain(struct coap_server *s)
+{
+	atomic_store(&s->draining, true);
+}
+
 /* Until no exchange is under way, or it takes too long. */
 static void drain(struct coap_server *s)
 {
@@ -374,7 +379,7 @@ static void drain(struct coap_server *s)
 	int64_t until = clock_monotonic() + DRAIN_US;
 	uint64_t running = 1;
 
-	atomic_store(&s->draining, true);
+	coap_server_drain(s);
 	while (running && clock_monotonic() < until) {
 		nanosleep(&step, NULL);
 		running = 0;

@@ -36,8 +36,10 @@ struct coap_server_options {
 enum rc coap_server_start(struct core *core, struct dispatcher *dispatcher,
 			  const struct coap_server_options *options,
 			  struct coap_server **ret) MUST_CHECK;
-/* Takes no new requests, waits up to five seconds for the answers of those under way, says
- * goodbye to every session, joins the threads, frees s.  NULL is fine. */
+/* From now on requests are refused: the server is stopping.  Does not wait. */
+void coap_server_drain(struct coap_server *s);
+/* Drains, waits up to fifteen seconds for the answers of requests under way, says goodbye to
+ * every session, joins the threads, frees s.  NULL is fine. */
 void coap_server_stop(struct coap_server *s);
 
 /* The port in use; of plain CoAP 0 when it is off. */

@@ -26,7 +26,8 @@
 #define REAP_EVERY_US     (500 * USEC_PER_MS)
 #define EXPIRE_EVERY_US   USEC_PER_SEC
 #define STOP_GRACE_US     (5 * USEC_PER_SEC)
-#define STOP_GIVE_UP_US   (60 * USEC_PER_SEC)
+#define STOP_ANSWER_US    USEC_PER_SEC        /* for the last answer to leave */
+#define STOP_GIVE_UP_US   (60 * USEC_PER_SEC) /* calls end by themselves, long before */
 #define CONN_MEMORY_BYTES 32768 /* bounds line and headers: more is answered 414 or 431 */
 #define BACKLOG           1024
 
@@ -243,11 +244,14 @@ static void *loop_run(void *arg)
 		loop_turn(loop);
 
 	MHD_quiesce_daemon(loop->daemon);
-	int64_t stopped = clock_monotonic(), now = stopped;
+	int64_t stopped = clock_monotonic(), now = stopped, until = stopped + STOP_GRACE_US;
 	while (loop->suspended ? now < stopped + STOP_GIVE_UP_US
-			       : loop->exchanges && now < stopped + STOP_GRACE_US) {
+			       : loop->exchanges && now < until) {
+		bool waits = loop->suspended;
 		loop_turn(loop);
 		now = clock_monotonic();
+		if (waits && until < now + STOP_ANSWER_US)
+			until = now + STOP_ANSWER_US;
 	}
 	if (loop->suspended) {
 		/* The library may not be stopped with calls under way; the process ends soon.

@@ -63,6 +63,28 @@ static void test_hung_statement(struct db *admin)
 	(void)admin;
 }
 
+/* At the end of the process: who waits is told within a fraction of a second, who asks at once.
+ */
+static void test_give_up(struct db_pool *pool)
+{
+	struct db *a = NULL, *b = NULL;
+	int64_t before = clock_monotonic();
+
+	store_must(db_acquire(pool, 0, &a), NULL, "acquire");
+	db_give_up_at(before + USEC_PER_SEC);
+	ok(db_exec(a, "SELECT 1") == RC_OK, "until then all goes on");
+	ok(db_exec(a, "SELECT pg_sleep(30)") == RC_UNAVAILABLE, "who waits gives up");
+	int64_t took = clock_monotonic() - before;
+	ok(took >= USEC_PER_SEC && took < 2 * USEC_PER_SEC, "at that moment");
+	db_release(pool, a);
+	ok(db_acquire(pool, USEC_PER_SEC, &b) == RC_UNAVAILABLE, "nobody begins");
+	is_int(db_pool_in_use(pool), 0, "or has a place");
+	db_give_up_at(INT64_MAX);
+	ok(db_acquire(pool, USEC_PER_SEC, &b) == RC_OK && db_exec(b, "SELECT 1") == RC_OK,
+	   "it can be put off");
+	db_release(pool, b);
+}
+
 /* A transaction that may take its time, on both sides, and only that one. */
 static void test_patience(void)
 {
@@ -129,6 +151,7 @@ int main(void)
 
 	test_bounded(pool);
 	test_heals(pool, db);
+	test_give_up(pool);
 	db_pool_free(pool);
 	test_hung_statement(db);
 	test_patience();
