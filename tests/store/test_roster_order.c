@@ -26,7 +26,7 @@ static void halt(struct world *w, struct halted *h, struct actor_device *d, worl
 		.db = h->db,
 		.tenant = TENANT,
 		.now = clock_wall(),
-		.actor = { ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry },
+		.actor = { ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry, 0 },
 	};
 	must(db_begin(h->db) == RC_OK && work(&h->call, arg) == RC_OK &&
 		     db_commit(h->db) == RC_OK,
