@@ -244,7 +244,7 @@ def test_a_device_that_died_in_its_handshake_is_let_in(devices, kind):
     assert time.monotonic() - started < 5
 
 
-def test_abandoned_handshakes_do_not_stay(devices):
+def test_B12_abandoned_handshakes_do_not_stay(devices):
     """Some hundred clients that begin and are gone: after ten seconds all but a few give way, and
     whoever is slow meanwhile still comes in."""
     port = devices.server.coap_port
