@@ -23,6 +23,7 @@
 
 #define FILE_MAX          65536
 #define LOOP_WAIT_MS      500
+#define EVENTS_MAX        64
 #define REAP_EVERY_US     (500 * USEC_PER_MS)
 #define EXPIRE_EVERY_US   USEC_PER_SEC
 #define STOP_GRACE_US     (5 * USEC_PER_SEC)
@@ -186,13 +187,14 @@ static bool loop_open(struct http_loop *loop)
 {
 	const union MHD_DaemonInfo *info =
 		MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	struct epoll_event event = { .events = EPOLLIN };
+	struct epoll_event wake = { .events = EPOLLIN, .data.ptr = loop };
+	struct epoll_event library = { .events = EPOLLIN };
 
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	return info && loop->wake_fd >= 0 && loop->epoll_fd >= 0 &&
-	       epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) == 0 &&
-	       epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, info->epoll_fd, &event) == 0;
+	       epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &wake) == 0 &&
+	       epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, info->epoll_fd, &library) == 0;
 }
 
 static void loop_close(struct http_loop *loop)
@@ -206,24 +208,39 @@ static void loop_close(struct http_loop *loop)
 		close(loop->epoll_fd);
 }
 
+static void loop_woken(struct http_loop *loop)
+{
+	eventfd_t count;
+
+	/* In this order: a wake-up from now on writes again. */
+	(void)eventfd_read(loop->wake_fd, &count);
+	atomic_store(&loop->woken, false);
+}
+
 static void loop_wait(struct http_loop *loop)
 {
 	MHD_UNSIGNED_LONG_LONG timeout_ms = LOOP_WAIT_MS;
-	struct epoll_event events[2];
-	eventfd_t woken;
+	struct epoll_event events[EVENTS_MAX];
 
 	if (MHD_get_timeout(loop->daemon, &timeout_ms) != MHD_YES || timeout_ms > LOOP_WAIT_MS)
 		timeout_ms = LOOP_WAIT_MS;
-	(void)epoll_wait(loop->epoll_fd, events, ARRAY_LEN(events), (int)timeout_ms);
-	/* In this order: a wake-up from now on writes again. */
-	(void)eventfd_read(loop->wake_fd, &woken);
-	atomic_store(&loop->woken, false);
+	if (http_shake_waits(loop))
+		timeout_ms = 0;
+	int n = epoll_wait(loop->epoll_fd, events, ARRAY_LEN(events), (int)timeout_ms);
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr == loop)
+			loop_woken(loop);
+		else if (events[i].data.ptr)
+			http_shake_ready(events[i].data.ptr);
+	}
 }
 
 static void loop_turn(struct http_loop *loop)
 {
 	loop_wait(loop);
+	http_shake_next(loop);
 	(void)MHD_run(loop->daemon);
+	http_shake_after(loop);
 	int64_t now = clock_monotonic();
 	if (now >= loop->next_reap) {
 		loop->next_reap = now + REAP_EVERY_US;
@@ -262,6 +279,7 @@ static void *loop_run(void *arg)
 	/* Whoever resumed the last connection may still be about to wake us. */
 	while (atomic_load(&loop->resuming))
 		sched_yield();
+	http_shake_stop(loop);
 	/* The descriptors stay: http_stop() may be about to wake us. */
 	MHD_stop_daemon(loop->daemon);
 	loop->daemon = NULL;
@@ -276,6 +294,7 @@ static enum rc loop_start(struct http_server *s, int number)
 	loop->server = s;
 	loop->number = number;
 	loop->wake_fd = loop->epoll_fd = -1;
+	http_shake_init(loop);
 	loop->daemon = daemon_start(loop);
 	if (!loop->daemon || !loop_open(loop) ||
 	    pthread_create(&loop->thread, NULL, loop_run, loop) != 0) {

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define BUCKETS 1024
+#define CROWD   16 /* connections of an address */
 
 struct counted {
 	struct counted *next;
@@ -99,7 +100,8 @@ enum MHD_Result http_conn_admit(void *cls, const struct sockaddr *address, sockl
 	return room && !loop->server->stopping ? MHD_YES : MHD_NO;
 }
 
-static void count(struct http_addresses *a, const struct sockaddr_storage *address, int change)
+/* How many it has then. */
+static int count(struct http_addresses *a, const struct sockaddr_storage *address, int change)
 {
 	uint8_t ip[16];
 
@@ -110,13 +112,14 @@ static void count(struct http_addresses *a, const struct sockaddr_storage *addre
 		*at = xcalloc(1, sizeof(**at));
 		memcpy((*at)->ip, ip, 16);
 	}
-	(*at)->connections += change;
-	if ((*at)->connections <= 0) {
+	int now = (*at)->connections += change;
+	if (now <= 0) {
 		struct counted *gone = *at;
 		*at = gone->next;
 		free(gone);
 	}
 	pthread_mutex_unlock(&a->mutex);
+	return now;
 }
 
 static void peer_text(const struct sockaddr_storage *address, char ret[HTTP_PEER_MAX])
@@ -142,15 +145,19 @@ static void conn_open(struct http_loop *loop, struct MHD_Connection *connection,
 	const struct sockaddr *address = info ? info->client_addr : NULL;
 
 	conn->loop = loop;
+	conn->connection = connection;
 	if (address)
 		memcpy(&conn->address, address,
 		       address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
 						      : sizeof(struct sockaddr_in));
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	conn->fd = info ? info->connect_fd : -1;
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	if (info)
+		tls_watch_finished(info->tls_session, &conn->finished);
 	conn->deadline = clock_monotonic() + loop->server->header_timeout_us;
 	peer_text(&conn->address, conn->peer);
-	count(loop->server->addresses, &conn->address, 1);
+	conn->crowded = count(loop->server->addresses, &conn->address, 1) > CROWD;
 	conn->next = loop->conns;
 	if (conn->next)
 		conn->next->prev = conn;
@@ -164,7 +171,8 @@ static void conn_close(struct http_loop *loop, void **context)
 
 	if (!conn)
 		return;
-	count(loop->server->addresses, &conn->address, -1);
+	http_shake_forget(conn);
+	(void)count(loop->server->addresses, &conn->address, -1);
 	if (conn->next)
 		conn->next->prev = conn->prev;
 	if (conn->prev)

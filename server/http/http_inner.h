@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #define HTTP_PEER_MAX 64
+#define HTTP_LANES    2
 
 struct http_addresses;
 
@@ -32,27 +33,49 @@ struct http_server {
 	int loop_count;
 };
 
+/* Handshakes that can go on, in order of arrival. */
+struct http_lane {
+	struct http_conn *head, **end;
+};
+
 struct http_loop {
 	struct http_server *server;
 	struct MHD_Daemon *daemon;
 	pthread_t thread;
 	int number;
-	int epoll_fd; /* waits for the daemon's epoll and for wake_fd */
+	int epoll_fd; /* waits for the daemon's epoll, for wake_fd and for peers in a handshake
+		       */
 	int wake_fd;
 	_Atomic bool woken;   /* wake_fd was written since the loop read it */
 	_Atomic int resuming; /* threads inside http_loop_wake() or just before */
 	_Atomic uint64_t beats;
 	/* the thread's own: */
 	struct http_conn *conns;
-	int exchanges; /* requests that were begun and not ended */
-	int suspended; /* of those: with the dispatcher */
+	struct http_lane lanes[HTTP_LANES];
+	int lane; /* whose turn it is */
+	struct http_conn *shaking; /* the one that goes on in this turn */
+	int exchanges;             /* requests that were begun and not ended */
+	int suspended;             /* of those: with the dispatcher */
 	int64_t next_reap, next_expire;
+};
+
+/* A connection's way through its handshake (http_shake.c). */
+enum http_shake {
+	SHAKE_NEW = 0, /* libmicrohttpd has just accepted it */
+	SHAKE_WAITS, /* for the peer or for its turn; suspended, unless it is the loop's shaking
+		      */
+	SHAKE_DONE,
 };
 
 /* A connection. */
 struct http_conn {
 	struct http_loop *loop;
 	struct http_conn *next, *prev;
+	struct MHD_Connection *connection;
+	enum http_shake shake;
+	bool finished;                /* the peer has said all of its handshake */
+	struct http_conn *next_ready; /* in its lane */
+	bool crowded;                 /* its address has many connections */
 	int fd;
 	struct sockaddr_storage address;
 	char peer[HTTP_PEER_MAX];
@@ -74,6 +97,21 @@ void http_conn_notify(void *cls, struct MHD_Connection *connection, void **conte
 		      enum MHD_ConnectionNotificationCode code);
 /* Cuts connections whose deadline has passed. */
 void http_conn_reap(struct http_loop *loop, int64_t now);
+
+/* --- http_shake.c --- */
+
+void http_shake_init(struct http_loop *loop);
+/* The peer of conn has something to say. */
+void http_shake_ready(struct http_conn *conn);
+/* Does a handshake wait for its turn? */
+bool http_shake_waits(const struct http_loop *loop);
+/* Before and after libmicrohttpd's turn. */
+void http_shake_next(struct http_loop *loop);
+void http_shake_after(struct http_loop *loop);
+/* The connection goes. */
+void http_shake_forget(struct http_conn *conn);
+/* Gives all back to libmicrohttpd, which is to be stopped. */
+void http_shake_stop(struct http_loop *loop);
 
 /* --- http_exchange.c: one request and its answer --- */
 

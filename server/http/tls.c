@@ -33,6 +33,27 @@ void tls_start(void)
 	mp_set_memory_functions(gmp_alloc, gmp_realloc, gmp_free);
 }
 
+static int on_finished(gnutls_session_t session, unsigned type, unsigned when,
+		       unsigned incoming, const gnutls_datum_t *message)
+{
+	bool *finished = gnutls_db_get_ptr(session);
+
+	(void)type;
+	(void)when;
+	(void)message;
+	*finished = *finished || incoming;
+	return 0;
+}
+
+/* The pointer of the session cache is free, because nobody keeps sessions here; the one of the
+ * session itself is libmicrohttpd's. */
+void tls_watch_finished(void *session, bool *ret)
+{
+	gnutls_db_set_ptr(session, ret);
+	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
+					   on_finished);
+}
+
 enum tls_peer tls_peer_check(void *session, struct digest *ret)
 {
 	gnutls_typed_vdata_st purpose = {

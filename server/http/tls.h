@@ -3,6 +3,8 @@
 
 #include "base/bytes.h"
 
+#include <stdbool.h>
+
 /* TLS 1.2 and 1.3, forward secrecy, authenticated encryption alone, for GnuTLS. */
 #define TLS_PRIORITIES                                                                         \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:"          \
@@ -19,6 +21,10 @@ enum tls_peer {
 	TLS_PEER_PROVED,      /* a client certificate that our CA vouches for */
 	TLS_PEER_REFUSED,     /* one that does not verify */
 };
+
+/* Writes true to *ret as soon as this gnutls_session_t's handshake has heard the peer's last
+ * message.  ret must live as long as session. */
+void tls_watch_finished(void *session, bool *ret);
 
 /* session is a gnutls_session_t after its handshake.  ret: SHA-256 of the certificate, with
  * TLS_PEER_PROVED. */

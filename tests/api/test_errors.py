@@ -45,9 +45,9 @@ def connect(server, timeout=15):
 def talk(server, data, timeout=15):
     """Sends bytes, reads to the end of the connection or of what comes; the answer's text."""
     with connect(server, timeout) as tls:
-        tls.sendall(data)
         got = b""
         try:
+            tls.sendall(data)
             while True:
                 piece = tls.recv(65536)
                 if not piece:

@@ -2,6 +2,9 @@
 
 import os
 import pathlib
+import re
+import select
+import signal
 import socket
 import ssl
 import statistics
@@ -13,7 +16,7 @@ import pytest
 import herd
 from coap_peer import DtlsPeer, Refused
 from fleet import PROVE, make_world  # noqa: F401
-from harness import BUILD, SPARE_MB, wait_until
+from harness import BUILD, SANITIZED, SPARE_MB, wait_until
 from test_coap_traps import Devices, asks
 
 FLOOD = BUILD / "tests/clients/flood"
@@ -68,55 +71,178 @@ def test_B02_R15_forged_hellos(devices, cookie):
 
 # --- HTTPS ------------------------------------------------------------------------------------
 
-SLOW, SLOW_S = (5000, 30) if PROVE else (100, 4)
+SLOW, SLOW_S = (5000, 120) if PROVE else (100, 4)
 MODES = {"slow headers": ["-H", "-i", "2"], "slow body": ["-B", "-i", "2", "-s", "8192"], "ranges": ["-R"],
          "slow read": ["-X", "-n", "2", "-w", "64", "-y", "256", "-z", "16", "-k", "3"]}
 
 
 class Operator:
-    """Asks all the time; how long each answer took."""
+    """Asks; how long each answer took."""
 
     def __init__(self, daemon):
         self.client, self.took = daemon.admin(), []
 
-    def ask(self, until):
-        while time.monotonic() < until:
-            before = time.monotonic()
-            assert self.client.get("/v1/whoami").status_code == 200
-            self.took.append(time.monotonic() - before)
-            time.sleep(0.02)
+    def ask(self):
+        before = time.monotonic()
+        assert self.client.get("/v1/whoami").status_code == 200
+        self.took.append(time.monotonic() - before)
+        time.sleep(0.01)
 
     def p99(self):
         p99, self.took = herd.percentile(self.took, .99), []
         return p99
 
 
-def attack(daemon, mode, folder):
-    words = ["slowhttptest", *MODES[mode], "-c", SLOW, "-r", SLOW // 5, "-l", SLOW_S, "-p", "5",
-             "-u", f"{daemon.url}/v1/limits"]
-    return subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
+class Attack:
+    """slowhttptest; it says every five seconds what became of its connections."""
+
+    def __init__(self, daemon, mode, folder):
+        self.out = folder / f"{mode}.out".replace(" ", "-")
+        words = ["slowhttptest", *MODES[mode], "-c", SLOW, "-r", SLOW // 5, "-l", SLOW_S, "-p", "5",
+                 "-u", f"{daemon.url}/v1/limits"]
+        with open(self.out, "wb") as out:
+            self.process = subprocess.Popen([str(w) for w in words], stdout=out, stderr=subprocess.STDOUT, cwd=folder)
+
+    def running(self):
+        return self.process.poll() is None
+
+    def made(self):
+        text = re.sub(r"\x1b\[[0-9;]*m", "", self.out.read_text(errors="replace"))
+        said = [[int(n) for n in re.findall(rf"^{word}:\s+(\d+)", text, re.M)] for word in ("connected", "closed")]
+        return max((sum(pair) for pair in zip(*said)), default=0)
 
 
 @pytest.mark.parametrize("modes", [[m] for m in MODES] if PROVE else [list(MODES)], ids=lambda m: " ".join(m))
 def test_B11_R14_slow_peers(server, tmp_path, modes):
     """Thousands of peers that send or read as slowly as they can: the API answers as always, and
-    nobody stays for longer than his time."""
-    daemon = server({"log.level": "info", "http.max_connections": 10000, "http.max_per_address": 10000})
-    operator, pid = Operator(daemon), daemon.process.pid
-    operator.ask(time.monotonic() + 1)
-    idle, before = operator.p99(), herd.rss_mb(pid)
-    running = [attack(daemon, mode, tmp_path) for mode in modes]
-    most, peak = 0, 0
-    while any(p.poll() is None for p in running):
-        operator.ask(time.monotonic() + 0.5)
+    nobody stays for longer than his time.  The attackers' own work, TLS above all, takes the cores
+    from everybody, so a second daemon that nobody attacks says what is usual in the same seconds."""
+    settings = {"log.level": "info", "http.max_connections": 10000, "http.max_per_address": 10000}
+    daemon, calm = server(settings), server(settings)
+    attacked, usual, pid = Operator(daemon), Operator(calm), daemon.process.pid
+
+    def ask(seconds):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            attacked.ask()
+            usual.ask()
+    ask(1)
+    idle, before, cpu = attacked.p99(), herd.rss_mb(pid), herd.cpu_by_thread(pid)["http"]
+    usual.p99()
+    running = [Attack(daemon, mode, tmp_path) for mode in modes]
+    most, peak, made, end = 0, 0, 0, None
+    while any(a.running() for a in running) and (not end or time.monotonic() < end):
+        ask(0.5)
         most, peak = max(most, descriptors(pid)), max(peak, herd.rss_mb(pid))
-    busy = operator.p99()
-    print(f"\n{', '.join(modes)}: API p99 {idle * 1000:.0f} ms idle, {busy * 1000:.0f} ms under attack ({busy / idle:.1f}); "
-          f"{most} connections at most, RSS {before:.0f} to {peak:.0f} MB, "
+        made = sum(a.made() for a in running)
+        if PROVE and not end and made >= SLOW * 0.99:
+            end = time.monotonic() + 10
+    cpu, asked = herd.cpu_by_thread(pid)["http"] - cpu, len(attacked.took)
+    busy, usually = attacked.p99(), usual.p99()
+    for attack in running:
+        attack.process.kill()
+        attack.process.wait()
+    print(f"\n{', '.join(modes)}: API p99 of {asked} calls {busy * 1000:.0f} ms under attack, {usually * 1000:.0f} ms "
+          f"of the daemon beside it ({busy / usually:.1f}), {idle * 1000:.0f} ms before; {made} connections, "
+          f"{most} at a time, {cpu / max(1, made) * 1000:.1f} ms of CPU each; RSS {before:.0f} to {peak:.0f} MB, "
           f"{(peak - before) * 1024 / max(1, most):.0f} kB a connection")
-    assert most > SLOW / 2, "the attack was none"
-    assert busy <= max(2 * idle, 1.0 if PROVE else 5.0)
+    assert made > SLOW / 2, "the attack was none"
+    # Of a few hundred calls the worst two are the p99, and one pause of the machine meets one of the daemons.
+    assert busy <= 2 * usually + (0.02 if PROVE else 0.25)
+    assert cpu < 1 + made * (0.05 if SANITIZED else 0.005), "slow peers cost CPU"
     wait_until(lambda: descriptors(pid) < 10, 60, 0.2, "slow connections are gone")
+
+
+def hello(ca_path):
+    """The first thing a TLS client says, and the rest of that client."""
+    context = ssl.create_default_context(cafile=str(ca_path))
+    came, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(came, said, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    return said.read()
+
+
+def test_B11_half_a_handshake_costs_nothing(server):
+    """Peers that stop within their handshake are waited for, not asked again and again."""
+    daemon = server({"log.level": "info"})
+    whole, held = hello(daemon.ca_path), []
+
+    def connect(words):
+        s = socket.create_connection(("127.0.0.1", daemon.https_port), timeout=5)
+        s.sendall(words)
+        held.append(s)
+    try:
+        for words in (b"", whole[:3], whole[:-1], whole):
+            for _ in range(8):
+                connect(words)
+        time.sleep(0.5)
+        before = herd.cpu_by_thread(daemon.process.pid)["http"]
+        time.sleep(3)
+        used = herd.cpu_by_thread(daemon.process.pid)["http"] - before
+        assert used < 0.3, f"{used} s of CPU in 3 s"
+        assert daemon.admin().get("/v1/whoami").status_code == 200
+        wait_until(lambda: descriptors(daemon.process.pid) < 4, 20, 0.2, "they are gone")
+    finally:
+        for s in held:
+            s.close()
+
+
+def test_B11_a_handshake_in_small_pieces(server):
+    """Each piece is waited for; both versions of TLS; a request comes together with the last one."""
+    daemon = server({"log.level": "info"})
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = ssl.create_default_context(cafile=str(daemon.ca_path))
+        context.minimum_version = context.maximum_version = version
+        came, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = context.wrap_bio(came, said, server_hostname="127.0.0.1")
+        with socket.create_connection(("127.0.0.1", daemon.https_port), timeout=5) as s:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+            def send(words):
+                for i in range(0, len(words), 40):
+                    s.sendall(words[i:i + 40])
+                    time.sleep(0.005)
+
+            def until_done(step):
+                while True:
+                    try:
+                        return step()
+                    except ssl.SSLWantReadError:
+                        send(said.read())
+                        came.write(s.recv(65536))
+            until_done(client.do_handshake)
+            for _ in range(2):
+                client.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                send(said.read())
+                answer = b""
+                while not answer.endswith(b"}"):
+                    answer += until_done(lambda: client.read(4096))
+                assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_B11_a_flood_of_handshakes_leaves_turns_to_others(server):
+    """Hundreds of hellos from one address are answered one by one; the hello of another address,
+    which comes after them, does not wait for all of them."""
+    daemon, flood = server({"log.level": "info", "http.max_per_address": 2000}), 600
+    words, held, order = hello(daemon.ca_path), [], select.epoll()
+    daemon.process.send_signal(signal.SIGSTOP)  # so that all are there before it looks
+    try:
+        for address in ["127.0.0.1"] * flood + ["127.0.0.2"]:
+            held.append(socket.create_connection(("127.0.0.1", daemon.https_port), 5, (address, 0)))
+            held[-1].sendall(words)
+            order.register(held[-1], select.EPOLLIN)
+        daemon.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: len(select.select(held, [], [], 0)[0]) == flood + 1, 20, 0.1, "all are answered")
+        # Without edges the kernel tells them in the order in which they became ready.
+        place = [fd for fd, _ in order.poll(0, flood + 1)].index(held[-1].fileno())
+        print(f"\n{place} of {flood} were answered before")
+        assert place < flood / 3
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+        order.close()
+        for s in held:
+            s.close()
 
 
 def descriptors(pid):
