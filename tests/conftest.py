@@ -21,10 +21,11 @@ for _name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
 
 # `make prove` runs what these patterns find: scenarios, and all that answer a row of docs/THREATS.md, ...
 PROOF = re.compile(r"tests/build/|/test_(scenarios|threats|restore)|::test_[A-Z]\d\d_")
-# ... in two lanes side by side (check.py --lanes).  These load the machine, pin its cores or judge
-# times, so they come one after the other.  The calm lane has all the rest, which sleeps and counts.
+# ... in two lanes side by side (check.py --lanes).  These load the machine (the kill sweep has 32
+# daemons at a time), pin its cores or judge times, so they come one after the other.  The calm lane
+# has all the rest, which sleeps and counts.
 BUSY = ("test_scenarios_campaign.py", "test_scenarios_database.py", "test_scenarios_flood.py",
-        "test_scenarios_herd.py", "test_scenarios_memory.py", "test_scenarios_million.py",
+        "test_scenarios_herd.py", "test_scenarios_kill.py", "test_scenarios_million.py",
         "test_threats.py", "test_threats_tls.py")
 
 
