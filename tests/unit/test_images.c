@@ -2,6 +2,7 @@
  * off, raced or changed on disk. */
 
 #include "base/clean.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "core/image_chunks.h"
 #include "core/image_fault.h"
@@ -242,6 +243,46 @@ static void test_A15_scrub(void)
 }
 
 /* A part is read again after a while, and no part is served that has changed. */
+/* A15: what was verified is verified again before it is read, once it is ten seconds old: begun
+ * before the other tests, and ended after them, in a store of its own. */
+static struct {
+	struct images *store;
+	struct image *image;
+	int64_t since;
+} aged;
+
+static void test_A15_aged_begins(void)
+{
+	struct images *others = store;
+	struct bytes b = make_bytes(200000, 61);
+	char hex[DIGEST_TEXT_SIZE];
+	struct digest d;
+	int64_t size = 0;
+
+	sha256_of(b, &d);
+	digest_format(&d, hex);
+	is_int(images_create(path_of("aged"), &store), RC_OK, "another store");
+	is_int(put(b, &d, &size), RC_OK, "stored");
+	is_int(images_open(store, &d, &aged.image), RC_OK, "opened");
+	aged.since = clock_monotonic();
+	flip(arena_printf(mem, "%s/aged/%.2s/%s", dir.path, hex, hex + 2), 150000);
+	aged.store = store;
+	store = others;
+}
+
+static void test_A15_aged_ends(void)
+{
+	uint8_t piece[2048];
+
+	while (clock_monotonic() <= aged.since + IMAGE_CHUNK_AGAIN_US)
+		usleep(50000);
+	ok(image_read(aged.image, 1000, sizeof(piece), piece), "a part that is as it was");
+	ok(!image_read(aged.image, 149000, sizeof(piece), piece), "the one that has changed");
+	ok(!image_read(aged.image, 1000, sizeof(piece), piece), "and then nothing of it");
+	image_close(aged.image);
+	images_free(aged.store);
+}
+
 /* A15: a file that is cut under its mapping, or can no longer be read, is no longer served; the
  * daemon lives. */
 static void test_A15_cut(void)
@@ -468,6 +509,7 @@ int main(void)
 
 	dir = temp_dir_make();
 	is_int(images_create(path_of("images"), &store), RC_OK, "made");
+	test_A15_aged_begins();
 	test_round();
 	test_A14_exact();
 	test_commit_again();
@@ -481,6 +523,7 @@ int main(void)
 	test_C11_race();
 	test_open_race();
 	test_soon();
+	test_A15_aged_ends();
 	images_free(store);
 	clean_temp_dir(&dir);
 	arena_free(mem);
