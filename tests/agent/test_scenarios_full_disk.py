@@ -7,6 +7,7 @@ everything goes on as if nothing had happened."""
 import os
 import pathlib
 import struct
+import subprocess
 import sys
 
 import pytest
@@ -68,3 +69,22 @@ def test_R05_launcher_without_space_at_every_call(tmp_path, author, old, disk): 
         assert state["slot"] == "a" and state["trial"] == "no" and state["last"] == "12"
         assert ran.read_text().count("new") <= 4
     assert 5 < at < 500, "the sweep covered no calls"
+
+
+def test_R05_a_trial_that_cannot_be_counted_is_not_begun(tmp_path, author, old, disk):  # noqa: F811
+    """Were it begun all the same, a new image that crashes would be started for ever."""
+    ran = tmp_path / "ran"
+    device = Device(tmp_path / "d", author, old)
+    assert device.apply(author).returncode == 0
+    before = device.show()
+    assert before["trial"] == "yes" and before["tries"] == "0"
+    ran.write_text("")
+    try:
+        subprocess.run([LAUNCHER, "-c", device.config], env=disk(1, device.state), capture_output=True, timeout=15)
+    except subprocess.TimeoutExpired:
+        pass
+    assert ran.read_text() == "old\n", "only the confirmed image may start"
+    assert device.show() == before, "the trial is still to come"
+    ran.write_text("")
+    check(LAUNCHER, "-c", device.config)
+    assert ran.read_text() == "new\nnew\nold\n" and device.show()["trial"] == "no"
