@@ -12,7 +12,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { BUCKET_AT, BUCKET_FROM_END };
+/* A partition that was attached is not seen at once by whoever sees the rest of that
+ * transaction: PostgreSQL shows rows first, then tells other backends that what they know of a
+ * table is out of date, then releases locks; and ATTACH takes none that readers wait for.  So
+ * the transaction holds this lock, and who comes to look because of it waits for its end. */
+#define ATTACHING "(1835363682, 0)"
+
+enum { BUCKET_AT, BUCKET_FROM_END, HOLD, WAIT };
 
 static const struct db_stmt stmts[] = {
 	[BUCKET_AT] = { "member_bucket_at", "SELECT bucket FROM member WHERE campaign_id = $1 "
@@ -20,6 +26,9 @@ static const struct db_stmt stmts[] = {
 	[BUCKET_FROM_END] = { "member_bucket_from_end",
 			      "SELECT bucket FROM member WHERE campaign_id = $1 "
 			      "ORDER BY bucket DESC OFFSET $2 LIMIT 1" },
+	[HOLD] = { "member_hold", "SELECT pg_advisory_xact_lock" ATTACHING },
+	[WAIT] = { "member_wait", "SELECT pg_advisory_lock_shared" ATTACHING
+				  ", pg_advisory_unlock_shared" ATTACHING },
 };
 DB_STMTS(stmts)
 
@@ -127,7 +136,9 @@ enum rc member_store_create(struct db *db, const struct uuid *campaign_id,
 		rc = fill(db, name, id, salt, ret_members);
 	if (rc == RC_OK)
 		rc = attach(db, name, id);
-	return rc == RC_OK ? analyze(db, name) : rc;
+	if (rc == RC_OK)
+		rc = analyze(db, name);
+	return rc == RC_OK ? db_run(db, &stmts[HOLD], NULL, NULL) : rc;
 }
 
 /* The index is walked from the nearer end, and not at all for a stage of everybody. */
@@ -182,5 +193,6 @@ enum rc member_store_exposed(struct db *db, int32_t tenant, const struct uuid *c
 		 "WHERE c.tenant_id = %d AND c.campaign_id = '%s' AND c.state = 2 "
 		 "AND j.job_id IS NULL",
 		 id, tenant, id, tenant, id);
-	return db_copy_out(db, sql, copy_row, &copy);
+	enum rc rc = db_run(db, &stmts[WAIT], NULL, NULL);
+	return rc == RC_OK ? db_copy_out(db, sql, copy_row, &copy) : rc;
 }

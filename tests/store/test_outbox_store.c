@@ -181,6 +181,89 @@ static void test_second_daemon(struct world *w)
 	roster_free(other.roster);
 }
 
+/* PostgreSQL shows a transaction's rows a moment before others know of the partition that it
+ * attached; looked at in that moment, a campaign had no members, and its devices were never
+ * told.  A start holds a lock to its end, and a notifier waits for it. */
+#define ATTACHING "(1835363682, 0)"
+
+static void *tick_once(void *arg)
+{
+	world_tick(arg, 1);
+	return NULL;
+}
+
+static int64_t running(struct world *w, struct db *db, const struct uuid *id)
+{
+	struct db *own = w->db;
+	char text[UUID_TEXT_SIZE];
+
+	w->db = db;
+	int64_t state = sql_i64(w, arena_printf(w->mem,
+						"SELECT state AS n FROM campaign WHERE "
+						"campaign_id = '%s'",
+						uuid_format(id, text)));
+	w->db = own;
+	return state == CAMPAIGN_RUNNING;
+}
+
+static void test_start_holds_readers_up(struct world *w)
+{
+	static const uint8_t key[32] = { 1 };
+	struct core other = w->core;
+	struct db *holder = world_connect(w), *reader = world_connect(w);
+	struct stage stage = { .share = SHARE_ALL, .gate = { 9500, 1000, 10, 0 } };
+	struct uuid release = world_release(w, 3, 3);
+	struct campaign_new new = { .name = "held up",
+				    .release_id = release,
+				    .target = "{\"all\":true}",
+				    .stages = &stage,
+				    .stage_count = 1,
+				    .silent_after_s = 600,
+				    .max_attempts = 3 };
+	pthread_t thread, ticking;
+	struct actor_device d;
+
+	other.roster = roster_create();
+	world_device(w, "held", &d);
+	must(device_register(&d) == RC_OK, "the device cannot register");
+	struct notifier *n = notifier_create(
+		&other, &(struct notifier_options){ .db = world_options(w),
+						    .tenant = TENANT,
+						    .seal_key = { key, sizeof(key) } });
+	pthread_create(&thread, NULL, run_notifier, n);
+	EVENTUALLY(roster_ready(other.roster), "the roster is loaded");
+	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
+	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it cannot be started");
+
+	sql(holder, "BEGIN; SELECT pg_advisory_xact_lock" ATTACHING);
+	pthread_create(&ticking, NULL, tick_once, w);
+	usleep(300000);
+	ok(!running(w, reader, &new.release_id), "a start takes the lock before its commit");
+	sql(holder, "COMMIT");
+	pthread_join(ticking, NULL);
+	ok(running(w, reader, &new.release_id), "and then runs");
+	EVENTUALLY(seen_by(&other, &d).maybe_work, "which is work here");
+
+	sql(holder, "BEGIN; SELECT pg_advisory_xact_lock" ATTACHING);
+	work_to_idle(&other, &d);
+	must(outbox_store_add(
+		     w->db, TENANT,
+		     &(struct outbox_row){ OUTBOX_CAMPAIGN, .campaign_id = new.release_id },
+		     1) == RC_OK,
+	     "a row");
+	usleep(300000);
+	ok(!seen_by(&other, &d).maybe_work, "a notifier waits for whoever has it");
+	sql(holder, "COMMIT");
+	EVENTUALLY(seen_by(&other, &d).maybe_work, "and then sees the members");
+	notifier_stop(n);
+	pthread_join(thread, NULL);
+	notifier_free(n);
+	roster_free(other.roster);
+	db_close(holder);
+	db_close(reader);
+	sql(w->db, "DELETE FROM device WHERE endpoint = 'held'");
+}
+
 /* A connection that is cut: the notifier comes back and loads again. */
 static void test_lost_connection(struct world *w)
 {
@@ -216,6 +299,7 @@ int main(void)
 	world_open(&w);
 	test_late_commit(&w);
 	test_second_daemon(&w);
+	test_start_holds_readers_up(&w);
 	test_lost_connection(&w);
 	world_close(&w);
 	return tap_done();
