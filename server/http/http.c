@@ -183,6 +183,20 @@ void http_loop_wake(struct http_loop *loop)
 		(void)eventfd_write(loop->wake_fd, 1);
 }
 
+struct arena *http_arena_take(struct http_loop *loop)
+{
+	memory_begin(); /* before its first allocation */
+	return loop->spare_count ? loop->spare[--loop->spare_count] : arena_create();
+}
+
+void http_arena_give(struct http_loop *loop, struct arena *mem)
+{
+	if (loop->spare_count < HTTP_SPARE)
+		loop->spare[loop->spare_count++] = mem;
+	else
+		arena_free(mem);
+}
+
 static bool loop_open(struct http_loop *loop)
 {
 	const union MHD_DaemonInfo *info =
@@ -202,6 +216,8 @@ static void loop_close(struct http_loop *loop)
 	if (loop->daemon)
 		MHD_stop_daemon(loop->daemon);
 	loop->daemon = NULL;
+	while (loop->spare_count)
+		arena_free(loop->spare[--loop->spare_count]);
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
 	if (loop->epoll_fd >= 0)

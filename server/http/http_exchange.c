@@ -99,12 +99,13 @@ static void on_done(struct req *req, struct res *res)
 static struct exchange *exchange_create(struct http_loop *loop,
 					struct MHD_Connection *connection)
 {
-	struct exchange *x = xcalloc(1, sizeof(*x));
+	struct arena *mem = http_arena_take(loop);
+	struct exchange *x = arena_new(mem, struct exchange);
 
 	x->loop = loop;
 	x->connection = connection;
 	x->conn = conn_of(connection);
-	x->req = req_create();
+	x->req = req_create_in(mem);
 	x->req->peer = x->conn->peer;
 	x->req->transport = x;
 	x->req->done = on_done;
@@ -140,9 +141,8 @@ void http_exchange_end(void *cls, struct MHD_Connection *connection, void **cont
 		clock_monotonic() + loop->server->idle_us + loop->server->header_timeout_us;
 	if (x->answer)
 		image_close(x->answer->image);
-	req_free(x->req);
 	free(x->body);
-	free(x);
+	http_arena_give(loop, req_release(x->req)); /* x is in it */
 }
 
 /* --- answers --- */
@@ -167,6 +167,14 @@ static void exchange_refuse(struct exchange *x, enum err err, const char *detail
 	problem_set(&x->refusal, err, detail);
 }
 
+/* May it have to wait for a worker?  An unknown route is refused at once. */
+static bool may_wait(struct req *req)
+{
+	enum rc rc = req->route ? RC_OK : route_find(req);
+
+	return rc == RC_OK && req->route->need != NEED_MEMORY;
+}
+
 /* Hands the request to the dispatcher; returns with the answer, or with NULL while the
  * connection is suspended. */
 static struct res *exchange_dispatch(struct exchange *x)
@@ -176,7 +184,7 @@ static struct res *exchange_dispatch(struct exchange *x)
 	x->answered = false;
 	dispatching = x;
 	/* A worker may answer before dispatch() returns, so suspend first. */
-	bool suspend = !x->req->route || x->req->route->need != NEED_MEMORY;
+	bool suspend = may_wait(x->req);
 	if (suspend) {
 		MHD_suspend_connection(x->connection);
 		x->suspended = true;

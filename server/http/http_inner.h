@@ -15,6 +15,7 @@
 
 #define HTTP_PEER_MAX 64
 #define HTTP_LANES    2
+#define HTTP_SPARE    64 /* arenas that a loop keeps */
 
 struct http_addresses;
 
@@ -53,6 +54,8 @@ struct http_loop {
 	struct http_conn *conns;
 	struct http_lane lanes[HTTP_LANES];
 	int lane; /* whose turn it is */
+	struct arena *spare[HTTP_SPARE];
+	int spare_count;
 	struct http_conn *shaking; /* the one that goes on in this turn */
 	int exchanges;             /* requests that were begun and not ended */
 	int suspended;             /* of those: with the dispatcher */
@@ -86,6 +89,11 @@ struct http_conn {
 
 /* The loop goes round: a connection was resumed, or it is time to stop.  Any thread. */
 void http_loop_wake(struct http_loop *loop);
+
+/* Arenas go from one request to the next: malloc gives a fresh one's pages back to the system
+ * and takes them again.  take: fresh or reset; give takes a reset one over. */
+struct arena *http_arena_take(struct http_loop *loop);
+void http_arena_give(struct http_loop *loop, struct arena *mem);
 
 /* --- http_conn.c --- */
 

@@ -71,7 +71,7 @@ def test_B02_R15_forged_hellos(devices, cookie):
 
 # --- HTTPS ------------------------------------------------------------------------------------
 
-SLOW, SLOW_S = (5000, 120) if PROVE else (100, 4)
+SLOW, SLOW_S = (5000, 300) if PROVE else (100, 4)
 MODES = {"slow headers": ["-H", "-i", "2"], "slow body": ["-B", "-i", "2", "-s", "8192"], "ranges": ["-R"],
          "slow read": ["-X", "-n", "2", "-w", "64", "-y", "256", "-z", "16", "-k", "3"]}
 
