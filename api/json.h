@@ -122,9 +122,6 @@ void js_put_base64(json_t *o, const char *name, struct bytes b);
 /* JSON text that we made ourselves earlier, such as an event's detail; {} when it is none. */
 void js_put_raw(json_t *o, const char *name, const char *text);
 
-/* The value as compact text; it stays the caller's.  Nothing for NULL, which is what jansson
- * makes when memory is short. */
-struct bytes js_print(struct arena *mem, json_t *value);
 /* Writes o into res as the body, and frees o. */
 void js_answer(struct call *c, struct res *res, json_t *o);
 /* { "items": items, "next_page_token": ... }; frees items.  next NULL: the last page. */

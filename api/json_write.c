@@ -79,9 +79,13 @@ void js_put_raw(json_t *o, const char *name, const char *text)
 
 void js_answer(struct call *c, struct res *res, json_t *o)
 {
-	res->body = js_print(c->mem, o);
-	assert(res->body.n > 0 || memory_is_short());
+	size_t n = json_dumpb(o, NULL, 0, JSON_COMPACT);
+	char *text = arena_alloc(c->mem, n + 1);
+
+	n = json_dumpb(o, text, n, JSON_COMPACT);
+	assert(n > 0 || memory_is_short());
 	json_decref(o);
+	res->body = (struct bytes){ (const uint8_t *)text, n };
 	res->format = FORMAT_JSON;
 }
 

@@ -4,8 +4,6 @@
 #include "base/clean.h"
 #include "tests/tap.h"
 
-#include <stdlib.h>
-
 static struct call c;
 static struct req *req;
 
@@ -198,38 +196,6 @@ static void test_write(void)
 	ok(bytes_equal_text(res.body, "{\"items\":[],\"next_page_token\":\"next\"}"), "a page");
 }
 
-/* As jansson itself would print it. */
-static void prints_alike(json_t *value, const char *what)
-{
-	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-
-	ok(text && bytes_equal_text(js_print(c.mem, value), text), "%s", what);
-	free(text);
-	json_decref(value);
-}
-
-static void test_print(void)
-{
-	static const char *const texts[] = {
-		"{}",
-		"[]",
-		"[[],{},[{}],null,true,false]",
-		"{\"a\":[1,2,3],\"b\":{\"c\":\"d\"},\"\\n\\\"\":\"\"}",
-		"[0,-1,10,9223372036854775807,-9223372036854775808]",
-		"[0.5,-1e300,1e-7,100.0,3.141592653589793]",
-		"[\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\",\"/\",\"\\u2028\"]",
-	};
-	char all[0x7f];
-
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		prints_alike(json_loads(texts[i], JSON_DECODE_ANY, NULL), texts[i]);
-	for (int i = 0; i < 0x7f; i++)
-		all[i] = (char)(i + 1);
-	prints_alike(json_stringn(all, sizeof(all)), "every character of ASCII");
-	prints_alike(json_stringn("a\0b", 3), "a zero");
-	ok(js_print(c.mem, NULL).n == 0, "nothing is nothing");
-}
-
 int main(void)
 {
 	req = req_create();
@@ -240,7 +206,6 @@ int main(void)
 	test_wrong_values();
 	test_lists();
 	test_write();
-	test_print();
 	req_free(req);
 	return tap_done();
 }
