@@ -9,6 +9,8 @@
 
 #include <assert.h>
 
+#define ANSWER_USUAL 2048 /* more is printed twice, because its length is not known before */
+
 void js_put(json_t *o, const char *name, json_t *value)
 {
 	int failed = json_object_set_new(o, name, value);
@@ -79,10 +81,13 @@ void js_put_raw(json_t *o, const char *name, const char *text)
 
 void js_answer(struct call *c, struct res *res, json_t *o)
 {
-	size_t n = json_dumpb(o, NULL, 0, JSON_COMPACT);
-	char *text = arena_alloc(c->mem, n + 1);
+	char *text = arena_alloc(c->mem, ANSWER_USUAL);
+	size_t n = json_dumpb(o, text, ANSWER_USUAL, JSON_COMPACT);
 
-	n = json_dumpb(o, text, n, JSON_COMPACT);
+	if (n > ANSWER_USUAL) {
+		text = arena_alloc(c->mem, n);
+		n = json_dumpb(o, text, n, JSON_COMPACT);
+	}
 	assert(n > 0 || memory_is_short());
 	json_decref(o);
 	res->body = (struct bytes){ (const uint8_t *)text, n };

@@ -136,12 +136,12 @@ if PROVE:
     def test_R03_database_restarted_under_load(trial):
         t = trial("restarts")
         fleet_size = 20
-        t.world.add_devices(fleet_size)
+        names = t.world.add_devices(fleet_size)
         fleet = t.world.fleet(fleet_size, "block-size", 256, "delay", "14-18ms", "timeout", 500,
                               seed=t.dice.randrange(1 << 32))
         release = t.world.release(version="3.0.0", size=256 << 10, seed=2)
-        campaign = t.world.campaign(release, target={"devices": [f"device-{i:05d}" for i in range(fleet_size)]},
-                                    silent_after_s=600)
+        wait_until(lambda: all(t.world.device(name)["lifecycle"] == "active" for name in names), 60, 0.2, "they register")
+        campaign = t.world.campaign(release, target={"devices": names}, silent_after_s=600)
         restarts(t)
         assert fleet.finish(500)["updated"] == fleet_size
         t.world.wait_state(campaign, "finished")
