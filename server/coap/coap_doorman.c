@@ -216,12 +216,12 @@ static bool doorman_bind(struct doorman *d, coap_address_t *a)
 	       getsockname(d->fd, &a->addr.sa, &size) == 0;
 }
 
-struct doorman *doorman_open(coap_address_t *a, int shards)
+struct doorman *doorman_open(coap_address_t *a, int shards, int sessions_max)
 {
 	struct doorman *d = xcalloc(1, sizeof(*d));
 
 	steer_init(&d->steer, (uint32_t)shards);
-	d->gate = gate_create();
+	d->gate = gate_create(sessions_max);
 	d->rotated_at = clock_monotonic();
 	d->fd = socket(a->addr.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (d->fd >= 0 && doorman_bind(d, a))

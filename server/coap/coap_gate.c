@@ -21,6 +21,7 @@
 #define NEW_SHARE 0.2 /* of the newest step in the mean of what is finished */
 #define BURST_S   0.1
 #define RESUMES   0.25
+#define STAY_S    4 /* of a session, before others need its room */
 
 /* Who came, in the order of coming: the place, and when, because places are taken anew. */
 struct arrival {
@@ -30,6 +31,7 @@ struct arrival {
 
 struct gate {
 	double rate;     /* let in in a second */
+	double most;     /* the same, whatever the turns are like */
 	double finished; /* handshakes in a second, of late */
 	uint64_t handshakes;
 	double tokens;
@@ -40,13 +42,19 @@ struct gate {
 	uint64_t tail;            /* what is before is forgotten */
 };
 
-struct gate *gate_create(void)
+static double within(double v, double least, double most)
+{
+	return v < least ? least : v > most ? most : v;
+}
+
+struct gate *gate_create(int sessions_max)
 {
 	struct gate *g = xcalloc(1, sizeof(*g));
 
 	g->places = xcalloc(PLACES, sizeof(*g->places));
 	g->arrivals = xcalloc(PLACES, sizeof(*g->arrivals));
-	g->rate = RATE_CALM;
+	g->most = within((double)sessions_max / STAY_S, RATE_MIN, RATE_MAX);
+	g->rate = within(RATE_CALM, RATE_MIN, g->most);
 	return g;
 }
 
@@ -97,7 +105,7 @@ bool gate_next(struct gate *g, int64_t now, struct hello *ret)
 				   */
 		*ret = *h;
 		h->at = 0;
-		g->tokens -= h->resumes ? RESUMES : 1;
+		g->tokens -= h->resumes ? within(g->rate / g->most, RESUMES, 1) : 1;
 		return true;
 	}
 	return false;
@@ -114,11 +122,6 @@ static void learn(struct gate *g, int64_t elapsed, uint64_t handshakes)
 
 	g->handshakes = handshakes;
 	g->finished += (seen - g->finished) * NEW_SHARE;
-}
-
-static double within(double v, double least, double most)
-{
-	return v < least ? least : v > most ? most : v;
 }
 
 void gate_pace(struct gate *g, int64_t now, const struct gate_load *load)
@@ -138,5 +141,5 @@ void gate_pace(struct gate *g, int64_t now, const struct gate_load *load)
 		g->rate = RATE_CALM;
 	else
 		g->rate *= FASTER;
-	g->rate = within(g->rate, RATE_MIN, RATE_MAX);
+	g->rate = within(g->rate, RATE_MIN, g->most);
 }

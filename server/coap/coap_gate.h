@@ -6,7 +6,8 @@
  * in as fast as handshakes are finished: the newest first, whose senders are still there, and
  * none that is old.  While the thread keeps up, nobody waits.
  *
- * A hello that brings a session to resume costs a quarter of a full one, and pays so much. */
+ * A hello that brings a session to resume costs a quarter of a full one, and pays so much, or
+ * more when it is room that is short. */
 #pragma once
 
 #include <netinet/in.h>
@@ -30,7 +31,9 @@ struct hello {
 
 struct gate;
 
-struct gate *gate_create(void);
+/* Lets in no more than sessions_max in four seconds: beyond that, sessions would have to go
+ * before their devices could say what they came for. */
+struct gate *gate_create(int sessions_max);
 void gate_free(struct gate *g);
 /* A sender that waits already takes its old place anew. */
 void gate_wait(struct gate *g, const struct hello *h);

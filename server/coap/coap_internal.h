@@ -218,7 +218,7 @@ void net_tell(struct net *net, enum note_kind kind, struct roster_device *device
 
 /* Opens the first socket of the shared port, before the shards open theirs.  Port 0 is replaced
  * in *a.  NULL where the kernel does not take the program. */
-struct doorman *doorman_open(coap_address_t *a, int shards);
+struct doorman *doorman_open(coap_address_t *a, int shards, int sessions_max);
 void doorman_close(struct doorman *d);
 /* Once in each turn: reads hellos, and answers those that may come in. */
 void doorman_turn(struct net *net);

@@ -311,7 +311,7 @@ static enum rc server_open(struct coap_server *s, const struct coap_server_optio
 		rc = dtls_create(s->core, &keys, &s->dtls);
 	if (rc != RC_OK)
 		return rc;
-	s->nets[0].doorman = doorman_open(&a.dtls, s->threads * o->shards);
+	s->nets[0].doorman = doorman_open(&a.dtls, s->threads * o->shards, o->max_sessions);
 	dtls_cookies_are_checked(s->dtls, s->nets[0].doorman != NULL);
 	for (int i = 0; i < s->threads && rc == RC_OK; i++) {
 		s->nets[i].server = s;

@@ -8,8 +8,9 @@
 
 #include <stdlib.h>
 
-#define MS USEC_PER_MS
-#define S  USEC_PER_SEC
+#define MS   USEC_PER_MS
+#define S    USEC_PER_SEC
+#define ROOM 1000000 /* for sessions: not what is short */
 
 static struct hello hello_of(uint32_t id, int64_t at)
 {
@@ -32,7 +33,7 @@ static void pace(struct gate *g, int64_t now, int64_t took_us, uint64_t handshak
 
 static void test_calm(void)
 {
-	struct gate *g = gate_create();
+	struct gate *g = gate_create(ROOM);
 	struct hello h;
 	int n = 0;
 
@@ -49,7 +50,7 @@ static void test_calm(void)
 
 static void test_order(void)
 {
-	struct gate *g = gate_create();
+	struct gate *g = gate_create(ROOM);
 	struct hello h;
 
 	wait_one(g, 1, S);
@@ -66,7 +67,7 @@ static void test_order(void)
 
 static void test_full(void)
 {
-	struct gate *g = gate_create();
+	struct gate *g = gate_create(ROOM);
 	struct hello h;
 	int n = 0;
 
@@ -100,9 +101,32 @@ static int let_in(struct gate *g, int64_t *now, int64_t took_us, int finished_ea
 	return n;
 }
 
+/* A session that had to go before its device said anything was work for nothing, and its
+ * device comes again. */
+static void test_B09_room(bool resumes)
+{
+	struct gate *g = gate_create(2000);
+	struct hello h;
+	uint32_t id = 0;
+	int n = 0;
+
+	for (int64_t now = 10 * S; now < 18 * S; now += 10 * MS) {
+		for (int i = 0; i < 100; i++) {
+			h = hello_of(id++, now);
+			h.resumes = resumes;
+			gate_wait(g, &h);
+		}
+		pace(g, now, MS, id);
+		while (gate_next(g, now, &h))
+			n += now >= 14 * S;
+	}
+	ok(n > 1800 && n <= 2050, "in four seconds no more than there is room for (%d)", n);
+	gate_free(g);
+}
+
 static void test_pace(void)
 {
-	struct gate *g = gate_create();
+	struct gate *g = gate_create(ROOM);
 	int64_t now = 10 * S;
 
 	int n = let_in(g, &now, 150 * MS, 8);
@@ -158,7 +182,7 @@ static void senders_turn(struct gate *g, int64_t now)
 static int simulate(int capacity, int64_t seconds, int each_second[])
 {
 	static uint32_t line[SENDERS * 8];
-	struct gate *g = gate_create();
+	struct gate *g = gate_create(ROOM);
 	size_t first = 0, last = 0;
 	int64_t took = 0, now = S;
 	struct hello h;
@@ -219,6 +243,8 @@ int main(void)
 	test_order();
 	test_full();
 	test_pace();
+	test_B09_room(false);
+	test_B09_room(true);
 	test_herd(500);
 	test_herd(2000);
 	return tap_done();
