@@ -284,8 +284,9 @@ def test_B11_one_address_has_its_share_of_connections(server):
 
 def test_B09_sessions_have_a_cap(make_world):
     """More devices than there may be sessions: all are served, the longest idle ones give way, and
-    memory does not follow."""
-    devices, cap = (20_000, 2_000) if PROVE else (110, 64)
+    memory does not follow.  Who was served and gave way comes again at once, so the last ones have
+    many rivals."""
+    devices, cap = (8_000, 2_000) if PROVE else (110, 64)
     world = make_world({"coap.max_sessions": cap, "coap.shards": 2 if PROVE else 1})
     assert world.server.stop() == 0
     herd.plant(world, 0, devices)
@@ -298,13 +299,13 @@ def test_B09_sessions_have_a_cap(make_world):
         nonlocal most
         most = max(most, herd.metric(world, "muster_coap_sessions"))
         return fleet.samples and fleet.samples[-1]["served"] == devices
-    wait_until(all_served, 120, 0.1, "all served")
+    wait_until(all_served, 300, 0.1, "all served")
     pid = world.server.process.pid
     first = herd.rss_mb(pid)
-    for _ in range(3 if PROVE else 1):
+    for _ in range(2 if PROVE else 1):
         fleet.lose_network()
         time.sleep(1)
-        wait_until(all_served, 120, 0.1, "all served again")
+        wait_until(all_served, 300, 0.1, "all served again")
     print(f"\n{devices} devices, cap {cap}: {most} sessions at most; RSS {first:.1f} MB, later {herd.rss_mb(pid):.1f} MB")
     assert most <= cap * 1.25 + 64, "the cap does not hold"
     assert herd.rss_mb(pid) < first + 16 + SPARE_MB
