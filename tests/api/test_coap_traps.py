@@ -287,11 +287,17 @@ def test_B02_forged_hellos_keep_nobody_out(make_devices):
     asks(devices.session(psk))
     asks(devices.session(cert))
     assert time.monotonic() - started < 5
+    answered = 0
     for s in forged:
         s.settimeout(0.2)
-        asked = s.recv(4096)  # HelloVerifyRequest
+        try:
+            asked = s.recv(4096)  # HelloVerifyRequest
+        except TimeoutError:  # on a busy machine some wait, and are forgotten (decision 0008)
+            continue
+        answered += 1
         assert len(asked) <= len(client_hello()), "an answer to a forged address is larger than the question"
         s.close()
+    assert answered
 
 
 @pytest.mark.parametrize("kind", ["psk", "cert"])
