@@ -182,6 +182,8 @@ enum rc registration_commit(struct call *c, const struct registration *in,
 		return rc;
 	if (is_of_the_past(c, in, &device))
 		return RC_OK;
+	/* Before the commit, because whoever waits for the row must see it; should the commit
+	 * fail, only a session that is older anyway is turned away. */
 	if (!bytes_equal(in->boot_id, device.boot_id))
 		roster_set_boot_session(c->actor.device, c->actor.session);
 	follow_after_commit(c, digest);

@@ -176,16 +176,19 @@ def metric(world, name):  # noqa: F811
     return int(re.search(rf"^{name} (\d+)$", world.admin.get("/metrics").text, re.M).group(1))
 
 
-def test_A15_image_that_changes_while_it_is_served(planned):  # noqa: F811
-    world, _, device = planned
-    image = random.Random(7).randbytes(300_000)
+def offered(world, device, image):  # noqa: F811
+    """A release of that image, the file in the store, and what the device gets for a block of it."""
     release = world.release("5.0.0", image=image)
     world.campaign(release, {"devices": ["alone"]}, silent_after_s=300)
     device.wait_offer()
     path = world.server.state_dir / "images" / release.digest[:2] / release.digest[2:]
+    return release, path, lambda n: device.peer.get(f"/img/{release.digest}", [(BLOCK2, block(n, False, 6))])
 
-    def ask(n):
-        return device.peer.get(f"/img/{release.digest}", [(BLOCK2, block(n, False, 6))])
+
+def test_A15_image_that_changes_while_it_is_served(planned):  # noqa: F811
+    world, _, device = planned
+    image = random.Random(7).randbytes(300_000)
+    release, path, ask = offered(world, device, image)
     assert ask(0).payload == image[:1024]
     at = 250_000
     with open(path, "r+b") as f:
@@ -211,13 +214,7 @@ def test_A15_image_that_is_cut_while_it_is_served(planned):  # noqa: F811
     a byte that is not the image's, and the daemon goes on."""
     world, _, device = planned
     image = random.Random(8).randbytes(24 << 20)
-    release = world.release("5.0.0", image=image)
-    world.campaign(release, {"devices": ["alone"]}, silent_after_s=300)
-    device.wait_offer()
-    path = world.server.state_dir / "images" / release.digest[:2] / release.digest[2:]
-
-    def ask(n):
-        return device.peer.get(f"/img/{release.digest}", [(BLOCK2, block(n, False, 6))])
+    release, path, ask = offered(world, device, image)
     assert wait_until(lambda: (m := ask(0)).answer == "2.05" and m, 20, 0.2).payload == image[:1024]
     slow = http.client.HTTPSConnection("127.0.0.1", world.server.https_port, timeout=20,
                                        context=ssl.create_default_context(cafile=str(world.server.ca_path)))

@@ -74,6 +74,32 @@ static void *run_notifier(void *arg)
 	return NULL;
 }
 
+/* The notifier of another daemon, whose core has a roster of its own. */
+struct following {
+	struct notifier *notifier;
+	pthread_t thread;
+};
+
+static struct following follow(struct world *w, struct core *other)
+{
+	static const uint8_t key[32] = { 1 };
+	struct notifier_options options = { .db = world_options(w),
+					    .tenant = TENANT,
+					    .seal_key = { key, sizeof(key) } };
+	struct following f = { .notifier = notifier_create(other, &options) };
+
+	pthread_create(&f.thread, NULL, run_notifier, f.notifier);
+	return f;
+}
+
+static void unfollow(struct following *f, struct core *other)
+{
+	notifier_stop(f->notifier);
+	pthread_join(f->thread, NULL);
+	notifier_free(f->notifier);
+	roster_free(other->roster);
+}
+
 /* Waits up to five seconds for something to become true. */
 #define EVENTUALLY(condition, name)                                                            \
 	do {                                                                                   \
@@ -102,7 +128,8 @@ static void count_woken(void *arg, struct roster_device *d)
 	woken++;
 }
 
-static struct uuid start_campaign(struct world *w, const struct uuid *release)
+/* Made, and asked to start: the next tick starts it. */
+static struct uuid ask_to_start(struct world *w, const struct uuid *release)
 {
 	struct stage stage = { .share = SHARE_ALL, .gate = { 9500, 1000, 10, 0 } };
 	struct campaign_new new = { .name = "notified",
@@ -115,7 +142,6 @@ static struct uuid start_campaign(struct world *w, const struct uuid *release)
 
 	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
 	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it cannot be started");
-	world_tick(w, 1);
 	return new.release_id;
 }
 
@@ -126,11 +152,9 @@ static void work_to_idle(struct core *core, const struct actor_device *d)
 
 static void test_second_daemon(struct world *w)
 {
-	static const uint8_t key[32] = { 1 };
 	struct core other = w->core;
 	struct actor_device d;
 	struct offer o;
-	pthread_t thread;
 	struct uuid release = world_release(w, 2, 2);
 
 	other.roster = roster_create();
@@ -138,18 +162,15 @@ static void test_second_daemon(struct world *w)
 	world_device(w, "followed", &d);
 	d.runs = 1;
 	must(device_register(&d) == RC_OK, "the device cannot register");
-	struct notifier *n = notifier_create(
-		&other, &(struct notifier_options){ .db = world_options(w),
-						    .tenant = TENANT,
-						    .seal_key = { key, sizeof(key) } });
-	pthread_create(&thread, NULL, run_notifier, n);
+	struct following f = follow(w, &other);
 	EVENTUALLY(roster_ready(other.roster), "the other daemon loads its roster");
 	is_int(seen_by(&other, &d).lifecycle, DEVICE_ACTIVE, "the device is in it");
 	ok(seen_by(&other, &d).registration == seen_by(&w->core, &d).registration,
 	   "with its registration");
 	ok(!seen_by(&other, &d).maybe_work, "and nothing to do");
 
-	struct uuid id = start_campaign(w, &release);
+	struct uuid id = ask_to_start(w, &release);
+	world_tick(w, 1);
 	EVENTUALLY(seen_by(&other, &d).maybe_work, "a stage that opens there is work here");
 	EVENTUALLY(woken > 0, "and the transport is told");
 	world_expose(w, &d, 1);
@@ -175,10 +196,7 @@ static void test_second_daemon(struct world *w)
 	EVENTUALLY(seen_by(&other, &d).lifecycle == DEVICE_REVOKED,
 		   "revoked there, revoked here");
 	sql(w->db, "DELETE FROM device WHERE endpoint = 'followed'");
-	notifier_stop(n);
-	pthread_join(thread, NULL);
-	notifier_free(n);
-	roster_free(other.roster);
+	unfollow(&f, &other);
 }
 
 /* PostgreSQL shows a transaction's rows a moment before others know of the partition that it
@@ -208,57 +226,39 @@ static int64_t running(struct world *w, struct db *db, const struct uuid *id)
 
 static void test_start_holds_readers_up(struct world *w)
 {
-	static const uint8_t key[32] = { 1 };
 	struct core other = w->core;
 	struct db *holder = world_connect(w), *reader = world_connect(w);
-	struct stage stage = { .share = SHARE_ALL, .gate = { 9500, 1000, 10, 0 } };
 	struct uuid release = world_release(w, 3, 3);
-	struct campaign_new new = { .name = "held up",
-				    .release_id = release,
-				    .target = "{\"all\":true}",
-				    .stages = &stage,
-				    .stage_count = 1,
-				    .silent_after_s = 600,
-				    .max_attempts = 3 };
-	pthread_t thread, ticking;
+	pthread_t ticking;
 	struct actor_device d;
 
 	other.roster = roster_create();
 	world_device(w, "held", &d);
 	must(device_register(&d) == RC_OK, "the device cannot register");
-	struct notifier *n = notifier_create(
-		&other, &(struct notifier_options){ .db = world_options(w),
-						    .tenant = TENANT,
-						    .seal_key = { key, sizeof(key) } });
-	pthread_create(&thread, NULL, run_notifier, n);
+	struct following f = follow(w, &other);
 	EVENTUALLY(roster_ready(other.roster), "the roster is loaded");
-	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
-	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it cannot be started");
+	struct uuid id = ask_to_start(w, &release);
 
 	sql(holder, "BEGIN; SELECT pg_advisory_xact_lock" ATTACHING);
 	pthread_create(&ticking, NULL, tick_once, w);
 	usleep(300000);
-	ok(!running(w, reader, &new.release_id), "a start takes the lock before its commit");
+	ok(!running(w, reader, &id), "a start takes the lock before its commit");
 	sql(holder, "COMMIT");
 	pthread_join(ticking, NULL);
-	ok(running(w, reader, &new.release_id), "and then runs");
+	ok(running(w, reader, &id), "and then runs");
 	EVENTUALLY(seen_by(&other, &d).maybe_work, "which is work here");
 
 	sql(holder, "BEGIN; SELECT pg_advisory_xact_lock" ATTACHING);
 	work_to_idle(&other, &d);
-	must(outbox_store_add(
-		     w->db, TENANT,
-		     &(struct outbox_row){ OUTBOX_CAMPAIGN, .campaign_id = new.release_id },
-		     1) == RC_OK,
+	must(outbox_store_add(w->db, TENANT,
+			      &(struct outbox_row){ OUTBOX_CAMPAIGN, .campaign_id = id },
+			      1) == RC_OK,
 	     "a row");
 	usleep(300000);
 	ok(!seen_by(&other, &d).maybe_work, "a notifier waits for whoever has it");
 	sql(holder, "COMMIT");
 	EVENTUALLY(seen_by(&other, &d).maybe_work, "and then sees the members");
-	notifier_stop(n);
-	pthread_join(thread, NULL);
-	notifier_free(n);
-	roster_free(other.roster);
+	unfollow(&f, &other);
 	db_close(holder);
 	db_close(reader);
 	sql(w->db, "DELETE FROM device WHERE endpoint = 'held'");
@@ -267,17 +267,11 @@ static void test_start_holds_readers_up(struct world *w)
 /* A connection that is cut: the notifier comes back and loads again. */
 static void test_lost_connection(struct world *w)
 {
-	static const uint8_t key[32] = { 1 };
 	struct core other = w->core;
 	struct actor_device d;
-	pthread_t thread;
 
 	other.roster = roster_create();
-	struct notifier *n = notifier_create(
-		&other, &(struct notifier_options){ .db = world_options(w),
-						    .tenant = TENANT,
-						    .seal_key = { key, sizeof(key) } });
-	pthread_create(&thread, NULL, run_notifier, n);
+	struct following f = follow(w, &other);
 	EVENTUALLY(roster_ready(other.roster), "the roster is loaded");
 	ok(sql_i64(w, "SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity "
 		      "WHERE datname = current_database() AND pid <> pg_backend_pid()") > 0,
@@ -286,10 +280,7 @@ static void test_lost_connection(struct world *w)
 	world_device(w, "unannounced", &d);
 	EVENTUALLY(roster_find(other.roster, &d.id),
 		   "after the cut everything is loaded again");
-	notifier_stop(n);
-	pthread_join(thread, NULL);
-	notifier_free(n);
-	roster_free(other.roster);
+	unfollow(&f, &other);
 }
 
 int main(void)

@@ -242,7 +242,6 @@ static void test_A15_scrub(void)
 	images_scrub_free(scrub);
 }
 
-/* A part is read again after a while, and no part is served that has changed. */
 /* A15: what was verified is verified again before it is read, once it is ten seconds old: begun
  * before the other tests, and ended after them, in a store of its own. */
 static struct {
@@ -338,6 +337,7 @@ static void test_A15_cut_while_hashed(void)
 	fclose(f);
 }
 
+/* A part is read again after a while, and no part is served that has changed. */
 static void test_A15_chunks(void)
 {
 	static uint8_t bytes[3 * IMAGE_CHUNK_SIZE + 7];
