@@ -56,14 +56,26 @@ struct suit_digest {
 	uint8_t b[32];
 };
 
-/* COSE algorithm numbers. */
+/* COSE algorithm numbers (RFC 9053, 9459, 9864). */
 enum suit_alg {
 	SUIT_ALG_NONE = 0,
+	SUIT_ALG_A128GCM = 1,
+	SUIT_ALG_A256GCM = 3,
+	SUIT_ALG_HMAC256 = 5,
+	SUIT_ALG_CHACHA20 = 24, /* with Poly1305 */
+	SUIT_ALG_A128KW = -3,
+	SUIT_ALG_A256KW = -5,
 	SUIT_ALG_ES256 = -7,
 	SUIT_ALG_EDDSA = -8,
 	SUIT_ALG_ESP256 = -9,
 	SUIT_ALG_SHA256 = -16,
 	SUIT_ALG_ED25519 = -19,
+	SUIT_ALG_ECDH_ES_A128KW = -29,
+	SUIT_ALG_ES384 = -35,
+	SUIT_ALG_PS256 = -37, /* RSA-PSS, RFC 8230 */
+	SUIT_ALG_ESP384 = -51,
+	SUIT_ALG_A128CTR = -65534,
+	SUIT_ALG_A256CTR = -65532,
 };
 
 static inline bool suit_bytes_equal(struct suit_bytes a, struct suit_bytes b)
