@@ -225,8 +225,10 @@ static bool show_certificate(struct link *l, coap_session_t *s)
 	const struct link_config *c = l->config;
 	struct link_keys *own =
 		c->keys ? NULL : link_keys_open(c->ca_file, c->cert_file, c->key_file);
-	struct link_proof proof = { c->keys ? c->keys : own, c->certificate, l->resume };
-	bool ok = proof.keys && link_tls_setup(s, c->host, &proof);
+	l->proof = (struct link_proof){ .keys = c->keys ? c->keys : own, .resume = l->resume };
+	if (c->keys)
+		l->proof.certificate = c->certificate;
+	bool ok = l->proof.keys && link_tls_setup(s, c->host, &l->proof);
 	link_keys_free(own);
 	return ok;
 }

@@ -110,6 +110,7 @@ struct link {
 	bool observing;
 	uint64_t random;
 	struct suit_bytes resume; /* of the last session with certificates, malloc'd */
+	struct link_proof proof;  /* of this one */
 	struct link_counters count;
 };
 

@@ -133,16 +133,26 @@ static bool expect_host(SSL *ssl, const char *host)
 	return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
 }
 
+/* When the server asks for it; 0: the handshake fails. */
+static int show_own(SSL *ssl, void *arg)
+{
+	const struct link_proof *proof = arg;
+	const unsigned char *at = proof->certificate.p;
+	X509 *own = d2i_X509(NULL, &at, (long)proof->certificate.n);
+	int ok = own && SSL_use_cert_and_key(ssl, own, proof->keys->key, NULL, 1) == 1;
+	X509_free(own);
+	return ok;
+}
+
+/* A certificate of the session's own is parsed late: of a crowd that is not let in yet, each
+ * makes many sessions that end with the first flight. */
 static bool show(SSL *ssl, const struct link_proof *proof)
 {
 	const struct link_keys *k = proof->keys;
-	const unsigned char *at = proof->certificate.p;
 	if (!proof->certificate.n)
 		return k->cert && SSL_use_cert_and_key(ssl, k->cert, k->key, k->chain, 1) == 1;
-	X509 *own = d2i_X509(NULL, &at, (long)proof->certificate.n);
-	bool ok = own && SSL_use_cert_and_key(ssl, own, k->key, NULL, 1) == 1;
-	X509_free(own);
-	return ok;
+	SSL_set_cert_cb(ssl, show_own, (void *)(uintptr_t)proof);
+	return true;
 }
 
 /* A session that cannot be resumed costs a handshake in full, no more. */

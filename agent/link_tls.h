@@ -24,7 +24,8 @@ struct link_proof {
 	struct suit_bytes certificate; /* DER, for the keys' private key; none: the keys' own */
 	struct suit_bytes resume;      /* what link_tls_session() gave; none: in full */
 };
-/* Right after the session was made: expects host, and shows the certificate. */
+/* Right after the session was made: expects host, and shows the certificate.  A proof that has
+ * one of its own must stay until the session has gone. */
 bool link_tls_setup(coap_session_t *session, const char *host, const struct link_proof *proof);
 /* What a later session to the same server may resume from, malloc'd; none: it may not. */
 struct suit_bytes link_tls_session(coap_session_t *session);

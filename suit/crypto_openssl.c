@@ -70,16 +70,11 @@ static enum suit_rc hash_sha1(const struct suit_message *m, uint8_t ret[20])
 /* The algorithm in the header must be one of the key's own. */
 static bool alg_fits(const struct suit_key *key, enum suit_alg alg)
 {
-	switch (alg) {
-	case SUIT_ALG_ESP256:
-	case SUIT_ALG_ES256:
-		return key->type == SUIT_KEY_P256;
-	case SUIT_ALG_ED25519:
-	case SUIT_ALG_EDDSA:
-		return key->type == SUIT_KEY_ED25519;
-	case SUIT_ALG_NONE:
-	case SUIT_ALG_SHA256:
-		return false;
+	switch (key->type) {
+	case SUIT_KEY_P256:
+		return alg == SUIT_ALG_ESP256 || alg == SUIT_ALG_ES256;
+	case SUIT_KEY_ED25519:
+		return alg == SUIT_ALG_ED25519 || alg == SUIT_ALG_EDDSA;
 	}
 	return false;
 }

@@ -13,6 +13,8 @@ from herd import Wave, percentile, pinned, plant
 # MUSTER_HERD=100000 is the whole herd: a quarter of an hour, and 10 GB for both sides.
 DEVICES = int(os.environ.get("MUSTER_HERD", 30_000 if PROVE else 200))
 DOWN_S = 5 if PROVE else 1
+# The long form's devices are as patient as our agent is.
+TIMERS = ("request-timeout-s", 20, "retry-max-ms", 60000) if PROVE else ("request-timeout-s", 15, "retry-max-ms", 5000)
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def herd_world(make_world, own_pg):
             world.server.start()
         with pinned(cores[1]):
             fleet = world.fleet(devices, *given, "spread-ms", 0, "progress", "until", 604800, "timeout", 0,
-                                "request-timeout-s", 15, "retry-max-ms", 5000, "poll", 604800, *options)
+                                "poll", 604800, *TIMERS, *options)
         return world, fleet, cores[0]
 
     return make
