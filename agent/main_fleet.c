@@ -15,7 +15,8 @@
 
 #define EXIT_USAGE  2
 #define ROUND_MS    50
-#define LOOK_ROUNDS 8 /* in so many rounds each context gets a look of its own */
+#define TURN_MS     10 /* for beginning, before what came is read */
+#define LOOK_ROUNDS 8  /* in so many rounds each context gets a look of its own */
 #define EVENTS_MAX  64
 #define PROGRESS_MS 500
 #define EVENT_NET   UINT32_MAX
@@ -270,10 +271,13 @@ static void look(struct fleet *f, size_t context, int64_t now)
 	}
 }
 
+/* Whoever is due, for a short while: what devices that are under way hear must not wait for
+ * thousands who begin, or their handshakes take longer than servers have patience. */
 static int64_t step_due(struct fleet *f, int64_t now)
 {
 	struct fleet_device *d;
-	while ((d = fleet_queue_first(&f->queue))->due_ms <= now)
+	while ((d = fleet_queue_first(&f->queue))->due_ms <= now &&
+	       link_now_ms() - now < TURN_MS)
 		if (step(f, d, now))
 			look(f, fleet_context_of(f, (size_t)(d - f->device)), now);
 	int64_t next = d->due_ms < now + ROUND_MS ? d->due_ms : now + ROUND_MS;
