@@ -128,17 +128,20 @@ static void devices_of(const struct fleet *f, size_t context, size_t *ret_first,
 /* --- starting
  * ---------------------------------------------------------------------------------- */
 
-/* A socket a device, and two more when there is a relay. */
-static void raise_limits(size_t devices)
+/* A socket a device, and two more when there is a relay.  Whoever has too few would see devices
+ * that fail at once, and take the server for slow. */
+static bool raise_limits(const struct fleet_options *o)
 {
 	struct rlimit r;
-	rlim_t want = devices * 3 + 256;
+	rlim_t want = o->devices * (o->has_net ? 3 : 1) + 2 * contexts_of(o->devices) + 256;
 	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= want)
-		return;
+		return true;
 	r.rlim_max = r.rlim_max < want ? want : r.rlim_max;
 	r.rlim_cur = want;
-	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
-		log_errno("only %llu files may be open", (unsigned long long)r.rlim_cur);
+	if (setrlimit(RLIMIT_NOFILE, &r) == 0)
+		return true;
+	log_errno("%llu files must be open at once", (unsigned long long)want);
+	return false;
 }
 
 static bool open_outputs(struct fleet *f)
@@ -397,7 +400,8 @@ static int run(struct fleet *f)
 {
 	int code = EXIT_FAILURE;
 	f->began_ms = link_now_ms();
-	raise_limits(f->options.devices);
+	if (!raise_limits(&f->options))
+		return EXIT_FAILURE;
 	coap_startup();
 	coap_set_log_level((coap_log_t)(f->options.verbose ? 4 : 2));
 	if (make_devices(f)) {

@@ -165,6 +165,8 @@ static struct gate_load load_of(const struct coap_server *s)
 		load.took_us = took > load.took_us ? took : load.took_us;
 		load.handshakes += atomic_load_explicit(&s->nets[i].stats.handshakes,
 							memory_order_relaxed);
+		load.handshakes_us += atomic_load_explicit(&s->nets[i].stats.handshakes_us,
+							   memory_order_relaxed);
 	}
 	return load;
 }

@@ -1,5 +1,7 @@
 /* The waiting room, and the pace at which it is emptied: faster and faster while turns are
- * short; while they are long, as fast as handshakes are finished and a little slower. */
+ * short; while they are long, as fast as handshakes are finished and a little slower.  The same
+ * while handshakes take long, but never so slow that devices which need long by nature would
+ * suffer. */
 
 #include "server/coap/coap_gate.h"
 
@@ -13,12 +15,18 @@
 #define LATE_US   (100 * USEC_PER_MS) /* a turn that is too long */
 #define STEP_US   (50 * USEC_PER_MS)  /* between two changes of pace */
 #define CALM_US   (2 * USEC_PER_SEC)  /* nobody waited for so long */
-#define RATE_CALM 5000.0              /* let in in a second, as long as nothing is known */
+#define RATE_CALM 2000.0              /* let in in a second, as long as nothing is known */
 #define RATE_MIN  20.0
 #define RATE_MAX  100000.0
+#define RATE_SLOW 200.0 /* however long handshakes take */
+#define RATE_OPEN 500.0 /* may be let in while nothing is finished: an attack, perhaps */
 #define FASTER    1.12
-#define LEAST     0.5 /* of what is finished, while there is too much */
-#define NEW_SHARE 0.2 /* of the newest step in the mean of what is finished */
+#define ABOVE     1.1                 /* of what is finished, while handshakes are not brisk */
+#define BRISK_US  (500 * USEC_PER_MS) /* a handshake in which nobody waited */
+#define SLOW_US   (1 * USEC_PER_SEC)  /* after ten times as long it may be given up */
+#define AHEAD     4.0                 /* of what is finished: it is known seconds late */
+#define LEAST     0.5                 /* of what is finished, while there is too much */
+#define NEW_SHARE 0.2                 /* of the newest step in the mean of what is finished */
 #define BURST_S   0.1
 #define RESUMES   0.25
 #define STAY_S    4 /* of a session, before others need its room */
@@ -33,7 +41,8 @@ struct gate {
 	double rate;     /* let in in a second */
 	double most;     /* the same, whatever the turns are like */
 	double finished; /* handshakes in a second, of late */
-	uint64_t handshakes;
+	double mean_us;  /* what one took, of late */
+	uint64_t handshakes, handshakes_us;
 	double tokens;
 	int64_t tokens_at, paced_at, waited_at;
 	struct hello *places;
@@ -116,12 +125,31 @@ bool gate_is_busy(const struct gate *g)
 	return g->head > g->tail;
 }
 
-static void learn(struct gate *g, int64_t elapsed, uint64_t handshakes)
+static void learn(struct gate *g, int64_t elapsed, const struct gate_load *load)
 {
-	double seen = (double)(handshakes - g->handshakes) * USEC_PER_SEC / (double)elapsed;
+	uint64_t n = load->handshakes - g->handshakes;
+	uint64_t us = load->handshakes_us - g->handshakes_us;
+	double seen = (double)n * USEC_PER_SEC / (double)elapsed;
 
-	g->handshakes = handshakes;
+	g->handshakes = load->handshakes;
+	g->handshakes_us = load->handshakes_us;
 	g->finished += (seen - g->finished) * NEW_SHARE;
+	if (n > 0)
+		g->mean_us += ((double)us / (double)n - g->mean_us) * NEW_SHARE;
+}
+
+/* While our turns are short: what the peers can do. */
+static double pace_of_peers(const struct gate *g)
+{
+	double most = g->finished * ABOVE;
+
+	if (g->mean_us < BRISK_US) {
+		bool ahead = g->rate > g->finished * AHEAD + RATE_OPEN;
+		return ahead ? g->rate : g->rate * FASTER;
+	}
+	if (g->mean_us > SLOW_US)
+		most = g->finished * within(SLOW_US / g->mean_us, LEAST, 1);
+	return within(g->rate * FASTER, RATE_SLOW, within(most, RATE_SLOW, RATE_MAX));
 }
 
 void gate_pace(struct gate *g, int64_t now, const struct gate_load *load)
@@ -133,13 +161,13 @@ void gate_pace(struct gate *g, int64_t now, const struct gate_load *load)
 	if (elapsed < STEP_US)
 		return;
 	g->paced_at = now;
-	learn(g, elapsed, load->handshakes);
+	learn(g, elapsed, load);
 	if (load->took_us > LATE_US)
 		g->rate =
 			g->finished * within((double)LATE_US / (double)load->took_us, LEAST, 1);
 	else if (now - g->waited_at > CALM_US)
 		g->rate = RATE_CALM;
 	else
-		g->rate *= FASTER;
+		g->rate = pace_of_peers(g);
 	g->rate = within(g->rate, RATE_MIN, g->most);
 }

@@ -6,6 +6,10 @@
  * in as fast as handshakes are finished: the newest first, whose senders are still there, and
  * none that is old.  While the thread keeps up, nobody waits.
  *
+ * It may also be the peers, or the way to them, that cannot keep up: then handshakes take long,
+ * although our turns are short, and those who wait are let in as fast as others finish.  How
+ * many are begun says nothing of it: whoever attacks begins many and finishes none.
+ *
  * A hello that brings a session to resume costs a quarter of a full one, and pays so much, or
  * more when it is room that is short. */
 #pragma once
@@ -40,8 +44,9 @@ void gate_wait(struct gate *g, const struct hello *h);
 /* The next one that may come in; false: none, or none now. */
 bool gate_next(struct gate *g, int64_t now, struct hello *ret);
 struct gate_load {
-	int64_t took_us;     /* the slowest network thread, for its last turn */
-	uint64_t handshakes; /* finished so far, by all */
+	int64_t took_us;        /* the slowest network thread, for its last turn */
+	uint64_t handshakes;    /* finished so far, by all */
+	uint64_t handshakes_us; /* what these took, together */
 };
 /* Once in a turn. */
 void gate_pace(struct gate *g, int64_t now, const struct gate_load *load);

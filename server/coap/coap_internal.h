@@ -128,8 +128,9 @@ struct doorman {
 struct net_stats {
 	_Atomic uint64_t sessions, observers, handshakes, resumed, refused, requests,
 		duplicates, pushes;
-	_Atomic uint64_t begun;   /* handshakes that are not finished */
-	_Atomic uint64_t running; /* exchanges under way */
+	_Atomic uint64_t begun;         /* handshakes that are not finished */
+	_Atomic uint64_t handshakes_us; /* what those that are finished took, together */
+	_Atomic uint64_t running;       /* exchanges under way */
 };
 
 struct net {

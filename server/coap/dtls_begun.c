@@ -20,7 +20,7 @@
 struct dtls_handshake {
 	struct dtls_handshakes *among; /* NULL: taken out */
 	SSL *ssl;
-	int64_t heard_at; /* monotonic, us */
+	int64_t begun_at, heard_at; /* monotonic, us */
 	TAILQ_ENTRY(dtls_handshake) link;
 };
 
@@ -97,7 +97,8 @@ void handshake_begins(struct dtls_port *port, SSL *ssl)
 	if (BIO_get_callback_ex(bio))
 		return;
 	struct dtls_handshake *one = xcalloc(1, sizeof(*one));
-	*one = (struct dtls_handshake){ port->handshakes, ssl, clock_monotonic(), { 0 } };
+	int64_t now = clock_monotonic();
+	*one = (struct dtls_handshake){ port->handshakes, ssl, now, now, { 0 } };
 	TAILQ_INSERT_TAIL(&one->among->begun, one, link);
 	one->among->count++;
 	BIO_set_callback_arg(bio, (char *)one);
@@ -112,6 +113,8 @@ void handshake_ends(SSL *ssl)
 		return;
 	struct dtls_handshake *one = (void *)BIO_get_callback_arg(bio);
 	BIO_set_callback_ex(bio, NULL);
+	if (one->among)
+		one->among->took_us += (uint64_t)(clock_monotonic() - one->begun_at);
 	take_out(one);
 	free(one);
 }

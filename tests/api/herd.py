@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import subprocess
 import threading
 import time
@@ -14,12 +15,12 @@ COLUMNS = "tenant_id, device_id, endpoint, hash, credential, psk_sealed, certifi
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def plant(world, certificates, psks):
-    """Devices in the database, past REST, while the daemon is down."""
-    folder = world.folder / "planted"
+def plant(world, certificates, psks, prefix="device"):
+    """Devices in the database, past REST, while the daemon is down; what their fleet needs."""
+    folder = world.folder / f"planted-{prefix}"
     folder.mkdir()
     (sealed,), = world.sql("SELECT encode(secret_sealed, 'hex') FROM tenant WHERE tenant_id = 1")
-    done = subprocess.run([str(w) for w in (PLANT, world.server.state_dir, sealed, "device", certificates, psks,
+    done = subprocess.run([str(w) for w in (PLANT, world.server.state_dir, sealed, prefix, certificates, psks,
                                             SECRET, folder)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     pg = world.server.pg
@@ -137,12 +138,52 @@ def metric(world, name):
                  if line.split(" ")[0].split("{")[0] == name), 0)
 
 
-class Wave:
-    """From now until every device of the fleet has been served."""
+def parts(devices):
+    """How many devices each process gets: one has no more sockets than files may be open."""
+    most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1 << 20) * 3 // 4
+    count = -(-devices // most)
+    return [devices // count + (i < devices % count) for i in range(count)]
 
-    def __init__(self, world, fleet, name):
-        self.world, self.fleet, self.name = world, fleet, name
-        self.first = len(fleet.samples)
+
+class Herd:
+    """Several fleets that are seen as one."""
+
+    def __init__(self, fleets):
+        self.fleets = fleets
+        self.devices = sum(f.devices for f in fleets)
+        self.pids = [f.process.pid for f in fleets]
+
+    def check(self):
+        for fleet in self.fleets:
+            assert fleet.alive(), fleet.log_path.read_text()[-2000:]
+
+    def seen(self):
+        """How much each has told so far."""
+        return [len(f.samples) for f in self.fleets]
+
+    def sample(self, since):
+        """The sum of what they told last, when all have told something since; else None."""
+        if any(len(f.samples) <= n for f, n in zip(self.fleets, since)):
+            return None
+        last = [f.samples[-1] for f in self.fleets]
+        return {k: sum(s[k] for s in last) for k in last[0]} | {"ms": int(time.monotonic() * 1000)}
+
+    def lose_network(self):
+        for fleet in self.fleets:
+            fleet.lose_network()
+
+    def stop(self):
+        for fleet in self.fleets:
+            fleet.stop()
+
+
+class Wave:
+    """From now until every device of the herd has been served."""
+
+    def __init__(self, world, herd, name):
+        self.world, self.herd, self.name = world, herd, name
+        self.since = herd.seen()
+        self.samples = []
         self.began = time.monotonic()
         self.before = self._cpu()
         self.probe = Probe(world)
@@ -150,29 +191,30 @@ class Wave:
     def _cpu(self):
         pid = self.world.server.process.pid
         return {**cpu_by_thread(pid), "postgres": cpu_of_all(descendants(postmaster(self.world.server.pg))),
-                "fleet": cpu_of_all([self.fleet.process.pid])}
+                "fleet": cpu_of_all(self.herd.pids)}
 
     def wait(self, timeout):
         def all_served():
-            assert self.fleet.alive(), self.fleet.log_path.read_text()[-2000:]
+            self.herd.check()
             assert self.world.server.running(), self.world.server.log()[-4000:]
-            last = self.fleet.samples[-1] if len(self.fleet.samples) > self.first else {"served": 0}
-            return last["served"] == self.fleet.devices
+            sample = self.herd.sample(self.since)
+            if sample:
+                self.samples.append(sample)
+            return sample and sample["served"] == self.herd.devices
         try:
-            wait_until(all_served, timeout, 0.1, f"{self.fleet.devices} devices served")
+            wait_until(all_served, timeout, 0.1, f"{self.herd.devices} devices served")
         finally:
             self.took = time.monotonic() - self.began
             self.probe.stop()
             after = self._cpu()
             self.cpu = {k: round(v - self.before.get(k, 0), 2) for k, v in after.items()}
-            self.samples = self.fleet.samples[self.first:]
             self.report()
         return self
 
     def windows(self, seconds):
         """Devices served per second, window by window, once the wave runs and until it is nearly
         drained: from the first sample with 2 % of all to the last one with at most 90 %."""
-        n = self.fleet.devices
+        n = self.herd.devices
         inside = [s for s in self.samples if 0.02 * n <= s["served"] <= 0.9 * n]
         found, start = [], 0
         for i, s in enumerate(inside):
@@ -184,11 +226,11 @@ class Wave:
 
     def grown(self, what):
         """Per device, over the wave."""
-        return (self.samples[-1][what] - self.samples[0][what]) / self.fleet.devices
+        return (self.samples[-1][what] - self.samples[0][what]) / self.herd.devices
 
     def report(self):
         p, s = self.probe, self.samples
-        print(f"\n{self.name}: {s[-1]['served'] if s else 0} of {self.fleet.devices} served in {self.took:.1f} s")
+        print(f"\n{self.name}: {s[-1]['served'] if s else 0} of {self.herd.devices} served in {self.took:.1f} s")
         if len(s) > 1:
             print(f"  per device: {self.grown('records'):.2f} records sent, {self.grown('connects'):.2f} sessions begun, "
                   f"{self.grown('put-off'):.2f} put off")

@@ -8,7 +8,7 @@ import pytest
 
 import herd
 from fleet import PROVE, make_world  # noqa: F401
-from herd import Wave, percentile, pinned, plant
+from herd import Herd, Wave, parts, percentile, pinned, plant
 
 # MUSTER_HERD=100000 is the whole herd: a quarter of an hour, and 10 GB for both sides.
 DEVICES = int(os.environ.get("MUSTER_HERD", 30_000 if PROVE else 200))
@@ -26,24 +26,28 @@ def herd_world(make_world, own_pg):
     def make(devices, *options, settings=None):
         world = make_world(settings, cluster=own_pg)
         assert world.server.stop() == 0
-        given = plant(world, devices // 2, devices - devices // 2)
+        given = {}
+        for i, n in enumerate(parts(devices)):
+            prefix = f"device{i or ''}"
+            given[prefix] = n, plant(world, n // 2, n - n // 2, prefix)
         if cores[0] is not None:
             for pid in herd.descendants(herd.postmaster(own_pg)):
                 os.sched_setaffinity(pid, {cores[0]})
         with pinned(cores[0]):
             world.server.start()
         with pinned(cores[1]):
-            fleet = world.fleet(devices, *given, "spread-ms", 0, "progress", "until", 604800, "timeout", 0,
-                                "poll", 604800, *TIMERS, *options)
-        return world, fleet, cores[0]
+            fleets = [world.fleet(n, *files, "spread-ms", 0, "progress", "until", 604800, "timeout", 0,
+                                  "poll", 604800, *TIMERS, *options, prefix=prefix)
+                      for prefix, (n, files) in given.items()]
+        return world, Herd(fleets), cores[0]
 
     return make
 
 
-def outage(world, fleet, core, cold=False):
+def outage(world, crowd, core, cold=False):
     """The daemon dies as in a power cut, everybody's session with it, and comes back."""
     world.server.kill()
-    fleet.lose_network()
+    crowd.lose_network()
     time.sleep(DOWN_S)
     if cold:
         (world.server.state_dir / "coap-tickets").unlink()
@@ -62,14 +66,14 @@ def judge(wave):
 
 
 def test_R12_B12_herd_comes_back_after_an_outage(herd_world):
-    world, fleet, core = herd_world(DEVICES)
+    world, crowd, core = herd_world(DEVICES)
     patience = 60 + DEVICES / 100
-    waves = [Wave(world, fleet, "first registration").wait(patience)]
+    waves = [Wave(world, crowd, "first registration").wait(patience)]
     for name, cold in (("back, with tickets", False), ("back, without tickets", True))[:2 if PROVE else 1]:
-        outage(world, fleet, core, cold)
-        waves.append(Wave(world, fleet, name).wait(patience))
+        outage(world, crowd, core, cold)
+        waves.append(Wave(world, crowd, name).wait(patience))
     for wave in waves:
         judge(wave)
     first, *others = (wave.probe.rss[-1][1] for wave in waves)
     assert max(others) <= first * 1.15 + 16, "memory grows from wave to wave"
-    fleet.stop()
+    crowd.stop()
