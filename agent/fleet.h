@@ -38,6 +38,7 @@ enum fleet_fate {
 
 struct fleet_options {
 	char server[CONFIG_TEXT_MAX];
+	char from[46];
 	char prefix[48];
 	char psk_file[CONFIG_TEXT_MAX];
 	char psk_secret[CONFIG_TEXT_MAX];

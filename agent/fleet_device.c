@@ -241,6 +241,7 @@ static bool set_link(struct fleet_device *d, size_t index)
 				   .retry_max_ms = (int64_t)o->retry_max_ms };
 	if (!config_server(o->server, c))
 		return false;
+	c->from = o->from[0] ? o->from : NULL;
 	c->relay_port = f->net ? net_port(f->net, index) : 0;
 	return set_certificate(d, index);
 }

@@ -40,6 +40,7 @@ struct row {
 
 static const struct row rows[] = {
 	TEXT_ROW("server", server, "coaps://HOST:PORT, or coap:// for plain UDP"),
+	TEXT_ROW("from", from, "their address; one has no more than some 28,000 ports"),
 	{ "devices", FORM_NUMBER, AT(devices), FLEET_DEVICES_MAX, "how many (1)" },
 	TEXT_ROW("prefix", prefix, "of their names: PREFIX-00000 and so on (device)"),
 	{ "first", FORM_NUMBER, AT(first), 99999, "number of the first one (0)" },

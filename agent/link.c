@@ -192,13 +192,13 @@ coap_context_t *link_context(void)
 	return context;
 }
 
-static bool resolve(const struct link_config *c, coap_address_t *ret)
+static bool look_up(const char *host, uint16_t number, coap_address_t *ret)
 {
 	struct addrinfo *list = NULL;
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
 	char port[8];
-	snprintf(port, sizeof(port), "%u", (unsigned)(c->relay_port ? c->relay_port : c->port));
-	if (getaddrinfo(c->relay_port ? "127.0.0.1" : c->host, port, &hints, &list) != 0)
+	snprintf(port, sizeof(port), "%u", (unsigned)number);
+	if (getaddrinfo(host, port, &hints, &list) != 0)
 		return false;
 	coap_address_init(ret);
 	bool fits = list->ai_addrlen <= sizeof(ret->addr);
@@ -210,14 +210,32 @@ static bool resolve(const struct link_config *c, coap_address_t *ret)
 	return fits;
 }
 
-static coap_session_t *dial_psk(struct link *l, const coap_address_t *to)
+/* Where a session goes, and where from. */
+struct way {
+	coap_address_t to, from;
+	const coap_address_t *bind; /* NULL: anywhere */
+};
+
+static bool find_way(const struct link_config *c, struct way *ret)
+{
+	const char *host = c->relay_port ? "127.0.0.1" : c->host;
+	if (!look_up(host, c->relay_port ? c->relay_port : c->port, &ret->to))
+		return false;
+	if (!c->from)
+		return true;
+	ret->bind = &ret->from;
+	return look_up(c->from, 0, &ret->from);
+}
+
+static coap_session_t *dial_psk(struct link *l, const struct way *w)
 {
 	const struct link_config *c = l->config;
 	coap_dtls_cpsk_t setup = { .version = COAP_DTLS_CPSK_SETUP_VERSION };
 	setup.psk_info.identity =
 		(coap_bin_const_t){ strlen(c->identity), (const uint8_t *)c->identity };
 	setup.psk_info.key = (coap_bin_const_t){ c->psk_n, c->psk };
-	return coap_new_client_session_psk2(l->context, NULL, to, COAP_PROTO_DTLS, &setup);
+	return coap_new_client_session_psk2(l->context, w->bind, &w->to, COAP_PROTO_DTLS,
+					    &setup);
 }
 
 static bool show_certificate(struct link *l, coap_session_t *s)
@@ -233,7 +251,7 @@ static bool show_certificate(struct link *l, coap_session_t *s)
 	return ok;
 }
 
-static coap_session_t *dial_cert(struct link *l, const coap_address_t *to)
+static coap_session_t *dial_cert(struct link *l, const struct way *w)
 {
 	char *host = (char *)(uintptr_t)l->config->host;
 	coap_dtls_pki_t setup = { .version = COAP_DTLS_PKI_SETUP_VERSION,
@@ -242,8 +260,8 @@ static coap_session_t *dial_cert(struct link *l, const coap_address_t *to)
 				  .cert_chain_verify_depth = 3,
 				  .client_sni = link_tls_is_address(host) ? NULL : host };
 	setup.pki_key.key_type = COAP_PKI_KEY_PEM; /* of no file: we give it parsed */
-	coap_session_t *s =
-		coap_new_client_session_pki(l->context, NULL, to, COAP_PROTO_DTLS, &setup);
+	coap_session_t *s = coap_new_client_session_pki(l->context, w->bind, &w->to,
+							COAP_PROTO_DTLS, &setup);
 	if (s && !show_certificate(l, s)) {
 		coap_session_release(s);
 		return NULL;
@@ -251,25 +269,25 @@ static coap_session_t *dial_cert(struct link *l, const coap_address_t *to)
 	return s;
 }
 
-static coap_session_t *dial(struct link *l, const coap_address_t *to)
+static coap_session_t *dial(struct link *l, const struct way *w)
 {
 	switch (l->config->kind) {
 	case LINK_PLAIN:
-		return coap_new_client_session(l->context, NULL, to, COAP_PROTO_UDP);
+		return coap_new_client_session(l->context, w->bind, &w->to, COAP_PROTO_UDP);
 	case LINK_PSK:
-		return dial_psk(l, to);
+		return dial_psk(l, w);
 	case LINK_CERT:
-		return dial_cert(l, to);
+		return dial_cert(l, w);
 	}
 	return NULL;
 }
 
 static void connect_now(struct link *l, int64_t now)
 {
-	coap_address_t to;
+	struct way w = { .bind = NULL };
 	unsigned ms = l->config->ack_timeout_ms;
 	l->count.connects++;
-	l->session = resolve(l->config, &to) ? dial(l, &to) : NULL;
+	l->session = find_way(l->config, &w) ? dial(l, &w) : NULL;
 	if (!l->session) {
 		l->lost = true;
 		return;

@@ -36,6 +36,7 @@ struct link_config {
 	char host[LINK_HOST_MAX];
 	uint16_t port;
 	uint16_t relay_port; /* of a relay on this machine that leads to host; 0: none */
+	const char *from;    /* a local address; NULL: any.  One has 64 k ports, and no more */
 	const char *identity;
 	const uint8_t *psk;
 	size_t psk_n;

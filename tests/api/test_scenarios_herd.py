@@ -37,8 +37,8 @@ def herd_world(make_world, own_pg):
             world.server.start()
         with pinned(cores[1]):
             fleets = [world.fleet(n, *files, "spread-ms", 0, "progress", "until", 604800, "timeout", 0,
-                                  "poll", 604800, *TIMERS, *options, prefix=prefix)
-                      for prefix, (n, files) in given.items()]
+                                  "poll", 604800, "from", f"127.0.1.{i}", *TIMERS, *options, prefix=prefix)
+                      for i, (prefix, (n, files)) in enumerate(given.items(), 1)]
         return world, Herd(fleets), cores[0]
 
     return make
