@@ -14,6 +14,7 @@ import random
 import socket
 import ssl
 import statistics
+import subprocess
 import time
 import uuid
 
@@ -135,7 +136,11 @@ class Churn:
         fleet.lose_network()
         release = self.world.release(version=f"3.{n}.0", image=self.image)
         campaign = self.world.campaign(self.base, target={"devices": names})
-        fleet.finish(120)
+        try:
+            fleet.finish(120)
+        except (AssertionError, subprocess.TimeoutExpired):
+            self.tell(campaign)
+            raise
         self.world.wait_state(campaign, "finished")
         self.world.running.remove(fleet)
         fleet.close()
@@ -145,6 +150,18 @@ class Churn:
         for name in names:
             self.forget(name)
         self.finished += 1
+
+    def tell(self, campaign):
+        """What is known of a campaign that does not come to its end."""
+        print(self.world.status(campaign))
+        for query in ("SELECT pg_current_snapshot(), (SELECT count(*) FROM outbox)",
+                      "SELECT outbox_id, xid, kind, campaign_id, device_id FROM outbox ORDER BY outbox_id DESC LIMIT 20",
+                      "SELECT datname, pid, backend_type, backend_xid, state, wait_event, now() - xact_start, left(query, 80)"
+                      " FROM pg_stat_activity WHERE backend_xid IS NOT NULL OR xact_start IS NOT NULL"
+                      " OR datname = current_database()",
+                      "SELECT locktype, mode, granted, pid FROM pg_locks WHERE locktype = 'advisory'",
+                      f"SELECT count(*) FROM member WHERE campaign_id = '{campaign}'"):
+            print(query, *self.world.sql(query), sep="\n  ")
 
     def left_alone(self, _):
         """Devices by key and by certificate are pushed an offer that is taken back; they go without a

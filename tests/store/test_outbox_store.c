@@ -66,6 +66,28 @@ static void test_late_commit(struct world *w)
 	db_close(late);
 }
 
+/* Another database of the same cluster, whose transactions are in every snapshot. */
+static void test_another_database(struct world *w)
+{
+	char conninfo[sizeof(w->conninfo) + 32];
+	struct db_options o = world_options(w);
+	struct outbox_mark mark = { 0, -1 };
+	struct db *other = NULL;
+
+	(void)read_new(w, &mark, 100);
+	snprintf(conninfo, sizeof(conninfo), "%s dbname=postgres", w->conninfo);
+	o.conninfo = conninfo;
+	must(db_connect(&o, &other) == RC_OK, "no other database");
+	must(db_begin(other) == RC_OK, "begin");
+	must(db_exec(other, "SELECT pg_current_xact_id()") == RC_OK, "an id");
+	add(w->db, 1);
+	is_int(read_new(w, &mark, 100), 1, "a transaction elsewhere holds nobody up");
+	must(db_commit(other) == RC_OK, "commit");
+	add(w->db, 2);
+	is_int(read_new(w, &mark, 100), 2, "nor does its end");
+	db_close(other);
+}
+
 /* --- another daemon --- */
 
 static void *run_notifier(void *arg)
@@ -289,6 +311,7 @@ int main(void)
 
 	world_open(&w);
 	test_late_commit(&w);
+	test_another_database(&w);
 	test_second_daemon(&w);
 	test_start_holds_readers_up(&w);
 	test_lost_connection(&w);
