@@ -98,9 +98,10 @@ enum suit_rc suit_envelope_sign(const struct suit_crypto *crypto, const struct s
 				const struct suit_envelope *e, uint8_t *buf, size_t size,
 				size_t *ret_n)
 {
-	uint8_t protected_[8], block[160 + SUIT_KID_MAX], signature[64];
+	uint8_t protected_[8], block[96 + SUIT_KID_MAX + SUIT_SIGNATURE_MAX], signature[SUIT_SIGNATURE_MAX];
 	uint8_t wrapper[SUIT_BLOCKS_MAX * (sizeof(block) + 8) + 64];
 	struct scbor_out o, out;
+	size_t signature_n = 0;
 	struct tbs t;
 
 	if (e->block_count == SUIT_BLOCKS_MAX || kid.n > SUIT_KID_MAX)
@@ -111,7 +112,7 @@ enum suit_rc suit_envelope_sign(const struct suit_crypto *crypto, const struct s
 	scbor_put_int(&o, alg);
 	struct suit_bytes header = scbor_out_bytes(&o);
 	tbs_make(&t, header, e->digest_encoded);
-	enum suit_rc rc = crypto->sign(key, alg, &t.m, signature);
+	enum suit_rc rc = crypto->sign(key, alg, &t.m, signature, &signature_n);
 	if (rc != SUIT_OK)
 		return rc;
 
@@ -125,7 +126,7 @@ enum suit_rc suit_envelope_sign(const struct suit_crypto *crypto, const struct s
 		scbor_put_bytes(&o, kid);
 	}
 	scbor_put_null(&o);
-	scbor_put_bytes(&o, (struct suit_bytes){ signature, sizeof(signature) });
+	scbor_put_bytes(&o, (struct suit_bytes){ signature, signature_n });
 	struct suit_bytes added = scbor_out_bytes(&o);
 
 	scbor_out_init(&o, wrapper, sizeof(wrapper));

@@ -1,4 +1,4 @@
-/* COSE_Key and SubjectPublicKeyInfo, one turned into the other.  Both kinds of key have an SPKI
+/* COSE_Key and SubjectPublicKeyInfo, one turned into the other.  Each kind of key has an SPKI
  * of fixed length: a constant prefix and the point. */
 
 #include "suit/cose_key.h"
@@ -7,17 +7,50 @@
 
 #include <string.h>
 
-#define POINT_SIZE 32
-
-enum { KTY_OKP = 1, KTY_EC2 = 2, CURVE_P256 = 1, CURVE_ED25519 = 6 };
+enum { KTY_OKP = 1, KTY_EC2 = 2, CURVE_P256 = 1, CURVE_P384 = 2, CURVE_ED25519 = 6 };
 
 /* RFC 5480: id-ecPublicKey, prime256v1, an uncompressed point. */
 static const uint8_t p256_prefix[] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
 				       0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
 				       0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04 };
+/* The same with secp384r1. */
+static const uint8_t p384_prefix[] = { 0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
+				       0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
+				       0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00, 0x04 };
 /* RFC 8410: id-Ed25519. */
 static const uint8_t ed25519_prefix[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
 					  0x2b, 0x65, 0x70, 0x03, 0x21, 0x00 };
+
+static const struct kind {
+	int64_t kty, curve;
+	struct suit_bytes prefix;
+	size_t number; /* bytes of x, and of y */
+	bool has_y;
+	enum suit_alg alg, also;
+} kinds[] = {
+	{ KTY_EC2,
+	  CURVE_P256,
+	  { p256_prefix, sizeof(p256_prefix) },
+	  32,
+	  true,
+	  SUIT_ALG_ESP256,
+	  SUIT_ALG_ES256 },
+	{ KTY_EC2,
+	  CURVE_P384,
+	  { p384_prefix, sizeof(p384_prefix) },
+	  48,
+	  true,
+	  SUIT_ALG_ESP384,
+	  SUIT_ALG_ES384 },
+	{ KTY_OKP,
+	  CURVE_ED25519,
+	  { ed25519_prefix, sizeof(ed25519_prefix) },
+	  32,
+	  false,
+	  SUIT_ALG_ED25519,
+	  SUIT_ALG_EDDSA },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 struct parts {
 	int64_t kty, alg, curve;
@@ -69,9 +102,11 @@ static enum suit_rc parts_read(struct suit_bytes key, struct parts *p)
 	return scbor_done(&c) ? SUIT_OK : SUIT_MALFORMED;
 }
 
-static bool alg_is(int64_t alg, enum suit_alg a, enum suit_alg b)
+static bool is_of(const struct parts *p, const struct kind *k)
 {
-	return alg == SUIT_ALG_NONE || alg == a || alg == b;
+	return p->kty == k->kty && p->curve == k->curve && p->x.n == k->number &&
+	       (k->has_y ? p->y.n == k->number : p->y.p == NULL) &&
+	       (p->alg == SUIT_ALG_NONE || p->alg == k->alg || p->alg == k->also);
 }
 
 enum suit_rc suit_cose_key_to_spki(struct suit_bytes key, uint8_t buf[SUIT_SPKI_MAX],
@@ -83,52 +118,50 @@ enum suit_rc suit_cose_key_to_spki(struct suit_bytes key, uint8_t buf[SUIT_SPKI_
 	enum suit_rc rc = parts_read(key, &p);
 	if (rc != SUIT_OK)
 		return rc;
-	bool p256 = p.kty == KTY_EC2 && p.curve == CURVE_P256 && p.y.n == POINT_SIZE &&
-		    alg_is(p.alg, SUIT_ALG_ESP256, SUIT_ALG_ES256);
-	bool ed25519 = p.kty == KTY_OKP && p.curve == CURVE_ED25519 && !p.y.p &&
-		       alg_is(p.alg, SUIT_ALG_ED25519, SUIT_ALG_EDDSA);
-	if (p.x.n != POINT_SIZE || (!p256 && !ed25519))
-		return SUIT_KEY;
-	scbor_out_init(&o, buf, SUIT_SPKI_MAX);
-	if (p256)
-		scbor_put_raw(&o, (struct suit_bytes){ p256_prefix, sizeof(p256_prefix) });
-	else
-		scbor_put_raw(&o,
-			      (struct suit_bytes){ ed25519_prefix, sizeof(ed25519_prefix) });
-	scbor_put_raw(&o, p.x);
-	scbor_put_raw(&o, p.y);
-	*ret_n = o.n;
-	return SUIT_OK;
+	for (size_t i = 0; i < KINDS; i++) {
+		if (!is_of(&p, &kinds[i]))
+			continue;
+		scbor_out_init(&o, buf, SUIT_SPKI_MAX);
+		scbor_put_raw(&o, kinds[i].prefix);
+		scbor_put_raw(&o, p.x);
+		scbor_put_raw(&o, p.y);
+		*ret_n = o.n;
+		return SUIT_OK;
+	}
+	return SUIT_KEY;
 }
 
-static bool starts(struct suit_bytes b, const uint8_t *prefix, size_t n)
+static const struct kind *kind_of(struct suit_bytes spki)
 {
-	return b.n >= n && memcmp(b.p, prefix, n) == 0;
+	for (size_t i = 0; i < KINDS; i++) {
+		const struct kind *k = &kinds[i];
+		if (spki.n == k->prefix.n + k->number * (k->has_y ? 2 : 1) &&
+		    memcmp(spki.p, k->prefix.p, k->prefix.n) == 0)
+			return k;
+	}
+	return NULL;
 }
 
 enum suit_rc suit_cose_key_from_spki(struct suit_bytes spki, uint8_t buf[SUIT_COSE_KEY_MAX],
 				     size_t *ret_n)
 {
+	const struct kind *k = kind_of(spki);
 	struct scbor_out o;
-	bool p256 = spki.n == sizeof(p256_prefix) + 2 * POINT_SIZE &&
-		    starts(spki, p256_prefix, sizeof(p256_prefix));
-	bool ed25519 = spki.n == sizeof(ed25519_prefix) + POINT_SIZE &&
-		       starts(spki, ed25519_prefix, sizeof(ed25519_prefix));
 
-	if (!p256 && !ed25519)
+	if (!k)
 		return SUIT_KEY;
-	const uint8_t *x = spki.p + (p256 ? sizeof(p256_prefix) : sizeof(ed25519_prefix));
+	const uint8_t *x = spki.p + k->prefix.n;
 	scbor_out_init(&o, buf, SUIT_COSE_KEY_MAX);
-	scbor_put_map(&o, p256 ? 4 : 3);
+	scbor_put_map(&o, k->has_y ? 4 : 3);
 	scbor_put_int(&o, 1);
-	scbor_put_int(&o, p256 ? KTY_EC2 : KTY_OKP);
+	scbor_put_int(&o, k->kty);
 	scbor_put_int(&o, -1);
-	scbor_put_int(&o, p256 ? CURVE_P256 : CURVE_ED25519);
+	scbor_put_int(&o, k->curve);
 	scbor_put_int(&o, -2);
-	scbor_put_bytes(&o, (struct suit_bytes){ x, POINT_SIZE });
-	if (p256) {
+	scbor_put_bytes(&o, (struct suit_bytes){ x, k->number });
+	if (k->has_y) {
 		scbor_put_int(&o, -3);
-		scbor_put_bytes(&o, (struct suit_bytes){ x + POINT_SIZE, POINT_SIZE });
+		scbor_put_bytes(&o, (struct suit_bytes){ x + k->number, k->number });
 	}
 	*ret_n = o.n;
 	return SUIT_OK;

@@ -1,4 +1,4 @@
-/* Cryptography by OpenSSL 3.  P-256 signatures go over the wire as r||s, OpenSSL speaks DER. */
+/* Cryptography by OpenSSL 3.  ECDSA signatures go over the wire as r||s, OpenSSL speaks DER. */
 
 #include "suit/crypto_openssl.h"
 
@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include <string.h>
@@ -17,6 +18,22 @@ struct suit_key {
 	enum suit_key_type type;
 	bool is_private;
 };
+
+static const struct kind {
+	enum suit_alg alg, also; /* what we sign with; the number of old for the same */
+	const EVP_MD *(*md)(void);
+	size_t number; /* bytes of r and of s; 0: not ECDSA */
+	const char *name, *group;
+} kinds[] = {
+	[SUIT_KEY_P256] = { SUIT_ALG_ESP256, SUIT_ALG_ES256, EVP_sha256, 32, "p256",
+			    "prime256v1" },
+	[SUIT_KEY_ED25519] = { SUIT_ALG_ED25519, SUIT_ALG_EDDSA, NULL, 0, "ed25519", NULL },
+	[SUIT_KEY_P384] = { SUIT_ALG_ESP384, SUIT_ALG_ES384, EVP_sha384, 48, "p384",
+			    "secp384r1" },
+	[SUIT_KEY_RSA] = { SUIT_ALG_PS256, SUIT_ALG_PS256, EVP_sha256, 0, "rsa", NULL },
+};
+#define RSA_BITS_MIN 2048
+#define RSA_BITS_MAX 4096
 
 static void free_md(EVP_MD_CTX **p)
 {
@@ -67,16 +84,44 @@ static enum suit_rc hash_sha1(const struct suit_message *m, uint8_t ret[20])
 	return hash(EVP_sha1(), m, ret);
 }
 
+static void free_mac(EVP_MAC **p)
+{
+	EVP_MAC_free(*p);
+}
+static void free_mac_ctx(EVP_MAC_CTX **p)
+{
+	EVP_MAC_CTX_free(*p);
+}
+
+static enum suit_rc hmac(struct suit_bytes key, const struct suit_message *m, uint8_t ret[32])
+{
+	AUTO(mac) EVP_MAC *mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
+	AUTO(mac_ctx) EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	char sha256[] = "SHA256";
+	OSSL_PARAM params[] = { OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
+				OSSL_PARAM_END };
+	size_t n = 0;
+
+	if (!ctx || key.n == 0 || EVP_MAC_init(ctx, key.p, key.n, params) != 1)
+		return SUIT_CRYPTO;
+	for (size_t i = 0; i < m->count; i++)
+		if (m->piece[i].n > 0 && EVP_MAC_update(ctx, m->piece[i].p, m->piece[i].n) != 1)
+			return SUIT_CRYPTO;
+	return EVP_MAC_final(ctx, ret, &n, 32) == 1 && n == 32 ? SUIT_OK : SUIT_CRYPTO;
+}
+
 /* The algorithm in the header must be one of the key's own. */
 static bool alg_fits(const struct suit_key *key, enum suit_alg alg)
 {
-	switch (key->type) {
-	case SUIT_KEY_P256:
-		return alg == SUIT_ALG_ESP256 || alg == SUIT_ALG_ES256;
-	case SUIT_KEY_ED25519:
-		return alg == SUIT_ALG_ED25519 || alg == SUIT_ALG_EDDSA;
-	}
-	return false;
+	return alg == kinds[key->type].alg || alg == kinds[key->type].also;
+}
+
+/* RFC 8230: the salt is as long as the hash, and MGF1 uses the same one. */
+static bool pss_set(const struct suit_key *key, EVP_PKEY_CTX *ctx)
+{
+	return key->type != SUIT_KEY_RSA ||
+	       (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
+		EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1);
 }
 
 /* Ed25519 takes the message in one piece.  NULL when memory is out. */
@@ -103,7 +148,8 @@ static uint8_t *joined(const struct suit_message *m, size_t *ret_n)
 static uint8_t *signature_der(struct suit_bytes raw, int *ret_n)
 {
 	AUTO(sig) ECDSA_SIG *sig = ECDSA_SIG_new();
-	BIGNUM *r = BN_bin2bn(raw.p, 32, NULL), *s = BN_bin2bn(raw.p + 32, 32, NULL);
+	int half = (int)(raw.n / 2);
+	BIGNUM *r = BN_bin2bn(raw.p, half, NULL), *s = BN_bin2bn(raw.p + half, half, NULL);
 	uint8_t *der = NULL;
 
 	if (!sig || !r || !s || ECDSA_SIG_set0(sig, r, s) != 1) {
@@ -115,28 +161,39 @@ static uint8_t *signature_der(struct suit_bytes raw, int *ret_n)
 	return *ret_n > 0 ? der : NULL;
 }
 
+static size_t signature_size(const struct suit_key *key)
+{
+	size_t number = kinds[key->type].number;
+
+	return number > 0 ? 2 * number : (size_t)EVP_PKEY_get_size(key->pkey);
+}
+
 static enum suit_rc verify_noisily(const struct suit_key *key, enum suit_alg alg,
 				   const struct suit_message *m, struct suit_bytes signature)
 {
+	const struct kind *kind = &kinds[key->type];
 	AUTO(md) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	AUTO(bytes) uint8_t *all = NULL;
 	AUTO(der) uint8_t *der = NULL;
+	EVP_PKEY_CTX *pctx = NULL; /* ctx owns it */
 	size_t n = 0;
 	int der_n = 0;
 
 	if (!alg_fits(key, alg))
 		return SUIT_KEY;
-	if (signature.n != 64)
+	if (signature.n != signature_size(key))
 		return SUIT_SIGNATURE;
 	all = joined(m, &n);
 	if (!ctx || !all)
 		return SUIT_CRYPTO;
-	const EVP_MD *md = key->type == SUIT_KEY_P256 ? EVP_sha256() : NULL;
-	if (EVP_DigestVerifyInit(ctx, NULL, md, NULL, key->pkey) != 1)
+	if (EVP_DigestVerifyInit(ctx, &pctx, kind->md ? kind->md() : NULL, NULL, key->pkey) !=
+		    1 ||
+	    !pss_set(key, pctx))
 		return SUIT_CRYPTO;
-	if (key->type == SUIT_KEY_ED25519)
-		return EVP_DigestVerify(ctx, signature.p, 64, all, n) == 1 ? SUIT_OK
-									   : SUIT_SIGNATURE;
+	if (kind->number == 0)
+		return EVP_DigestVerify(ctx, signature.p, signature.n, all, n) == 1
+			       ? SUIT_OK
+			       : SUIT_SIGNATURE;
 	der = signature_der(signature, &der_n);
 	if (!der)
 		return SUIT_CRYPTO;
@@ -156,24 +213,28 @@ static enum suit_rc verify(const struct suit_key *key, enum suit_alg alg,
 	return rc;
 }
 
-static enum suit_rc signature_raw(const uint8_t *der, size_t n, uint8_t ret[64])
+static enum suit_rc signature_raw(const uint8_t *der, size_t n, size_t number, uint8_t *ret)
 {
 	AUTO(sig) ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)n);
+	int size = (int)number;
 
 	if (!sig)
 		return SUIT_CRYPTO;
-	if (BN_bn2binpad(ECDSA_SIG_get0_r(sig), ret, 32) != 32 ||
-	    BN_bn2binpad(ECDSA_SIG_get0_s(sig), ret + 32, 32) != 32)
+	if (BN_bn2binpad(ECDSA_SIG_get0_r(sig), ret, size) != size ||
+	    BN_bn2binpad(ECDSA_SIG_get0_s(sig), ret + number, size) != size)
 		return SUIT_CRYPTO;
 	return SUIT_OK;
 }
 
 static enum suit_rc sign(const struct suit_key *key, enum suit_alg alg,
-			 const struct suit_message *m, uint8_t ret[64])
+			 const struct suit_message *m, uint8_t ret[SUIT_SIGNATURE_MAX],
+			 size_t *ret_n)
 {
+	const struct kind *kind = &kinds[key->type];
 	AUTO(md) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	AUTO(bytes) uint8_t *all = NULL;
-	uint8_t out[80];
+	EVP_PKEY_CTX *pctx = NULL; /* ctx owns it */
+	uint8_t out[SUIT_SIGNATURE_MAX];
 	size_t n = 0, out_n = sizeof(out);
 
 	if (!alg_fits(key, alg) || !key->is_private)
@@ -181,13 +242,14 @@ static enum suit_rc sign(const struct suit_key *key, enum suit_alg alg,
 	all = joined(m, &n);
 	if (!ctx || !all)
 		return SUIT_CRYPTO;
-	const EVP_MD *md = key->type == SUIT_KEY_P256 ? EVP_sha256() : NULL;
-	if (EVP_DigestSignInit(ctx, NULL, md, NULL, key->pkey) != 1 ||
-	    EVP_DigestSign(ctx, out, &out_n, all, n) != 1)
+	if (EVP_DigestSignInit(ctx, &pctx, kind->md ? kind->md() : NULL, NULL, key->pkey) !=
+		    1 ||
+	    !pss_set(key, pctx) || EVP_DigestSign(ctx, out, &out_n, all, n) != 1)
 		return SUIT_CRYPTO;
-	if (key->type == SUIT_KEY_P256)
-		return signature_raw(out, out_n, ret);
-	memcpy(ret, out, 64);
+	*ret_n = signature_size(key);
+	if (kind->number > 0)
+		return signature_raw(out, out_n, kind->number, ret);
+	memcpy(ret, out, *ret_n);
 	return SUIT_OK;
 }
 
@@ -196,34 +258,63 @@ const struct suit_crypto suit_crypto_openssl = {
 	.verify = verify,
 	.sign = sign,
 	.sha1 = hash_sha1,
+	.hmac = hmac,
 };
 
 /* --- keys --------------------------------------------------------------------------------- */
 
-static bool is_p256(EVP_PKEY *pkey)
+static bool is_on(EVP_PKEY *pkey, enum suit_key_type type)
 {
 	char group[32] = "";
 
-	return EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC &&
-	       EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group,
+	return EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group,
 					      sizeof(group), NULL) == 1 &&
-	       strcmp(group, "prime256v1") == 0;
+	       strcmp(group, kinds[type].group) == 0;
+}
+
+static void free_number(BIGNUM **p)
+{
+	BN_free(*p);
+}
+
+/* The exponent is bounded too: a large one only makes verifying slow. */
+static bool is_rsa(EVP_PKEY *pkey)
+{
+	AUTO(number) BIGNUM *e = NULL;
+	int bits = EVP_PKEY_get_bits(pkey);
+
+	return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX && bits % 8 == 0 &&
+	       EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1 &&
+	       BN_num_bits(e) >= 17 && BN_num_bits(e) <= 64;
+}
+
+/* 0: none of ours. */
+static enum suit_key_type type_of(EVP_PKEY *pkey)
+{
+	switch (EVP_PKEY_get_base_id(pkey)) {
+	case EVP_PKEY_ED25519:
+		return SUIT_KEY_ED25519;
+	case EVP_PKEY_EC:
+		return is_on(pkey, SUIT_KEY_P256)   ? SUIT_KEY_P256
+		       : is_on(pkey, SUIT_KEY_P384) ? SUIT_KEY_P384
+						    : 0;
+	case EVP_PKEY_RSA:
+		return is_rsa(pkey) ? SUIT_KEY_RSA : 0;
+	default:
+		return 0;
+	}
 }
 
 /* Takes pkey over, also on failure. */
 static enum suit_rc key_wrap(EVP_PKEY *taken, bool is_private, struct suit_key **ret)
 {
 	AUTO(pkey) EVP_PKEY *pkey = taken;
-	enum suit_key_type type = SUIT_KEY_P256;
+	enum suit_key_type type = pkey ? type_of(pkey) : 0;
 
-	if (!pkey) {
+	if (type == 0) {
 		ERR_clear_error();
 		return SUIT_KEY;
 	}
-	if (EVP_PKEY_get_base_id(pkey) == EVP_PKEY_ED25519)
-		type = SUIT_KEY_ED25519;
-	else if (!is_p256(pkey))
-		return SUIT_KEY;
 	struct suit_key *key = OPENSSL_zalloc(sizeof(*key));
 	if (!key)
 		return SUIT_CRYPTO;
@@ -233,10 +324,33 @@ static enum suit_rc key_wrap(EVP_PKEY *taken, bool is_private, struct suit_key *
 	return SUIT_OK;
 }
 
+static EVP_PKEY *generated(enum suit_key_type type, size_t rsa_bits)
+{
+	switch (type) {
+	case SUIT_KEY_P256:
+		return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	case SUIT_KEY_ED25519:
+		return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	case SUIT_KEY_P384:
+		return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+	case SUIT_KEY_RSA:
+		return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", rsa_bits);
+	}
+	return NULL;
+}
+
 enum suit_rc suit_key_generate(enum suit_key_type type, struct suit_key **ret)
 {
-	EVP_PKEY *pkey = type == SUIT_KEY_P256 ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256")
-					       : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	EVP_PKEY *pkey = generated(type, 3072);
+
+	return pkey ? key_wrap(pkey, true, ret) : SUIT_CRYPTO;
+}
+
+enum suit_rc suit_key_generate_rsa(unsigned bits, struct suit_key **ret)
+{
+	if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)
+		return SUIT_KEY;
+	EVP_PKEY *pkey = generated(SUIT_KEY_RSA, bits);
 
 	return pkey ? key_wrap(pkey, true, ret) : SUIT_CRYPTO;
 }
@@ -317,7 +431,12 @@ bool suit_key_is_private(const struct suit_key *key)
 
 enum suit_alg suit_key_alg(const struct suit_key *key)
 {
-	return key->type == SUIT_KEY_P256 ? SUIT_ALG_ESP256 : SUIT_ALG_ED25519;
+	return kinds[key->type].alg;
+}
+
+const char *suit_key_type_text(enum suit_key_type type)
+{
+	return kinds[type].name;
 }
 
 enum suit_rc suit_key_spki(const struct suit_key *key, uint8_t *buf, size_t size, size_t *ret_n)

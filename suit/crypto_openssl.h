@@ -6,12 +6,19 @@
 
 extern const struct suit_crypto suit_crypto_openssl;
 
-#define SUIT_PEM_MAX  2048
+#define SUIT_PEM_MAX  4096
 #define SUIT_KID_SIZE 8
 
-enum suit_key_type { SUIT_KEY_P256 = 1, SUIT_KEY_ED25519 = 2 };
+enum suit_key_type {
+	SUIT_KEY_P256 = 1,
+	SUIT_KEY_ED25519 = 2,
+	SUIT_KEY_P384 = 3,
+	SUIT_KEY_RSA = 4, /* 2048 to 4096 bits */
+};
 
+/* An RSA key gets 3072 bits. */
 enum suit_rc suit_key_generate(enum suit_key_type type, struct suit_key **ret) SUIT_MUST_CHECK;
+enum suit_rc suit_key_generate_rsa(unsigned bits, struct suit_key **ret) SUIT_MUST_CHECK;
 /* PKCS#8 PEM, plain or encrypted; passphrase may be NULL (an encrypted key is then SUIT_KEY).
  */
 enum suit_rc suit_key_from_private_pem(struct suit_bytes pem, const char *passphrase,
@@ -19,13 +26,29 @@ enum suit_rc suit_key_from_private_pem(struct suit_bytes pem, const char *passph
 enum suit_rc suit_key_from_public_pem(struct suit_bytes pem,
 				      struct suit_key **ret) SUIT_MUST_CHECK;
 enum suit_rc suit_key_from_spki(struct suit_bytes der, struct suit_key **ret) SUIT_MUST_CHECK;
-/* A public key as COSE_Key (suit/cose_key.h). */
+/* A public key as COSE_Key (suit/cose_key.h); not RSA. */
 enum suit_rc suit_key_from_cose(struct suit_bytes key, struct suit_key **ret) SUIT_MUST_CHECK;
 void suit_key_free(struct suit_key *key);
 
+/* Certificates, DER. */
+struct suit_certificates {
+	const struct suit_bytes *der;
+	size_t count;
+};
+
+/* The key of chain's first certificate, when the chain leads to an anchor, every certificate
+ * holds at that time, and the first may make signatures (key usage digitalSignature, which must
+ * be there).  SUIT_CERTIFICATE when not.  now_s: seconds since 1970; revocation is not asked.
+ */
+enum suit_rc suit_key_from_certificate(struct suit_certificates chain,
+				       struct suit_certificates anchors, int64_t now_s,
+				       struct suit_key **ret) SUIT_MUST_CHECK;
+
 enum suit_key_type suit_key_type(const struct suit_key *key);
+/* "p256", "ed25519", "p384" or "rsa". */
+const char *suit_key_type_text(enum suit_key_type type);
 bool suit_key_is_private(const struct suit_key *key);
-/* What we sign with: ESP256 or Ed25519 (fully specified, RFC 9864). */
+/* What we sign with: ESP256, Ed25519, ESP384 (fully specified, RFC 9864) or PS256. */
 enum suit_alg suit_key_alg(const struct suit_key *key);
 /* The first 8 bytes of SHA-256 over the SubjectPublicKeyInfo. */
 enum suit_rc suit_key_kid(const struct suit_key *key,

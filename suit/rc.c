@@ -29,6 +29,8 @@ const char *suit_rc_text(enum suit_rc rc)
 		return "the buffer is too small";
 	case SUIT_CRYPTO:
 		return "the cryptographic library failed";
+	case SUIT_CERTIFICATE:
+		return "a certificate is not trusted, or not now";
 	}
 	return "unknown result";
 }

@@ -19,7 +19,10 @@
 #define SUIT_PAYLOADS_MAX   8   /* integrated ones */
 #define SUIT_URI_MAX        255 /* bytes */
 #define SUIT_KID_MAX        64
-#define SUIT_VERSION_MAX    8 /* numbers of a set-version */
+#define SUIT_VERSION_MAX    8    /* numbers of a set-version */
+#define SUIT_SIGNATURE_MAX  512  /* bytes: RSA of 4096 bits */
+#define SUIT_CHAIN_MAX      4    /* certificates of one signature */
+#define SUIT_CERT_MAX       4096 /* bytes of one, DER */
 
 #define SUIT_MUST_CHECK __attribute__((warn_unused_result))
 
@@ -36,6 +39,7 @@ enum suit_rc {
 	SUIT_MISSING,     /* something required is not there */
 	SUIT_NO_SPACE,    /* the caller's buffer is too small */
 	SUIT_CRYPTO,      /* the cryptographic backend failed */
+	SUIT_CERTIFICATE, /* a certificate leads to no anchor, or may not sign now */
 };
 
 /* A short text for people, such as "signature does not verify". */

@@ -35,6 +35,21 @@ static void test_there_and_back(enum suit_key_type type)
 	suit_key_free(again);
 }
 
+static void test_rsa_is_spki_only(void)
+{
+	uint8_t spki[SUIT_SPKI_MAX], cose[SUIT_COSE_KEY_MAX];
+	struct suit_key *key = NULL, *again = NULL;
+	size_t n = 0, m = 0;
+
+	is_int(suit_key_generate_rsa(4096, &key), SUIT_OK, "the largest RSA key");
+	is_int(suit_key_spki(key, spki, sizeof(spki), &n), SUIT_OK, "its SPKI fits");
+	is_int(suit_cose_key_from_spki((struct suit_bytes){ spki, n }, cose, &m), SUIT_KEY,
+	       "it has no COSE_Key");
+	is_int(suit_key_from_spki((struct suit_bytes){ spki, n }, &again), SUIT_OK, "loads");
+	suit_key_free(key);
+	suit_key_free(again);
+}
+
 /* { 1: kty, ?3: alg, -1: curve, -2: x, ?-3: y, ?-4: d } with all bytes 1. */
 struct made {
 	int64_t kty, alg, curve;
@@ -62,7 +77,10 @@ static void test_refused(void)
 		{ 1, SUIT_ALG_ESP256, 6, false, false, 32, SUIT_KEY, "Ed25519 for ESP256" },
 		{ 2, SUIT_ALG_ED25519, 1, true, false, 32, SUIT_KEY, "P-256 for Ed25519" },
 		{ 1, 0, 4, false, false, 32, SUIT_KEY, "X25519" },
-		{ 2, 0, 2, true, false, 32, SUIT_KEY, "P-384" },
+		{ 2, SUIT_ALG_ES384, 2, true, false, 48, SUIT_OK, "P-384 with ES384" },
+		{ 2, SUIT_ALG_ES256, 2, true, false, 48, SUIT_KEY, "P-384 for ES256" },
+		{ 2, 0, 2, true, false, 32, SUIT_KEY, "P-384 with numbers of P-256" },
+		{ 2, 0, 1, true, false, 48, SUIT_KEY, "P-256 with numbers of P-384" },
 		{ 2, 0, 6, true, false, 32, SUIT_KEY, "a curve of the other kind" },
 		{ 2, 0, 1, false, false, 32, SUIT_KEY, "P-256 without y" },
 		{ 1, 0, 6, true, false, 32, SUIT_KEY, "Ed25519 with y" },
@@ -89,7 +107,7 @@ static void test_refused(void)
 		scbor_put_int(&o, k->curve);
 		put_number(&o, -2, k->x_size);
 		if (k->y)
-			put_number(&o, -3, 32);
+			put_number(&o, -3, k->x_size);
 		if (k->d)
 			put_number(&o, -4, 32);
 		is_int(suit_cose_key_to_spki(scbor_out_bytes(&o), spki, &n), k->want, k->name);
@@ -103,7 +121,7 @@ static void test_backend_refuses_quietly(void)
 {
 	static const uint8_t head[] = { 0xa4, 0x01, 0x02, 0x20, 0x01, 0x21, 0x58, 0x20 };
 	struct suit_message m = { .piece = { suit_text("message") }, .count = 1 };
-	uint8_t buf[SUIT_COSE_KEY_MAX], zeros[64] = { 0 };
+	uint8_t buf[80], zeros[64] = { 0 };
 	struct suit_key *key = NULL;
 
 	ERR_clear_error();
@@ -131,6 +149,8 @@ int main(void)
 {
 	test_there_and_back(SUIT_KEY_P256);
 	test_there_and_back(SUIT_KEY_ED25519);
+	test_there_and_back(SUIT_KEY_P384);
+	test_rsa_is_spki_only();
 	test_refused();
 	test_backend_refuses_quietly();
 	return tap_done();

@@ -3,6 +3,10 @@
 #include "tests/tap.h"
 #include "tests/unit/suit_data.h"
 
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
 #define C (&suit_crypto_openssl)
 
 static void test_ids(void)
@@ -68,37 +72,144 @@ static void test_key_files(enum suit_key_type type)
 	suit_key_free(public);
 }
 
-/* test_A01: the algorithm must be the key's own. */
+static const enum suit_key_type types[] = { SUIT_KEY_P256, SUIT_KEY_ED25519, SUIT_KEY_P384,
+					    SUIT_KEY_RSA };
+static const enum suit_alg algs[] = { SUIT_ALG_ESP256, SUIT_ALG_ES256,  SUIT_ALG_ED25519,
+				      SUIT_ALG_EDDSA,  SUIT_ALG_ESP384, SUIT_ALG_ES384,
+				      SUIT_ALG_PS256,  SUIT_ALG_SHA256, SUIT_ALG_NONE };
+static const size_t sizes[] = { 64, 64, 96, 256 };
+
+static struct suit_key *make(enum suit_key_type type)
+{
+	struct suit_key *key = NULL;
+
+	is_int(type == SUIT_KEY_RSA ? suit_key_generate_rsa(2048, &key)
+				    : suit_key_generate(type, &key),
+	       SUIT_OK, suit_key_type_text(type));
+	return key;
+}
+
+static bool is_own(enum suit_key_type type, enum suit_alg alg)
+{
+	switch (type) {
+	case SUIT_KEY_P256:
+		return alg == SUIT_ALG_ESP256 || alg == SUIT_ALG_ES256;
+	case SUIT_KEY_ED25519:
+		return alg == SUIT_ALG_ED25519 || alg == SUIT_ALG_EDDSA;
+	case SUIT_KEY_P384:
+		return alg == SUIT_ALG_ESP384 || alg == SUIT_ALG_ES384;
+	case SUIT_KEY_RSA:
+		return alg == SUIT_ALG_PS256;
+	}
+	return false;
+}
+
+/* test_A01: the algorithm must be the key's own, when it signs and when it verifies. */
 static void test_no_confusion(void)
 {
-	struct suit_key *ec = NULL, *ed = NULL;
-	struct suit_message m = { .piece = { suit_text("message") }, .count = 1 };
-	uint8_t sig[64];
+	struct suit_message m = { .piece = { suit_text("mess"), suit_text("age") },
+				  .count = 2 };
+	struct suit_message joined = { .piece = { suit_text("message") }, .count = 1 };
+	struct suit_message other = { .piece = { suit_text("massage") }, .count = 1 };
+	uint8_t sig[SUIT_SIGNATURE_MAX], again[SUIT_SIGNATURE_MAX];
 
-	is_int(suit_key_generate(SUIT_KEY_P256, &ec), SUIT_OK, "P-256");
-	is_int(suit_key_generate(SUIT_KEY_ED25519, &ed), SUIT_OK, "Ed25519");
-	is_int(C->sign(ec, SUIT_ALG_ED25519, &m, sig), SUIT_KEY, "P-256 does not sign Ed25519");
-	is_int(C->sign(ed, SUIT_ALG_ESP256, &m, sig), SUIT_KEY, "nor the other way");
-	is_int(C->sign(ec, SUIT_ALG_SHA256, &m, sig), SUIT_KEY, "a digest is no signature");
-	is_int(C->sign(ec, SUIT_ALG_ESP256, &m, sig), SUIT_OK, "ESP256");
-	struct suit_bytes s = { sig, sizeof(sig) };
-	is_int(C->verify(ec, SUIT_ALG_ESP256, &m, s), SUIT_OK, "verifies");
-	is_int(C->verify(ec, SUIT_ALG_ES256, &m, s), SUIT_OK,
-	       "ES256 is the same thing for P-256");
-	is_int(C->verify(ed, SUIT_ALG_ESP256, &m, s), SUIT_KEY, "not with Ed25519");
-	is_int(C->verify(ec, SUIT_ALG_ESP256, &m, (struct suit_bytes){ sig, 63 }),
-	       SUIT_SIGNATURE, "cut");
-	memset(sig, 0, sizeof(sig));
-	is_int(C->verify(ec, SUIT_ALG_ESP256, &m, s), SUIT_SIGNATURE, "zeros");
-	suit_key_free(ec);
-	suit_key_free(ed);
+	for (size_t t = 0; t < 4; t++) {
+		struct suit_key *key = make(types[t]);
+		const char *name = suit_key_type_text(types[t]);
+		size_t n = 0, wrong = 0, k = 0;
+
+		is_int(C->sign(key, suit_key_alg(key), &m, sig, &n), SUIT_OK, "signs");
+		is_int((int64_t)n, (int64_t)sizes[t], "as long as it should be");
+		struct suit_bytes s = { sig, n };
+		for (size_t a = 0; a < sizeof(algs) / sizeof(algs[0]); a++) {
+			enum suit_rc want = is_own(types[t], algs[a]) ? SUIT_OK : SUIT_KEY;
+			wrong += C->sign(key, algs[a], &m, again, &k) != want;
+			wrong += C->verify(key, algs[a], &joined, s) != want;
+		}
+		tap_ok(wrong == 0, "%s: %zu algorithms taken or refused wrongly", name, wrong);
+		is_int(C->verify(key, suit_key_alg(key), &other, s), SUIT_SIGNATURE,
+		       "another message");
+		is_int(C->verify(key, suit_key_alg(key), &m, (struct suit_bytes){ sig, n - 1 }),
+		       SUIT_SIGNATURE, "cut");
+		memset(sig, 0, sizeof(sig));
+		is_int(C->verify(key, suit_key_alg(key), &m, s), SUIT_SIGNATURE, "zeros");
+		suit_key_free(key);
+	}
+}
+
+static void pem_make(EVP_PKEY *pkey, char *buf, size_t size)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	int n = 0;
+
+	if (!pkey || !bio || PEM_write_bio_PUBKEY(bio, pkey) != 1 ||
+	    (n = BIO_read(bio, buf, (int)size - 1)) <= 0)
+		abort();
+	buf[n] = '\0';
+	BIO_free(bio);
+	EVP_PKEY_free(pkey);
+}
+
+/* Keys that are too weak, too slow or of no kind of ours. */
+static void test_keys_refused(void)
+{
+	struct suit_key *key = NULL;
+	char pem[8192];
+
+	is_int(suit_key_generate_rsa(1024, &key), SUIT_KEY, "RSA of 1024 bits");
+	is_int(suit_key_generate_rsa(8192, &key), SUIT_KEY, "RSA of 8192 bits");
+	pem_make(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024), pem, sizeof(pem));
+	is_int(suit_key_from_public_pem(suit_text(pem), &key), SUIT_KEY, "the same, loaded");
+	pem_make(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2047), pem, sizeof(pem));
+	is_int(suit_key_from_public_pem(suit_text(pem), &key), SUIT_KEY, "RSA of 2047 bits");
+	pem_make(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521"), pem, sizeof(pem));
+	is_int(suit_key_from_public_pem(suit_text(pem), &key), SUIT_KEY, "P-521");
+	pem_make(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1"), pem, sizeof(pem));
+	is_int(suit_key_from_public_pem(suit_text(pem), &key), SUIT_KEY, "secp256k1");
+	pem_make(EVP_PKEY_Q_keygen(NULL, NULL, "X25519"), pem, sizeof(pem));
+	is_int(suit_key_from_public_pem(suit_text(pem), &key), SUIT_KEY, "X25519");
+	is_int((int64_t)ERR_peek_error(), 0, "no error is left");
+}
+
+/* RFC 4231, test cases 1, 2 and 6 (a key longer than a block). */
+static void test_hmac(void)
+{
+	static const uint8_t ones[20] = { 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b,
+					  0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b,
+					  0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b };
+	struct suit_message first = { .piece = { suit_text("Hi "), { 0 }, suit_text("There") },
+				      .count = 3 };
+	struct suit_message second = { .piece = { suit_text("what do ya want for nothing?") },
+				       .count = 1 };
+	struct suit_message sixth = { .piece = { suit_text("Test Using Larger Than Block-Size "
+							   "Key - Hash Key First") },
+				      .count = 1 };
+	uint8_t mac[32], key[131];
+	char hex[SUIT_HEX_SIZE(32)];
+
+	is_int(C->hmac((struct suit_bytes){ ones, sizeof(ones) }, &first, mac), SUIT_OK,
+	       "hmac");
+	suit_hex((struct suit_bytes){ mac, sizeof(mac) }, hex);
+	is_str(hex, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+	       "case 1");
+	is_int(C->hmac(suit_text("Jefe"), &second, mac), SUIT_OK, "hmac");
+	suit_hex((struct suit_bytes){ mac, sizeof(mac) }, hex);
+	is_str(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+	       "case 2");
+	memset(key, 0xaa, sizeof(key));
+	is_int(C->hmac((struct suit_bytes){ key, sizeof(key) }, &sixth, mac), SUIT_OK, "hmac");
+	suit_hex((struct suit_bytes){ mac, sizeof(mac) }, hex);
+	is_str(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+	       "case 6");
 }
 
 int main(void)
 {
 	test_ids();
-	test_key_files(SUIT_KEY_P256);
-	test_key_files(SUIT_KEY_ED25519);
+	for (size_t t = 0; t < 4; t++)
+		test_key_files(types[t]);
 	test_no_confusion();
+	test_keys_refused();
+	test_hmac();
 	return tap_done();
 }
