@@ -342,3 +342,8 @@ void scbor_put_null(struct scbor_out *o)
 {
 	put_head(o, SCBOR_SIMPLE, 22);
 }
+
+void scbor_put_bytes_head(struct scbor_out *o, size_t n)
+{
+	put_head(o, SCBOR_BYTES, n);
+}

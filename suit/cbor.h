@@ -74,3 +74,5 @@ void scbor_put_tag(struct scbor_out *o, uint64_t tag);
 void scbor_put_null(struct scbor_out *o);
 /* Bytes that are CBOR already. */
 void scbor_put_raw(struct scbor_out *o, struct suit_bytes b);
+/* The head of a byte string whose n bytes follow by scbor_put_raw. */
+void scbor_put_bytes_head(struct scbor_out *o, size_t n);

@@ -2,6 +2,8 @@
 
 #include "suit/command.h"
 
+#include "suit/parameter.h"
+
 #include <string.h>
 
 enum arg_kind {
@@ -55,44 +57,6 @@ static const struct command_row {
 	{ SUIT_COPY_PARAMS, ARG_COPY, true },
 };
 
-enum value_kind {
-	VALUE_ID,
-	VALUE_DIGEST,
-	VALUE_UINT,
-	VALUE_INT,
-	VALUE_BOOL,
-	VALUE_BYTES,
-	VALUE_TEXT,
-	VALUE_WRAPPED
-};
-
-static const struct parameter_row {
-	uint8_t key;
-	uint8_t value;
-} parameters[] = {
-	{ SUIT_PARAM_VENDOR, VALUE_ID },
-	{ SUIT_PARAM_CLASS, VALUE_ID },
-	{ SUIT_PARAM_DIGEST, VALUE_DIGEST },
-	{ 4, VALUE_UINT }, /* use-before */
-	{ SUIT_PARAM_SLOT, VALUE_UINT },
-	{ 12, VALUE_BOOL }, /* strict-order */
-	{ 13, VALUE_BOOL }, /* soft-failure */
-	{ SUIT_PARAM_SIZE, VALUE_UINT },
-	{ 18, VALUE_BYTES }, /* content */
-	{ 19,
-	  VALUE_BYTES }, /* encryption-info: a COSE_Encrypt, whose maps need not be sorted */
-	{ SUIT_PARAM_URI, VALUE_TEXT },
-	{ 22, VALUE_UINT },    /* source-component */
-	{ 23, VALUE_BYTES },   /* invoke-args */
-	{ 24, VALUE_ID },      /* device-identifier */
-	{ 25, VALUE_BYTES },   /* fetch-arguments */
-	{ 26, VALUE_UINT },    /* minimum-battery */
-	{ 27, VALUE_INT },     /* update-priority */
-	{ 28, VALUE_WRAPPED }, /* version */
-	{ 29, VALUE_WRAPPED }, /* wait-info */
-	{ 30, VALUE_WRAPPED }, /* component-metadata */
-};
-
 static enum suit_rc check(struct suit_bytes sequence, struct suit_scope *scope, unsigned depth);
 
 static const struct command_row *command_find(int64_t command)
@@ -104,14 +68,6 @@ static const struct command_row *command_find(int64_t command)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (commands[i].command == command)
 			return &commands[i];
-	return NULL;
-}
-
-static const struct parameter_row *parameter_find(int64_t key)
-{
-	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
-		if (parameters[i].key == key)
-			return &parameters[i];
 	return NULL;
 }
 
@@ -133,64 +89,9 @@ enum suit_rc suit_digest_read(struct suit_bytes wrapped, struct suit_digest *ret
 	return SUIT_OK;
 }
 
-/* A UUID, or a tagged relative OID of a private enterprise number. */
-static void value_id(struct scbor *c)
-{
-	if (scbor_peek(c) == SCBOR_TAG) {
-		scbor_tag(c, 112);
-		scbor_bytes(c);
-		return;
-	}
-	if (scbor_bytes(c).n != 16)
-		c->bad = true;
-}
-
-static void value_wrapped(struct scbor *c)
-{
-	struct scbor inner;
-
-	scbor_init(&inner, scbor_bytes(c));
-	scbor_any(&inner);
-	if (!scbor_done(&inner))
-		c->bad = true;
-}
-
-static enum suit_rc value_check(struct scbor *c, enum value_kind kind)
-{
-	struct suit_digest digest;
-
-	switch (kind) {
-	case VALUE_ID:
-		value_id(c);
-		return SUIT_OK;
-	case VALUE_DIGEST:
-		return suit_digest_read(scbor_bytes(c), &digest);
-	case VALUE_UINT:
-		scbor_uint(c);
-		return SUIT_OK;
-	case VALUE_INT:
-		scbor_int(c);
-		return SUIT_OK;
-	case VALUE_BOOL:
-		scbor_bool(c);
-		return SUIT_OK;
-	case VALUE_BYTES:
-		scbor_bytes(c);
-		return SUIT_OK;
-	case VALUE_TEXT:
-		if (scbor_text(c).n > SUIT_URI_MAX)
-			return SUIT_TOO_LARGE;
-		return SUIT_OK;
-	case VALUE_WRAPPED:
-		value_wrapped(c);
-		return SUIT_OK;
-	}
-	return SUIT_MALFORMED;
-}
-
 static enum suit_rc parameters_check(struct scbor *c)
 {
-	size_t n = scbor_map(c, sizeof(parameters) / sizeof(parameters[0]));
+	size_t n = scbor_map(c, SUIT_PARAMETERS_MAX);
 	struct scbor_order order = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
@@ -199,10 +100,7 @@ static enum suit_rc parameters_check(struct scbor *c)
 		scbor_key(c, &order, start);
 		if (!scbor_ok(c))
 			return SUIT_MALFORMED;
-		const struct parameter_row *row = parameter_find(key);
-		if (!row)
-			return SUIT_UNKNOWN;
-		enum suit_rc rc = value_check(c, (enum value_kind)row->value);
+		enum suit_rc rc = suit_parameter_check(c, key);
 		if (rc != SUIT_OK)
 			return rc;
 	}
@@ -215,7 +113,7 @@ static enum suit_rc index_one(struct scbor *c, const struct suit_scope *scope)
 
 	if (!scbor_ok(c))
 		return SUIT_MALFORMED;
-	return index < scope->indexes ? SUIT_OK : SUIT_UNKNOWN;
+	return index < 32 && (scope->indexes >> index & 1) != 0 ? SUIT_OK : SUIT_UNKNOWN;
 }
 
 /* One index, true for all, or a list. */
@@ -288,9 +186,9 @@ static enum suit_rc copy_check(struct scbor *c, struct suit_scope *scope)
 		const uint8_t *start = c->p;
 		enum suit_rc rc = index_one(c, scope);
 		scbor_key(c, &order, start);
-		size_t keys = scbor_array(c, sizeof(parameters) / sizeof(parameters[0]));
+		size_t keys = scbor_array(c, SUIT_PARAMETERS_MAX);
 		for (size_t k = 0; k < keys && rc == SUIT_OK; k++)
-			rc = parameter_find(scbor_int(c)) ? SUIT_OK : SUIT_UNKNOWN;
+			rc = suit_parameter_known(scbor_int(c)) ? SUIT_OK : SUIT_UNKNOWN;
 		if (rc != SUIT_OK)
 			return rc;
 	}

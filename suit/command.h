@@ -47,8 +47,8 @@ enum suit_parameter {
 
 /* What a sequence may refer to. */
 struct suit_scope {
-	size_t indexes; /* components and dependencies */
-	bool shared;    /* the shared sequence: no command with an effect */
+	uint32_t indexes; /* bit i: component index i is a component or a dependency */
+	bool shared;      /* the shared sequence: no command with an effect */
 	/* Set as it is checked: */
 	bool indexed; /* a component index was set, or need not be */
 };

@@ -3,12 +3,12 @@
 
 #include "suit/manifest.h"
 
+#include "suit/block.h"
 #include "suit/cbor.h"
 #include "suit/command.h"
+#include "suit/text.h"
 
 #include <string.h>
-
-#define TAG_ENVELOPE 107
 
 enum key {
 	ENVELOPE_AUTH = 2,
@@ -54,7 +54,7 @@ struct work {
 	struct suit_bytes severed[ELEMENTS]; /* encoded, from the envelope */
 	struct suit_bytes severed_content[ELEMENTS];
 	struct suit_bytes content[ELEMENTS]; /* the one that counts */
-	size_t indexes; /* component indexes in use: of components, of dependencies */
+	uint32_t indexes; /* bit i: component index i is a component or a dependency */
 };
 
 static int element_find(int64_t key)
@@ -105,7 +105,8 @@ static enum suit_rc envelope_map(struct work *w)
 	struct scbor_order order = { 0 };
 
 	scbor_init(&c, w->e->whole);
-	scbor_tag(&c, TAG_ENVELOPE);
+	if (!w->e->untagged)
+		scbor_tag(&c, SUIT_TAG_ENVELOPE);
 	size_t n = scbor_map(&c, 2 + ELEMENTS + SUIT_PAYLOADS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *start = c.p;
@@ -129,66 +130,6 @@ static enum suit_rc envelope_map(struct work *w)
 	return w->auth.p && w->e->manifest.p ? SUIT_OK : SUIT_MISSING;
 }
 
-/* A header map of a COSE block: the algorithm in the protected one, the key id in either. */
-static enum suit_rc block_header(struct scbor *c, bool is_protected, struct suit_block *b)
-{
-	struct scbor_order order = { 0 };
-	size_t n = scbor_map(c, 2);
-
-	for (size_t i = 0; i < n; i++) {
-		const uint8_t *start = c->p;
-		int64_t key = scbor_int(c);
-		scbor_key(c, &order, start);
-		if (key == 1 && is_protected) {
-			b->alg = scbor_int(c);
-		} else if (key == 4) {
-			if (b->kid.p)
-				return SUIT_MALFORMED;
-			b->kid = scbor_bytes(c);
-			if (b->kid.n == 0)
-				return SUIT_MALFORMED;
-		} else {
-			return scbor_ok(c) ? SUIT_UNKNOWN : SUIT_MALFORMED;
-		}
-	}
-	if (!scbor_ok(c))
-		return SUIT_MALFORMED;
-	return b->kid.n > SUIT_KID_MAX ? SUIT_TOO_LARGE : SUIT_OK;
-}
-
-static enum suit_rc block_decode(struct suit_bytes bytes, struct suit_block *ret)
-{
-	struct scbor c, header;
-	struct suit_block b = { 0 };
-
-	scbor_init(&c, bytes);
-	if (bytes.n > 0 && bytes.p[0] == 0xd1) {
-		scbor_tag(&c, SUIT_BLOCK_MAC0);
-		b.kind = SUIT_BLOCK_MAC0;
-	} else {
-		scbor_tag(&c, SUIT_BLOCK_SIGN1);
-		b.kind = SUIT_BLOCK_SIGN1;
-	}
-	size_t n = scbor_array(&c, 4);
-	b.protected_ = scbor_bytes(&c);
-	if (!scbor_ok(&c) || n != 4)
-		return SUIT_MALFORMED;
-	scbor_init(&header, b.protected_);
-	enum suit_rc rc = block_header(&header, true, &b);
-	if (rc == SUIT_OK && !scbor_done(&header))
-		rc = SUIT_MALFORMED;
-	if (rc == SUIT_OK)
-		rc = block_header(&c, false, &b);
-	if (rc != SUIT_OK)
-		return rc;
-	scbor_null(&c);
-	b.signature = scbor_bytes(&c);
-	if (!scbor_done(&c) || b.alg == 0)
-		return SUIT_MALFORMED;
-	*ret = b;
-	return SUIT_OK;
-}
-
 static enum suit_rc auth_decode(struct work *w)
 {
 	struct suit_envelope *e = w->e;
@@ -200,10 +141,11 @@ static enum suit_rc auth_decode(struct work *w)
 	if (!scbor_ok(&c))
 		return SUIT_MALFORMED;
 	enum suit_rc rc = suit_digest_read(e->digest_encoded, &e->digest);
+	e->messages = (struct suit_bytes){ c.p, (size_t)(c.end - c.p) };
+	e->message_count = n - 1;
 	for (size_t i = 1; i < n && rc == SUIT_OK; i++) {
-		struct suit_bytes block = scbor_bytes(&c);
-		rc = scbor_ok(&c) ? block_decode(block, &e->block[e->block_count++])
-				  : SUIT_MALFORMED;
+		struct suit_bytes message = scbor_bytes(&c);
+		rc = scbor_ok(&c) ? suit_block_decode(message, e) : SUIT_MALFORMED;
 	}
 	if (rc == SUIT_OK && !scbor_done(&c))
 		rc = SUIT_MALFORMED;
@@ -230,6 +172,29 @@ static enum suit_rc component_id(struct scbor *c, struct suit_component_id *ret)
 	return scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
 }
 
+enum suit_rc suit_component_read(struct suit_bytes encoded, struct suit_component_id *ret)
+{
+	struct suit_component_id id = { 0 };
+	struct scbor c;
+
+	scbor_init(&c, encoded);
+	if (component_id(&c, &id) != SUIT_OK || !scbor_done(&c))
+		return SUIT_MALFORMED;
+	*ret = id;
+	return SUIT_OK;
+}
+
+/* Checked, and kept as it stands: it is looked at rarely, and large when decoded. */
+static enum suit_rc component_id_keep(struct scbor *c, struct suit_bytes *ret)
+{
+	struct suit_component_id id;
+	const uint8_t *start = c->p;
+	enum suit_rc rc = component_id(c, &id);
+
+	*ret = (struct suit_bytes){ start, (size_t)(c->p - start) };
+	return rc;
+}
+
 static enum suit_rc components(struct work *w, struct scbor *c)
 {
 	struct suit_envelope *e = w->e;
@@ -246,22 +211,24 @@ static enum suit_rc components(struct work *w, struct scbor *c)
 /* { index: { ?1: prefix } } */
 static enum suit_rc dependencies(struct work *w, struct scbor *c)
 {
-	struct suit_component_id prefix;
+	struct suit_envelope *e = w->e;
 	struct scbor_order order = { 0 };
 
-	w->e->dependency_count = scbor_map(c, SUIT_COMPONENTS_MAX);
-	for (size_t i = 0; i < w->e->dependency_count; i++) {
+	e->dependency_count = scbor_map(c, SUIT_COMPONENTS_MAX);
+	for (size_t i = 0; i < e->dependency_count; i++) {
 		const uint8_t *start = c->p;
 		uint64_t index = scbor_uint(c);
 		scbor_key(c, &order, start);
 		if (index >= 2 * SUIT_COMPONENTS_MAX)
 			return SUIT_TOO_LARGE;
-		w->indexes = (size_t)index + 1; /* sorted, so the last is the largest */
+		e->dependency[i].index = (uint8_t)index;
+		w->indexes |= UINT32_C(1) << index;
 		if (scbor_map(c, 1) == 1) {
 			if (scbor_uint(c) != 1)
 				return SUIT_UNKNOWN;
-			if (component_id(c, &prefix) != SUIT_OK)
-				return SUIT_MALFORMED;
+			enum suit_rc rc = component_id_keep(c, &e->dependency[i].prefix);
+			if (rc != SUIT_OK)
+				return rc;
 		}
 	}
 	return scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
@@ -337,7 +304,6 @@ static enum suit_rc element_decode(struct work *w, struct scbor *c, int i)
 
 static enum suit_rc manifest_value(struct work *w, struct scbor *c, uint64_t key)
 {
-	struct suit_component_id own;
 	int i = element_find((int64_t)key);
 
 	if (i >= 0)
@@ -354,7 +320,7 @@ static enum suit_rc manifest_value(struct work *w, struct scbor *c, uint64_t key
 		w->e->reference_uri = scbor_text(c);
 		return w->e->reference_uri.n <= SUIT_URI_MAX ? SUIT_OK : SUIT_TOO_LARGE;
 	case MANIFEST_COMPONENT:
-		return component_id(c, &own);
+		return component_id_keep(c, &w->e->own_id);
 	case MANIFEST_SET_VERSION:
 		return set_version(w->e, scbor_bytes(c));
 	default:
@@ -397,11 +363,11 @@ static enum suit_rc severed_check(const struct work *w)
 	return SUIT_OK;
 }
 
-static enum suit_rc text_check(struct suit_bytes text)
+static enum suit_rc coswid_check(struct suit_bytes tag)
 {
 	struct scbor c;
 
-	scbor_init(&c, text);
+	scbor_init(&c, tag);
 	if (scbor_peek(&c) != SCBOR_MAP)
 		return SUIT_MALFORMED;
 	scbor_any(&c);
@@ -412,8 +378,7 @@ static enum suit_rc sections_check(struct work *w)
 {
 	struct suit_envelope *e = w->e;
 
-	if (w->indexes < e->component_count)
-		w->indexes = e->component_count;
+	w->indexes |= (UINT32_C(1) << e->component_count) - 1;
 	for (size_t i = 0; i < ELEMENTS; i++) {
 		if (!w->content[i].p)
 			continue;
@@ -421,8 +386,8 @@ static enum suit_rc sections_check(struct work *w)
 			e->section[elements[i].section] = w->content[i];
 		else if (elements[i].key == KEY_TEXT)
 			e->text = w->content[i];
-		else if (text_check(w->content[i]) != SUIT_OK)
-			return SUIT_MALFORMED;
+		else
+			e->coswid = w->content[i];
 	}
 	for (int s = 0; s < SUIT_SECTIONS; s++) {
 		struct suit_scope scope = { .indexes = w->indexes,
@@ -434,13 +399,15 @@ static enum suit_rc sections_check(struct work *w)
 		if (rc != SUIT_OK)
 			return rc;
 	}
-	return e->text.p ? text_check(e->text) : SUIT_OK;
+	if (e->coswid.p && coswid_check(e->coswid) != SUIT_OK)
+		return SUIT_MALFORMED;
+	return e->text.p ? suit_text_check(e) : SUIT_OK;
 }
 
-enum suit_rc suit_envelope_decode(const struct suit_crypto *crypto, struct suit_bytes bytes,
-				  struct suit_envelope *ret)
+static enum suit_rc decode(const struct suit_crypto *crypto, struct suit_bytes bytes,
+			   bool untagged, struct suit_envelope *ret)
 {
-	struct suit_envelope e = { .whole = bytes };
+	struct suit_envelope e = { .whole = bytes, .untagged = untagged };
 	struct work w = { .crypto = crypto, .e = &e };
 
 	if (bytes.n > SUIT_ENVELOPE_MAX)
@@ -461,6 +428,61 @@ enum suit_rc suit_envelope_decode(const struct suit_crypto *crypto, struct suit_
 	return rc;
 }
 
+enum suit_rc suit_envelope_decode(const struct suit_crypto *crypto, struct suit_bytes bytes,
+				  struct suit_envelope *ret)
+{
+	return decode(crypto, bytes, false, ret);
+}
+
+enum suit_rc suit_envelope_decode_untagged(const struct suit_crypto *crypto,
+					   struct suit_bytes bytes, struct suit_envelope *ret)
+{
+	return decode(crypto, bytes, true, ret);
+}
+
+/* --- what was decoded, looked at again --------------------------------------------------- */
+
+/* The value of a number's key in a map, at which c then stands. */
+static bool key_find(struct scbor *c, size_t entries, int64_t wanted)
+{
+	for (size_t i = 0; i < entries && scbor_ok(c); i++) {
+		if (scbor_peek(c) > SCBOR_NEGATIVE)
+			return false; /* payloads' names come last */
+		if (scbor_int(c) == wanted)
+			return scbor_ok(c);
+		scbor_any(c);
+	}
+	return false;
+}
+
+enum suit_rc suit_envelope_element(const struct suit_envelope *e, uint8_t key,
+				   struct suit_element *ret)
+{
+	struct suit_element found = { 0 };
+	struct scbor c;
+
+	scbor_init(&c, e->manifest);
+	size_t n = scbor_map(&c, 6 + ELEMENTS);
+	if (element_find(key) < 0 || !key_find(&c, n, key))
+		return SUIT_MISSING;
+	found.severed = scbor_peek(&c) == SCBOR_ARRAY;
+	if (!found.severed) {
+		found.content = scbor_bytes(&c);
+	} else {
+		enum suit_rc rc = suit_digest_read(scbor_any(&c), &found.digest);
+		if (rc != SUIT_OK)
+			return rc;
+		scbor_init(&c, e->whole);
+		if (!e->untagged)
+			scbor_tag(&c, SUIT_TAG_ENVELOPE);
+		n = scbor_map(&c, 2 + ELEMENTS + SUIT_PAYLOADS_MAX);
+		if (key_find(&c, n, key))
+			found.content = scbor_bytes(&c);
+	}
+	*ret = found;
+	return SUIT_OK;
+}
+
 bool suit_component_equal(const struct suit_component_id *a, const struct suit_component_id *b)
 {
 	if (a->count != b->count)
@@ -469,49 +491,4 @@ bool suit_component_equal(const struct suit_component_id *a, const struct suit_c
 		if (!suit_bytes_equal(a->segment[i], b->segment[i]))
 			return false;
 	return true;
-}
-
-/* In one language's map: { ints..., component id: { 6: version } }. */
-static struct suit_bytes version_in_language(struct scbor *c,
-					     const struct suit_component_id *id)
-{
-	struct suit_bytes found = { 0 };
-	size_t n = scbor_map(c, 32);
-
-	for (size_t i = 0; i < n && scbor_ok(c); i++) {
-		struct suit_component_id key = { 0 };
-
-		if (scbor_peek(c) != SCBOR_ARRAY) {
-			scbor_any(c);
-			scbor_any(c);
-			continue;
-		}
-		bool mine = component_id(c, &key) == SUIT_OK && suit_component_equal(&key, id);
-		size_t fields = scbor_map(c, 16);
-		for (size_t k = 0; k < fields && scbor_ok(c); k++) {
-			int64_t field = scbor_int(c);
-			if (mine && field == 6)
-				found = scbor_text(c);
-			else
-				scbor_any(c);
-		}
-	}
-	return scbor_ok(c) ? found : (struct suit_bytes){ 0 };
-}
-
-struct suit_bytes suit_text_version(const struct suit_envelope *e,
-				    const struct suit_component_id *id)
-{
-	struct suit_bytes found = { 0 };
-	struct scbor c;
-
-	if (!e->text.p)
-		return found;
-	scbor_init(&c, e->text);
-	size_t n = scbor_map(&c, 16);
-	for (size_t i = 0; i < n && scbor_ok(&c) && !found.p; i++) {
-		scbor_text(&c);
-		found = version_in_language(&c, id);
-	}
-	return found;
 }

@@ -17,6 +17,8 @@ FNR == 1 { inside = 0 }
 		complain("banned call: " $0)
 	if (line ~ /(^|[^A-Za-z0-9_])goto[ \t]/)
 		complain("no goto")
+	if (line ~ /suit_envelope_decode_untagged/ && FILENAME !~ /^(suit|tests|cli)\//)
+		complain("servers and devices take tagged envelopes only")
 	if (line ~ /^typedef[ \t]+struct/)
 		complain("no typedef for structs")
 	if (FILENAME !~ /^(tests|base)\// && line ~ /(^|[^A-Za-z0-9_])(malloc|realloc|strdup)[ \t]*\(/ && FILENAME !~ /^(agent|suit|cli|server\/coap|server\/malloc[.]c)(\/|$)/)
