@@ -1,40 +1,56 @@
-/* Signatures over the manifest digest. */
+/* Signatures and MACs over the manifest digest. */
 
 #include "suit/cose.h"
 
 #include "suit/cbor.h"
+#include "suit/rewrite.h"
 
 #include <string.h>
 
-/* Sig_structure = ["Signature1", protected, external_aad h'', payload].  The heads are written
- * into the caller's buffers, the rest is pointed at. */
+#define MAC_SIZE      32
+#define PROTECTED_MAX 8 /* { 1: algorithm } */
+
+/* What is signed: [context, ?body's protected header h'', protected, external_aad h'',
+ * payload].  The heads are written into this buffer, the rest is pointed at. */
 struct tbs {
 	uint8_t head[16], protected_head[9], payload_head[16];
 	struct suit_message m;
 };
 
-static void tbs_make(struct tbs *t, struct suit_bytes protected_, struct suit_bytes payload)
+static const char *context_of(enum suit_block_kind kind)
 {
-	static const uint8_t context[] = "Signature1";
+	switch (kind) {
+	case SUIT_BLOCK_SIGN1:
+		return "Signature1";
+	case SUIT_BLOCK_SIGN:
+		return "Signature";
+	case SUIT_BLOCK_MAC0:
+		return "MAC0";
+	}
+	return "";
+}
+
+static void tbs_make(struct tbs *t, enum suit_block_kind kind, struct suit_bytes protected_,
+		     struct suit_bytes payload)
+{
+	const char *context = context_of(kind);
 	struct scbor_out o;
 
 	scbor_out_init(&o, t->head, sizeof(t->head));
-	scbor_put_array(&o, 4);
-	scbor_put_text(&o, (struct suit_bytes){ context, sizeof(context) - 1 });
+	scbor_put_array(&o, kind == SUIT_BLOCK_SIGN ? 5 : 4);
+	scbor_put_text(&o, (struct suit_bytes){ (const uint8_t *)context, strlen(context) });
+	if (kind == SUIT_BLOCK_SIGN)
+		scbor_put_bytes_head(&o, 0);
 	t->m.piece[0] = scbor_out_bytes(&o);
 
-	/* A byte string's head differs from a number's only in the major type. */
 	scbor_out_init(&o, t->protected_head, sizeof(t->protected_head));
-	scbor_put_uint(&o, protected_.n);
-	t->protected_head[0] |= SCBOR_BYTES << 5;
+	scbor_put_bytes_head(&o, protected_.n);
 	t->m.piece[1] = scbor_out_bytes(&o);
 	t->m.piece[2] = protected_;
 
 	scbor_out_init(&o, t->payload_head, sizeof(t->payload_head));
-	scbor_put_bytes(&o, (struct suit_bytes){ 0 });
-	size_t at = o.n;
-	scbor_put_uint(&o, payload.n);
-	t->payload_head[at] |= SCBOR_BYTES << 5;
+	scbor_put_bytes_head(&o, 0);
+	scbor_put_bytes_head(&o, payload.n);
 	t->m.piece[3] = scbor_out_bytes(&o);
 	t->m.piece[4] = payload;
 	t->m.count = 5;
@@ -43,54 +59,170 @@ static void tbs_make(struct tbs *t, struct suit_bytes protected_, struct suit_by
 enum suit_rc suit_block_verify(const struct suit_crypto *crypto, const struct suit_envelope *e,
 			       const struct suit_block *block, const struct suit_key *key)
 {
+	static const int8_t known[] = { SUIT_ALG_ESP256, SUIT_ALG_ES256,   SUIT_ALG_ESP384,
+					SUIT_ALG_ES384,  SUIT_ALG_ED25519, SUIT_ALG_EDDSA,
+					SUIT_ALG_PS256 };
+	bool is_known = false;
 	struct tbs t;
 
-	if (block->kind != SUIT_BLOCK_SIGN1)
+	for (size_t i = 0; i < sizeof(known); i++)
+		is_known = is_known || known[i] == block->alg;
+	if (suit_block_is_mac(block) || !is_known)
 		return SUIT_UNSUPPORTED;
-	switch (block->alg) {
-	case SUIT_ALG_ESP256:
-	case SUIT_ALG_ES256:
-	case SUIT_ALG_ED25519:
-	case SUIT_ALG_EDDSA:
-		break;
-	default:
-		return SUIT_UNSUPPORTED;
-	}
-	if (block->signature.n != 64)
-		return SUIT_SIGNATURE;
-	tbs_make(&t, block->protected_, e->digest_encoded);
+	tbs_make(&t, block->kind, block->protected_, e->digest_encoded);
 	return crypto->verify(key, (enum suit_alg)block->alg, &t.m, block->signature);
 }
 
-/* The wrapper again, with one more block at its end. */
-static void wrapper_write(struct scbor_out *o, const struct suit_envelope *e,
-			  struct suit_bytes block)
+static bool equal_constant_time(const uint8_t *a, const uint8_t *b, size_t n)
 {
-	struct scbor c;
+	volatile uint8_t differ = 0;
 
-	scbor_put_array(o, 2 + e->block_count);
-	scbor_put_bytes(o, e->digest_encoded);
-	/* The blocks that are there stay byte for byte: they are what follows the digest. */
-	scbor_init(&c, (struct suit_bytes){
-			       e->digest_encoded.p + e->digest_encoded.n,
-			       (size_t)(e->whole.p + e->whole.n -
-					(e->digest_encoded.p + e->digest_encoded.n)) });
-	for (size_t i = 0; i < e->block_count; i++)
-		scbor_put_raw(o, scbor_any(&c));
-	scbor_put_bytes(o, block);
+	for (size_t i = 0; i < n; i++)
+		differ = (uint8_t)(differ | (a[i] ^ b[i]));
+	return differ == 0;
 }
 
-/* Everything of the envelope's map but the wrapper, as it stands. */
-static struct suit_bytes after_wrapper(const struct suit_envelope *e, size_t *ret_entries)
+enum suit_rc suit_block_mac(const struct suit_crypto *crypto, const struct suit_envelope *e,
+			    const struct suit_block *block, struct suit_bytes key)
 {
-	struct scbor c;
+	uint8_t tag[MAC_SIZE];
+	struct tbs t;
 
-	scbor_init(&c, e->whole);
-	scbor_tag(&c, 107);
-	*ret_entries = scbor_map(&c, 64);
-	scbor_int(&c);
-	scbor_bytes(&c);
-	return (struct suit_bytes){ c.p, (size_t)(c.end - c.p) };
+	if (!suit_block_is_mac(block) || block->alg != SUIT_ALG_HMAC256)
+		return SUIT_UNSUPPORTED;
+	if (key.n < SUIT_MAC_KEY_MIN)
+		return SUIT_KEY;
+	if (block->signature.n != sizeof(tag))
+		return SUIT_SIGNATURE;
+	tbs_make(&t, block->kind, block->protected_, e->digest_encoded);
+	enum suit_rc rc = crypto->hmac(key, &t.m, tag);
+	if (rc == SUIT_OK && !equal_constant_time(tag, block->signature.p, sizeof(tag)))
+		rc = SUIT_SIGNATURE;
+	return rc;
+}
+
+/* --- making ------------------------------------------------------------------------------- */
+
+/* A signature or MAC as it will stand in the envelope. */
+struct seal {
+	uint8_t header[PROTECTED_MAX];
+	struct suit_bytes protected_, kid;
+	const struct suit_bytes *certificates;
+	size_t certificate_count;
+	uint8_t value[SUIT_SIGNATURE_MAX];
+	size_t value_n;
+};
+
+struct seals {
+	enum suit_block_kind kind;
+	struct seal seal[SUIT_BLOCKS_MAX];
+	size_t count;
+};
+
+static void protected_make(struct seal *s, enum suit_alg alg)
+{
+	struct scbor_out o;
+
+	scbor_out_init(&o, s->header, sizeof(s->header));
+	scbor_put_map(&o, 1);
+	scbor_put_int(&o, 1);
+	scbor_put_int(&o, alg);
+	s->protected_ = scbor_out_bytes(&o);
+}
+
+static void headers_put(struct scbor_out *o, const struct seal *s)
+{
+	scbor_put_bytes(o, s->protected_);
+	scbor_put_map(o, (s->kid.n > 0 ? 1 : 0) + (s->certificate_count > 0 ? 1 : 0));
+	if (s->kid.n > 0) {
+		scbor_put_int(o, 4);
+		scbor_put_bytes(o, s->kid);
+	}
+	if (s->certificate_count == 0)
+		return;
+	scbor_put_int(o, 33);
+	if (s->certificate_count > 1)
+		scbor_put_array(o, s->certificate_count);
+	for (size_t i = 0; i < s->certificate_count; i++)
+		scbor_put_bytes(o, s->certificates[i]);
+}
+
+static void value_put(struct scbor_out *o, const struct seal *s)
+{
+	scbor_put_bytes(o, (struct suit_bytes){ s->value, s->value_n });
+}
+
+static void message_put(struct scbor_out *o, const void *arg)
+{
+	const struct seals *s = arg;
+
+	scbor_put_tag(o, s->kind);
+	scbor_put_array(o, 4);
+	if (s->kind != SUIT_BLOCK_SIGN) {
+		headers_put(o, &s->seal[0]);
+		scbor_put_null(o);
+		value_put(o, &s->seal[0]);
+		return;
+	}
+	scbor_put_bytes_head(o, 0);
+	scbor_put_map(o, 0);
+	scbor_put_null(o);
+	scbor_put_array(o, s->count);
+	for (size_t i = 0; i < s->count; i++) {
+		scbor_put_array(o, 3);
+		headers_put(o, &s->seal[i]);
+		value_put(o, &s->seal[i]);
+	}
+}
+
+static enum suit_rc signer_check(const struct suit_signer *s)
+{
+	if (s->kid.n > SUIT_KID_MAX || s->certificate_count > SUIT_CHAIN_MAX)
+		return SUIT_TOO_LARGE;
+	for (size_t i = 0; i < s->certificate_count; i++)
+		if (s->certificates[i].n == 0 || s->certificates[i].n > SUIT_CERT_MAX)
+			return SUIT_TOO_LARGE;
+	return SUIT_OK;
+}
+
+static enum suit_rc seal_sign(const struct suit_crypto *crypto, const struct suit_signer *by,
+			      enum suit_block_kind kind, struct suit_bytes payload,
+			      struct seal *s)
+{
+	enum suit_rc rc = signer_check(by);
+	struct tbs t;
+
+	if (rc != SUIT_OK)
+		return rc;
+	protected_make(s, by->alg);
+	s->kid = by->kid;
+	s->certificates = by->certificates;
+	s->certificate_count = by->certificate_count;
+	tbs_make(&t, kind, s->protected_, payload);
+	return crypto->sign(by->key, by->alg, &t.m, s->value, &s->value_n);
+}
+
+enum suit_rc suit_envelope_cosign(const struct suit_crypto *crypto,
+				  const struct suit_signer *signer, size_t signer_count,
+				  const struct suit_envelope *e, uint8_t *buf, size_t size,
+				  size_t *ret_n)
+{
+	struct suit_change change = { .put = message_put };
+	struct seals s;
+
+	if (signer_count == 0)
+		return SUIT_MISSING;
+	if (signer_count > SUIT_BLOCKS_MAX - e->block_count)
+		return SUIT_TOO_LARGE;
+	s.kind = signer_count > 1 ? SUIT_BLOCK_SIGN : SUIT_BLOCK_SIGN1;
+	for (s.count = 0; s.count < signer_count; s.count++) {
+		enum suit_rc rc = seal_sign(crypto, &signer[s.count], s.kind, e->digest_encoded,
+					    &s.seal[s.count]);
+		if (rc != SUIT_OK)
+			return rc;
+	}
+	change.arg = &s;
+	return suit_envelope_rewrite(e, &change, buf, size, ret_n);
 }
 
 enum suit_rc suit_envelope_sign(const struct suit_crypto *crypto, const struct suit_key *key,
@@ -98,49 +230,27 @@ enum suit_rc suit_envelope_sign(const struct suit_crypto *crypto, const struct s
 				const struct suit_envelope *e, uint8_t *buf, size_t size,
 				size_t *ret_n)
 {
-	uint8_t protected_[8], block[96 + SUIT_KID_MAX + SUIT_SIGNATURE_MAX], signature[SUIT_SIGNATURE_MAX];
-	uint8_t wrapper[SUIT_BLOCKS_MAX * (sizeof(block) + 8) + 64];
-	struct scbor_out o, out;
-	size_t signature_n = 0;
+	struct suit_signer signer = { .key = key, .alg = alg, .kid = kid };
+
+	return suit_envelope_cosign(crypto, &signer, 1, e, buf, size, ret_n);
+}
+
+enum suit_rc suit_envelope_mac(const struct suit_crypto *crypto, struct suit_bytes key,
+			       struct suit_bytes kid, const struct suit_envelope *e,
+			       uint8_t *buf, size_t size, size_t *ret_n)
+{
+	struct seals s = { .kind = SUIT_BLOCK_MAC0, .count = 1 };
+	struct suit_change change = { .put = message_put, .arg = &s };
 	struct tbs t;
 
+	if (key.n < SUIT_MAC_KEY_MIN)
+		return SUIT_KEY;
 	if (e->block_count == SUIT_BLOCKS_MAX || kid.n > SUIT_KID_MAX)
 		return SUIT_TOO_LARGE;
-	scbor_out_init(&o, protected_, sizeof(protected_));
-	scbor_put_map(&o, 1);
-	scbor_put_int(&o, 1);
-	scbor_put_int(&o, alg);
-	struct suit_bytes header = scbor_out_bytes(&o);
-	tbs_make(&t, header, e->digest_encoded);
-	enum suit_rc rc = crypto->sign(key, alg, &t.m, signature, &signature_n);
-	if (rc != SUIT_OK)
-		return rc;
-
-	scbor_out_init(&o, block, sizeof(block));
-	scbor_put_tag(&o, SUIT_BLOCK_SIGN1);
-	scbor_put_array(&o, 4);
-	scbor_put_bytes(&o, header);
-	scbor_put_map(&o, kid.n > 0 ? 1 : 0);
-	if (kid.n > 0) {
-		scbor_put_int(&o, 4);
-		scbor_put_bytes(&o, kid);
-	}
-	scbor_put_null(&o);
-	scbor_put_bytes(&o, (struct suit_bytes){ signature, signature_n });
-	struct suit_bytes added = scbor_out_bytes(&o);
-
-	scbor_out_init(&o, wrapper, sizeof(wrapper));
-	wrapper_write(&o, e, added);
-	if (!scbor_out_fits(&o))
-		return SUIT_TOO_LARGE;
-	size_t entries = 0;
-	struct suit_bytes rest = after_wrapper(e, &entries);
-	scbor_out_init(&out, buf, size);
-	scbor_put_tag(&out, 107);
-	scbor_put_map(&out, entries);
-	scbor_put_int(&out, 2);
-	scbor_put_bytes(&out, scbor_out_bytes(&o));
-	scbor_put_raw(&out, rest);
-	*ret_n = out.n;
-	return scbor_out_fits(&out) ? SUIT_OK : SUIT_NO_SPACE;
+	protected_make(&s.seal[0], SUIT_ALG_HMAC256);
+	s.seal[0].kid = kid;
+	s.seal[0].value_n = MAC_SIZE;
+	tbs_make(&t, s.kind, s.seal[0].protected_, e->digest_encoded);
+	enum suit_rc rc = crypto->hmac(key, &t.m, s.seal[0].value);
+	return rc == SUIT_OK ? suit_envelope_rewrite(e, &change, buf, size, ret_n) : rc;
 }

@@ -1,74 +1,10 @@
 /* Author's keys out of certificates: a chain to an anchor, its times, its usage. */
 
 #include "tests/tap.h"
+#include "tests/unit/suit_certs.h"
 #include "tests/unit/suit_data.h"
 
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/x509v3.h>
-
-#define DAY 86400
-#define NOW 1800000000
-
-struct made {
-	EVP_PKEY *pkey;
-	X509 *x;
-	uint8_t der[SUIT_CERT_MAX];
-	struct suit_bytes bytes;
-};
-
-struct wish {
-	const char *name, *usage; /* NULL: no key usage */
-	bool ca;
-	const EVP_MD *md;
-	int64_t until;
-};
-
-static void extension(X509 *x, X509 *issuer, int nid, const char *value)
-{
-	X509V3_CTX ctx;
-
-	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
-	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-	if (!e || X509_add_ext(x, e, -1) != 1)
-		abort();
-	X509_EXTENSION_free(e);
-}
-
-/* by NULL: signed by itself. */
-static void make(struct made *m, struct made *by, EVP_PKEY *pkey, const struct wish *wish)
-{
-	X509 *x = X509_new(), *issuer = by ? by->x : x;
-	uint8_t *p = m->der;
-
-	m->pkey = pkey;
-	m->x = x;
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1 + (long)strlen(wish->name));
-	ASN1_TIME_set(X509_getm_notBefore(x), NOW - DAY);
-	ASN1_TIME_set(X509_getm_notAfter(x), wish->until);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
-				   (const uint8_t *)wish->name, -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(issuer));
-	X509_set_pubkey(x, pkey);
-	extension(x, issuer, NID_basic_constraints,
-		  wish->ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
-	if (wish->usage)
-		extension(x, issuer, NID_key_usage, wish->usage);
-	extension(x, issuer, NID_subject_key_identifier, "hash");
-	if (by)
-		extension(x, issuer, NID_authority_key_identifier, "keyid");
-	if (X509_sign(x, by ? by->pkey : pkey, wish->md) <= 0 ||
-	    i2d_X509(x, NULL) > SUIT_CERT_MAX)
-		abort();
-	m->bytes = (struct suit_bytes){ m->der, (size_t)i2d_X509(x, &p) };
-}
-
-static void finish(struct made *m)
-{
-	X509_free(m->x);
-	EVP_PKEY_free(m->pkey);
-}
 
 static struct made root, stranger, middle, leaf;
 
@@ -136,9 +72,9 @@ static void test_leaf(const struct wish *wish, struct made *by, EVP_PKEY *pkey,
 {
 	struct made before = leaf;
 
-	make(&leaf, by, pkey, wish);
+	certificate_make(&leaf, by, pkey, wish);
 	is_int(take(2, &root, NOW), want, wish->name);
-	finish(&leaf);
+	certificate_finish(&leaf);
 	leaf = before;
 	leaf.bytes.p = leaf.der;
 }
@@ -180,15 +116,15 @@ static void test_no_authority(void)
 	struct made below;
 	struct suit_key *key = NULL;
 
-	make(&below, &leaf, p256(),
-	     &(struct wish){ "below", "critical,digitalSignature", false, EVP_sha256(),
-			     NOW + DAY });
+	certificate_make(&below, &leaf, p256(),
+			 &(struct wish){ "below", "critical,digitalSignature", false,
+					 EVP_sha256(), NOW + DAY });
 	struct suit_bytes chain[] = { below.bytes, leaf.bytes, middle.bytes };
 	is_int(suit_key_from_certificate((struct suit_certificates){ chain, 3 },
 					 (struct suit_certificates){ &root.bytes, 1 }, NOW,
 					 &key),
 	       SUIT_CERTIFICATE, "issued by an author");
-	finish(&below);
+	certificate_finish(&below);
 }
 
 int main(void)
@@ -196,21 +132,22 @@ int main(void)
 	static const char ca_usage[] = "critical,keyCertSign,cRLSign";
 	const EVP_MD *md = EVP_sha256();
 
-	make(&root, NULL, p256(),
-	     &(struct wish){ "root", ca_usage, true, md, NOW + 100 * DAY });
-	make(&stranger, NULL, p256(),
-	     &(struct wish){ "stranger", ca_usage, true, md, NOW + 100 * DAY });
-	make(&middle, &root, p256(),
-	     &(struct wish){ "middle", ca_usage, true, md, NOW + 50 * DAY });
-	make(&leaf, &middle, p256(),
-	     &(struct wish){ "author", "critical,digitalSignature", false, md, NOW + 5 * DAY });
+	certificate_make(&root, NULL, p256(),
+			 &(struct wish){ "root", ca_usage, true, md, NOW + 100 * DAY });
+	certificate_make(&stranger, NULL, p256(),
+			 &(struct wish){ "stranger", ca_usage, true, md, NOW + 100 * DAY });
+	certificate_make(&middle, &root, p256(),
+			 &(struct wish){ "middle", ca_usage, true, md, NOW + 50 * DAY });
+	certificate_make(&leaf, &middle, p256(),
+			 &(struct wish){ "author", "critical,digitalSignature", false, md,
+					 NOW + 5 * DAY });
 	test_chain();
 	test_flips();
 	test_usage();
 	test_no_authority();
-	finish(&root);
-	finish(&stranger);
-	finish(&middle);
-	finish(&leaf);
+	certificate_finish(&root);
+	certificate_finish(&stranger);
+	certificate_finish(&middle);
+	certificate_finish(&leaf);
 	return tap_done();
 }
