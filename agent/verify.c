@@ -3,9 +3,9 @@
 #include "agent/verify.h"
 
 #include "agent/file.h"
-#include "suit/cose.h"
 #include "suit/ids.h"
 #include "suit/plan.h"
+#include "suit/trust.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,27 +34,33 @@ void verify_finish(struct verify *v)
 	v->anchor_count = 0;
 }
 
-/* A block that names a key is checked with that key alone, so that no bit of an envelope is
- * without meaning. */
-static bool is_signed_by(const struct verify *v, const struct suit_envelope *e,
-			 const struct suit_block *block, const struct suit_key *key)
+/* A block that names a key is checked with that key alone, so that no bit of it is without
+ * meaning; one that names none may be by any anchor. */
+static bool may_be_by(const struct suit_key *key, const struct suit_block *block)
 {
 	uint8_t kid[SUIT_KID_SIZE];
 	if (suit_key_kid(key, kid) != SUIT_OK)
 		return false;
 	struct suit_bytes named = { kid, sizeof(kid) };
-	if (block->kid.n > 0 && !suit_bytes_equal(block->kid, named))
-		return false;
-	return suit_block_verify(v->crypto, e, block, key) == SUIT_OK;
+	return block->kid.n == 0 || suit_bytes_equal(block->kid, named);
 }
 
+static const struct suit_key *anchor_of(void *arg, const struct suit_block *block, size_t nth)
+{
+	const struct verify *v = arg;
+	for (size_t i = 0; i < v->anchor_count; i++)
+		if (may_be_by(v->anchor[i], block) && nth-- == 0)
+			return v->anchor[i];
+	return NULL;
+}
+
+/* Others may have signed too; it is enough that each author this device trusts has, who is
+ * there at all. */
 static bool is_signed(const struct verify *v, const struct suit_envelope *e)
 {
-	for (size_t i = 0; i < e->block_count; i++)
-		for (size_t k = 0; k < v->anchor_count; k++)
-			if (is_signed_by(v, e, &e->block[i], v->anchor[k]))
-				return true;
-	return false;
+	struct suit_trust trust = { .key = anchor_of, .arg = (void *)v, .pass_unknown = true };
+	struct suit_verdict verdict;
+	return suit_envelope_verify(v->crypto, e, &trust, &verdict) == SUIT_OK;
 }
 
 /* A segment that is not of plain letters is written in hexadecimal (api/coap.md). */

@@ -46,7 +46,8 @@ enum exit_code author_key_load(struct cli *c, const char *path, struct suit_key 
 	if (suit_key_from_private_pem(pem, NULL, ret) == SUIT_OK ||
 	    suit_key_from_public_pem(pem, ret) == SUIT_OK)
 		return EXIT_DONE;
-	return cli_fail(EXIT_FAILED, "%s holds no P-256 or Ed25519 key in PEM", path);
+	return cli_fail(EXIT_FAILED, "%s holds no P-256, P-384, Ed25519 or RSA key in PEM",
+			path);
 }
 
 enum exit_code author_key_kid(const struct suit_key *key, char ret[KID_TEXT_SIZE])
@@ -61,13 +62,7 @@ enum exit_code author_key_kid(const struct suit_key *key, char ret[KID_TEXT_SIZE
 
 const char *author_key_type_name(const struct suit_key *key)
 {
-	switch (suit_key_type(key)) {
-	case SUIT_KEY_P256:
-		return "p256";
-	case SUIT_KEY_ED25519:
-		return "ed25519";
-	}
-	return "?";
+	return suit_key_type_text(suit_key_type(key));
 }
 
 static enum exit_code split_component(struct cli *c, const char *text,

@@ -72,21 +72,35 @@ static enum exit_code write_key(struct cli *c, const struct suit_key *key, const
 	return code;
 }
 
+static bool type_read(const char *text, enum suit_key_type *ret)
+{
+	static const enum suit_key_type types[] = { SUIT_KEY_P256, SUIT_KEY_P384,
+						    SUIT_KEY_ED25519, SUIT_KEY_RSA };
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if (strcmp(text, suit_key_type_text(types[i])) == 0) {
+			*ret = types[i];
+			return true;
+		}
+	}
+	return false;
+}
+
 static enum exit_code run_key_new(struct cli *c)
 {
 	const char *path = args_operand(&c->args, 0), *type = args_value(&c->args, "type");
 	const char *passphrase;
 	CLEAN(suit_key) struct suit_key *key = NULL;
-	bool is_ed25519 = type && strcmp(type, "ed25519") == 0;
-	if (type && !is_ed25519 && strcmp(type, "p256") != 0)
-		return cli_fail(EXIT_FAILED, "--type \"%s\": take p256 or ed25519", type);
+	enum suit_key_type kind;
+	if (!type_read(type ? type : "p256", &kind))
+		return cli_fail(EXIT_FAILED, "--type \"%s\": take p256, p384, ed25519 or rsa",
+				type);
 	if (file_exists(path))
 		return cli_fail(EXIT_FAILED, "%s is there already; it is never overwritten",
 				path);
 	enum exit_code code = choose_passphrase(c, &passphrase);
 	if (code != EXIT_DONE)
 		return code;
-	if (suit_key_generate(is_ed25519 ? SUIT_KEY_ED25519 : SUIT_KEY_P256, &key) != SUIT_OK)
+	if (suit_key_generate(kind, &key) != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "cannot make a key");
 	code = write_key(c, key, path, passphrase);
 	if (code == EXIT_DONE)
@@ -185,7 +199,8 @@ static enum exit_code run_key_revoke(struct cli *c)
 }
 
 static const struct option_def new_options[] = {
-	{ "type", "TYPE", "p256 (ESP256, the default) or ed25519", OPTION_VALUE, false },
+	{ "type", "TYPE", "p256 (ESP256, the default), p384, ed25519 or rsa (3072 bits)",
+	  OPTION_VALUE, false },
 	{ "passphrase-file", "FILE", "read the passphrase from a file instead of asking",
 	  OPTION_VALUE, true },
 	{ "no-passphrase", NULL,

@@ -3,9 +3,9 @@
 #include "cli/author.h"
 #include "cli/commands.h"
 #include "cli/file.h"
-#include "suit/cose.h"
 #include "suit/ids.h"
 #include "suit/plan.h"
+#include "suit/trust.h"
 
 #include <string.h>
 
@@ -185,9 +185,31 @@ static enum exit_code check_image(struct cli *c, const struct suit_envelope *e)
 	return cli_fail(EXIT_FAILED, "%s is not the image that the manifest names", path);
 }
 
+/* The one key that was given, for blocks that name it or nobody. */
+static const struct suit_key *given_key(void *arg, const struct suit_block *block, size_t nth)
+{
+	const struct suit_key *key = arg;
+	uint8_t kid[SUIT_KID_SIZE];
+	if (nth > 0 || suit_key_kid(key, kid) != SUIT_OK)
+		return NULL;
+	struct suit_bytes named = { kid, sizeof(kid) };
+	return block->kid.n == 0 || suit_bytes_equal(block->kid, named) ? key : NULL;
+}
+
+static void say_signed(const char *path, const char *key_path, const struct suit_verdict *v)
+{
+	size_t others = v->unknown + v->macs_unread;
+	if (others == 0)
+		cli_say("%s is signed by %s.", path, key_path);
+	else
+		cli_say("%s is signed by %s; %zu more by others, not checked.", path, key_path,
+			others);
+}
+
 static enum exit_code run_manifest_verify(struct cli *c)
 {
 	struct suit_envelope e;
+	struct suit_verdict verdict;
 	CLEAN(suit_key) struct suit_key *key = NULL;
 	const char *path = args_operand(&c->args, 0), *key_path = args_value(&c->args, "key");
 	if (!key_path)
@@ -197,17 +219,14 @@ static enum exit_code run_manifest_verify(struct cli *c)
 		code = author_key_load(c, key_path, &key);
 	if (code != EXIT_DONE)
 		return code;
-	bool verified = false;
-	for (size_t i = 0; i < e.block_count; i++)
-		verified = verified || suit_block_verify(&suit_crypto_openssl, &e, &e.block[i],
-							 key) == SUIT_OK;
-	if (!verified)
+	struct suit_trust trust = { .key = given_key, .arg = key, .pass_unknown = true };
+	if (suit_envelope_verify(&suit_crypto_openssl, &e, &trust, &verdict) != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "%s is not signed by %s", path, key_path);
 	code = check_class(c, &e);
 	if (code == EXIT_DONE)
 		code = check_image(c, &e);
 	if (code == EXIT_DONE)
-		cli_say("%s is signed by %s.", path, key_path);
+		say_signed(path, key_path, &verdict);
 	return code;
 }
 

@@ -21,7 +21,8 @@ static enum rc read_public_key(struct call *c, const char *pem, struct author_ke
 
 	if (text.n > SUIT_PEM_MAX || suit_key_from_public_pem(text, &key) != SUIT_OK)
 		return call_field(c, "/public_key_pem",
-				  "must be the PEM of a P-256 or Ed25519 public key");
+				  "must be the PEM of a public key: P-256, P-384, Ed25519 or "
+				  "RSA of 2048 to 4096 bits");
 	if (suit_key_spki(key, spki, SUIT_SPKI_MAX, &n) != SUIT_OK ||
 	    suit_key_kid(key, kid) != SUIT_OK)
 		return RC_INTERNAL;
@@ -112,7 +113,7 @@ const char *author_key_algorithm(struct bytes public_key_der)
 
 	if (suit_key_from_spki(der, &key) != SUIT_OK)
 		return NULL;
-	return suit_key_type(key) == SUIT_KEY_P256 ? "p256" : "ed25519";
+	return suit_key_type_text(suit_key_type(key));
 }
 
 char *author_key_pem(struct arena *mem, struct bytes public_key_der)

@@ -12,7 +12,7 @@ struct author_key_new {
 	const char *name; /* or NULL */
 };
 
-/* ERR_VALIDATION for an unknown class or a key that is neither P-256 nor Ed25519;
+/* ERR_VALIDATION for an unknown class or a key of another kind than P-256, P-384, Ed25519 and RSA;
  * ERR_ALREADY_EXISTS for the same key in the same scope (a revoked one stays revoked). */
 enum rc author_key_create(struct call *c, const struct author_key_new *in,
 			  struct author_key *ret) MUST_CHECK;
@@ -21,6 +21,6 @@ enum rc author_key_list(struct call *c, const struct author_key_filter *f,
 			struct author_key **ret, int *ret_count) MUST_CHECK;
 /* From now on no upload is accepted under it.  Again: nothing changes. */
 enum rc author_key_revoke(struct call *c, const struct uuid *author_key_id) MUST_CHECK;
-/* "p256" or "ed25519". */
+/* "p256", "p384", "ed25519" or "rsa". */
 const char *author_key_algorithm(struct bytes public_key_der);
 char *author_key_pem(struct arena *mem, struct bytes public_key_der);

@@ -73,7 +73,7 @@ static enum rc check_signatures(struct call *c, const struct release_facts *f)
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; rc == RC_OK && i < f->envelope.block_count; i++)
-		if (f->envelope.block[i].kind == SUIT_BLOCK_SIGN1)
+		if (!suit_block_is_mac(&f->envelope.block[i]))
 			rc = check_signature(c, f, &f->envelope.block[i]);
 	return rc;
 }

@@ -110,7 +110,7 @@ static enum rc read_version(struct arena *mem, struct release_facts *f, const ch
 static bool has_signature(const struct suit_envelope *e)
 {
 	for (size_t i = 0; i < e->block_count; i++)
-		if (e->block[i].kind == SUIT_BLOCK_SIGN1)
+		if (!suit_block_is_mac(&e->block[i]))
 			return true;
 	return false;
 }
@@ -155,7 +155,7 @@ enum rc release_signers(struct bytes envelope, struct arena *mem, struct bytes *
 		return RC_INTERNAL;
 	struct bytes *list = arena_array(mem, SUIT_BLOCKS_MAX, sizeof(*list));
 	for (size_t i = 0; i < e->block_count; i++)
-		if (e->block[i].kind == SUIT_BLOCK_SIGN1)
+		if (!suit_block_is_mac(&e->block[i]))
 			list[n++] = from_suit(e->block[i].kid);
 	*ret = list;
 	*ret_count = n;

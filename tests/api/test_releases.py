@@ -235,6 +235,33 @@ def test_two_authors_and_ed25519(world):
     assert made.json()["manifests"][0]["signers"] == [world.author.kid.hex(), second.kid.hex()]
 
 
+def test_every_kind_of_author(world):
+    """Signatures made by another library: each alone, and all of them in one COSE_Sign."""
+    authors = [suit.Author(kind) for kind in suit.KINDS]
+    for author in authors:
+        assert world.add_key(author)["algorithm"] in suit.KINDS
+    for sequence, author in enumerate(authors, 1):
+        made = world.upload(suit.envelope(suit.manifest(sequence, IMAGE), author))
+        assert made.status_code == 201, made.text
+    body = suit.manifest(9, IMAGE)
+    with_stranger = suit.envelope(body, blocks=lambda d: [suit.sign_block(d, *authors, suit.Author())])
+    is_error(world.upload(with_stranger), 422, "author-key-unknown")
+    made = world.upload(suit.envelope(body, blocks=lambda d: [suit.sign_block(d, *authors)]))
+    assert made.status_code == 201, made.text
+    assert made.json()["manifests"][0]["signers"] == [a.kid.hex() for a in authors]
+
+
+def test_a_mac_needs_a_signature_beside_it(world):
+    """The server holds no MAC key: it verifies the author, and leaves the MAC to the devices."""
+    body = suit.manifest(1, IMAGE)
+    is_error(world.upload(suit.envelope(body, blocks=lambda d: [suit.mac_block(d, bytes(32), b"class")])),
+             422, "manifest-invalid")
+    made = world.upload(suit.envelope(body, blocks=lambda d: [suit.mac_block(d, bytes(32), b"class"),
+                                                              world.author.block(d)]))
+    assert made.status_code == 201, made.text
+    assert made.json()["manifests"][0]["signers"] == [world.author.kid.hex()]
+
+
 def test_A01_every_flipped_bit_is_refused(world):
     """Each single bit of a signed envelope, over REST."""
     whole = suit.envelope(suit.manifest(5, IMAGE), world.author)

@@ -84,22 +84,52 @@ static void test_A01_agent_trusts_its_anchors_alone(const struct suit_key *ancho
 	verify.anchor_count = 1;
 }
 
+/* Another author's signature neither helps nor harms; a broken one of an anchor does harm, even
+ * beside a good one. */
+static void test_A01_agent_and_several_signatures(const struct suit_key *anchor)
+{
+	struct suit_key *stranger = NULL;
+	uint8_t one[4096], two[4096], kid[SUIT_KID_SIZE];
+	struct suit_envelope e;
+
+	if (suit_key_generate(SUIT_KEY_P256, &stranger) != SUIT_OK ||
+	    suit_key_kid(anchor, kid) != SUIT_OK)
+		abort();
+	size_t n = make(stranger, one, sizeof(one));
+	if (suit_envelope_decode(C, (struct suit_bytes){ one, n }, &e) != SUIT_OK ||
+	    suit_envelope_sign(C, anchor, suit_key_alg(anchor),
+			       (struct suit_bytes){ kid, sizeof(kid) }, &e, two, sizeof(two),
+			       &n) != SUIT_OK)
+		abort();
+	is_int(judge(two, n), PROTO_CAUSE_NONE, "a stranger's beside an anchor's");
+	if (suit_envelope_decode(C, (struct suit_bytes){ two, n }, &e) != SUIT_OK ||
+	    suit_envelope_sign(C, stranger, suit_key_alg(stranger),
+			       (struct suit_bytes){ kid, sizeof(kid) }, &e, one, sizeof(one),
+			       &n) != SUIT_OK)
+		abort();
+	is_int(judge(one, n), PROTO_CAUSE_SIGNATURE,
+	       "a third that only claims to be the anchor's");
+	suit_key_free(stranger);
+}
+
 int main(void)
 {
-	static const enum suit_key_type types[] = { SUIT_KEY_P256, SUIT_KEY_ED25519 };
+	static const enum suit_key_type types[] = { SUIT_KEY_P256, SUIT_KEY_ED25519,
+						    SUIT_KEY_P384, SUIT_KEY_RSA };
 
 	verify = (struct verify){ .crypto = C, .component = "main", .image_max = 4096 };
 	if (suit_vendor_id(C, "example.com", &verify.vendor_id) != SUIT_OK ||
 	    suit_class_id(C, &verify.vendor_id, "lamp", &verify.class_id) != SUIT_OK)
 		abort();
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct suit_key *key = NULL;
 		if (suit_key_generate(types[i], &key) != SUIT_OK)
 			abort();
 		verify.anchor[0] = key;
 		verify.anchor_count = 1;
-		test_A01_agent_refuses_every_flipped_bit(key, i ? "Ed25519" : "ES256");
+		test_A01_agent_refuses_every_flipped_bit(key, suit_key_type_text(types[i]));
 		test_A01_agent_trusts_its_anchors_alone(key);
+		test_A01_agent_and_several_signatures(key);
 		suit_key_free(key);
 	}
 	return tap_done();
