@@ -101,6 +101,17 @@ enum suit_rc suit_block_mac(const struct suit_crypto *crypto, const struct suit_
 	return rc;
 }
 
+bool suit_block_names(const struct suit_crypto *crypto, const struct suit_block *block,
+		      struct suit_bytes certificate)
+{
+	struct suit_message m = { .piece = { certificate }, .count = 1 };
+	struct suit_bytes named = suit_block_x5t(block);
+	struct suit_digest digest;
+
+	return named.n == sizeof(digest.b) && crypto->sha256(&m, &digest) == SUIT_OK &&
+	       memcmp(named.p, digest.b, named.n) == 0;
+}
+
 /* --- making ------------------------------------------------------------------------------- */
 
 /* A signature or MAC as it will stand in the envelope. */

@@ -19,6 +19,10 @@ enum suit_rc suit_block_mac(const struct suit_crypto *crypto, const struct suit_
 			    const struct suit_block *block,
 			    struct suit_bytes key) SUIT_MUST_CHECK;
 
+/* Whether the block names this certificate (DER) by its hash, x5t. */
+bool suit_block_names(const struct suit_crypto *crypto, const struct suit_block *block,
+		      struct suit_bytes certificate);
+
 /* Writes the envelope again with one more signature (kid in the unprotected header).  The
  * manifest and its digest stay as they are.  ret_n is the size wanted, also on SUIT_NO_SPACE.
  */

@@ -283,6 +283,24 @@ static void test_untagged(void)
 	       "the other names nobody, and is by none of ours");
 }
 
+/* SHA-256 of "abc" (FIPS 180-2), as the hash of a certificate. */
+static void test_names(void)
+{
+	static const uint8_t header[] = { 0xa1, 0x18, 0x22, 0x82, 0x2f, 0x58, 0x20, 0xba,
+					  0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41,
+					  0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0,
+					  0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4,
+					  0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad };
+	static const uint8_t alg[] = { 0xa1, 0x01, 0x28 };
+	struct suit_block block = { .protected_ = { alg, sizeof(alg) },
+				    .unprotected = { header, sizeof(header) } };
+
+	ok(suit_block_names(C, &block, suit_text("abc")), "the certificate it names");
+	ok(!suit_block_names(C, &block, suit_text("abd")), "another one");
+	block.unprotected = (struct suit_bytes){ (const uint8_t *)"\xa0", 1 };
+	ok(!suit_block_names(C, &block, suit_text("abc")), "it names none");
+}
+
 int main(void)
 {
 	ring.mac_key = suit_text("a key of a class");
@@ -299,6 +317,7 @@ int main(void)
 	test_forms();
 	test_limits();
 	test_untagged();
+	test_names();
 	ring_finish(&ring);
 	return tap_done();
 }

@@ -139,6 +139,35 @@ static void test_vectors(void)
 	}
 }
 
+/* Made by another library: several signatures, P-384, RSA, a MAC beside a signature. */
+static void test_other_forms(void)
+{
+	static const struct {
+		const char *file;
+		size_t signatures, macs;
+	} files[] = { { "cose/sign.suit", 4, 0 },
+		      { "cose/p384.suit", 1, 0 },
+		      { "cose/rsa.suit", 1, 0 },
+		      { "cose/mac-and-sign1.suit", 1, 1 } };
+	struct ring ring = { .mac_key = suit_text(MAC_KEY), .mac_kid = suit_text("class") };
+
+	ring_add(&ring, suit_data_key("cose/p256-public.pem"));
+	ring_add(&ring, suit_data_key("cose/p384-public.pem"));
+	ring_add(&ring, suit_data_key("cose/ed25519-public.pem"));
+	ring_add(&ring, suit_data_key("cose/rsa-public.pem"));
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct suit_verdict v;
+		struct suit_envelope e;
+		is_int(suit_envelope_decode(C, suit_data(files[i].file), &e), SUIT_OK,
+		       files[i].file);
+		is_int(ring_verify(&ring, &e, false, &v), SUIT_OK, "verified");
+		ok(v.signatures == files[i].signatures && v.macs == files[i].macs,
+		   "every one of them");
+		is_int(verdict_by(&e, SPEC), SUIT_UNKNOWN, "by nobody else");
+	}
+	ring_finish(&ring);
+}
+
 /* A dependency inside of an envelope is an envelope with an author of its own. */
 static void test_integrated_dependencies(void)
 {
@@ -204,6 +233,7 @@ static void test_sever(void)
 int main(void)
 {
 	test_vectors();
+	test_other_forms();
 	test_integrated_dependencies();
 	test_sever();
 	return tap_done();
