@@ -12,8 +12,8 @@ struct author_key_new {
 	const char *name; /* or NULL */
 };
 
-/* ERR_VALIDATION for an unknown class or a key of another kind than P-256, P-384, Ed25519 and RSA;
- * ERR_ALREADY_EXISTS for the same key in the same scope (a revoked one stays revoked). */
+/* ERR_VALIDATION for an unknown class or a key of another kind than P-256, P-384, Ed25519 and
+ * RSA; ERR_ALREADY_EXISTS for the same key in the same scope (a revoked one stays revoked). */
 enum rc author_key_create(struct call *c, const struct author_key_new *in,
 			  struct author_key *ret) MUST_CHECK;
 
