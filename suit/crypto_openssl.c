@@ -2,6 +2,8 @@
 
 #include "suit/crypto_openssl.h"
 
+#include "suit/crypto_openssl_cipher.h"
+
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -91,23 +93,6 @@ static void free_mac(EVP_MAC **p)
 static void free_mac_ctx(EVP_MAC_CTX **p)
 {
 	EVP_MAC_CTX_free(*p);
-}
-
-static enum suit_rc hmac(struct suit_bytes key, const struct suit_message *m, uint8_t ret[32])
-{
-	AUTO(mac) EVP_MAC *mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
-	AUTO(mac_ctx) EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
-	char sha256[] = "SHA256";
-	OSSL_PARAM params[] = { OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
-				OSSL_PARAM_END };
-	size_t n = 0;
-
-	if (!ctx || key.n == 0 || EVP_MAC_init(ctx, key.p, key.n, params) != 1)
-		return SUIT_CRYPTO;
-	for (size_t i = 0; i < m->count; i++)
-		if (m->piece[i].n > 0 && EVP_MAC_update(ctx, m->piece[i].p, m->piece[i].n) != 1)
-			return SUIT_CRYPTO;
-	return EVP_MAC_final(ctx, ret, &n, 32) == 1 && n == 32 ? SUIT_OK : SUIT_CRYPTO;
 }
 
 /* The algorithm in the header must be one of the key's own. */
@@ -258,8 +243,23 @@ const struct suit_crypto suit_crypto_openssl = {
 	.verify = verify,
 	.sign = sign,
 	.sha1 = hash_sha1,
-	.hmac = hmac,
+	.hmac = suit_openssl_hmac,
+	.aes_wrap = suit_openssl_aes_wrap,
+	.aes_unwrap = suit_openssl_aes_unwrap,
+	.ecdh = suit_openssl_ecdh,
+	.ecdh_send = suit_openssl_ecdh_send,
+	.random = suit_openssl_random,
+	.cipher_open = suit_openssl_cipher_open,
+	.cipher_update = suit_openssl_cipher_update,
+	.cipher_tag = suit_openssl_cipher_tag,
+	.cipher_check = suit_openssl_cipher_check,
+	.cipher_close = suit_openssl_cipher_close,
 };
+
+EVP_PKEY *suit_openssl_pkey(const struct suit_key *key)
+{
+	return key->pkey;
+}
 
 /* --- keys --------------------------------------------------------------------------------- */
 

@@ -31,6 +31,8 @@ const char *suit_rc_text(enum suit_rc rc)
 		return "the cryptographic library failed";
 	case SUIT_CERTIFICATE:
 		return "a certificate is not trusted, or not now";
+	case SUIT_DECRYPT:
+		return "encrypted for another key, or changed since";
 	}
 	return "unknown result";
 }

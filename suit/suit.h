@@ -40,6 +40,7 @@ enum suit_rc {
 	SUIT_NO_SPACE,    /* the caller's buffer is too small */
 	SUIT_CRYPTO,      /* the cryptographic backend failed */
 	SUIT_CERTIFICATE, /* a certificate leads to no anchor, or may not sign now */
+	SUIT_DECRYPT,     /* encrypted for another key, or changed since */
 };
 
 /* A short text for people, such as "signature does not verify". */
