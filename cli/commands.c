@@ -13,6 +13,7 @@ const struct command_group command_groups[] = {
 	{ "Device classes", commands_class },
 	{ "Releases", commands_release },
 	{ "Manifests, offline", commands_manifest },
+	{ "Encrypted images, offline", commands_image },
 	{ "Devices", commands_device },
 	{ "Campaigns", commands_campaign },
 	{ "More", commands_other },

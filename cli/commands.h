@@ -9,6 +9,7 @@ extern const struct command commands_key[];
 extern const struct command commands_class[];
 extern const struct command commands_release[];
 extern const struct command commands_manifest[];
+extern const struct command commands_image[];
 extern const struct command commands_device[];
 extern const struct command commands_campaign[];
 extern const struct command commands_other[];

@@ -379,6 +379,44 @@ static void test_order(void)
 	is_int(suit_encrypt_open(&s, C, SUIT_ALG_A128KW, &key), SUIT_UNSUPPORTED, "no cipher");
 }
 
+/* What is cut off is not taken for zeros: of a tag that ends with one, here. */
+static void test_cut_tag(void)
+{
+	struct suit_content_key key;
+	uint8_t tag[SUIT_TAG_SIZE] = { 0 }, out[1];
+	uint64_t size;
+	int tries = 0;
+
+	do
+		encrypt(SUIT_ALG_A128GCM, suit_text(""), tag, &key);
+	while (tag[15] != 0 && ++tries < 100000);
+	is_int(decrypt(&key, (struct suit_bytes){ tag, 16 }, out, &size), SUIT_OK, "whole");
+	is_int(decrypt(&key, (struct suit_bytes){ tag, 15 }, out, &size), SUIT_DECRYPT, "cut");
+}
+
+/* The table's own functions, where suit/ never goes. */
+static void test_backend_sizes(void)
+{
+	uint8_t bytes[64] = { 0 }, out[64];
+	struct suit_cipher *cipher = NULL;
+	struct suit_cipher_setup setup = { .alg = SUIT_ALG_A128GCM,
+					   .key = { bytes, 32 },
+					   .iv = { bytes, 12 } };
+
+	is_int(C->aes_wrap((struct suit_bytes){ bytes, 24 }, (struct suit_bytes){ bytes, 16 },
+			   out),
+	       SUIT_KEY, "a wrapping key of 24 bytes");
+	is_int(C->aes_unwrap((struct suit_bytes){ bytes, 16 }, (struct suit_bytes){ bytes, 8 },
+			     out),
+	       SUIT_DECRYPT, "nothing wrapped");
+	is_int(C->cipher_open(&setup, &cipher), SUIT_KEY, "32 bytes for A128GCM");
+	setup.key.n = 16;
+	setup.iv.n = 13;
+	is_int(C->cipher_open(&setup, &cipher), SUIT_KEY, "an IV of 13");
+	setup.alg = SUIT_ALG_ESP256;
+	is_int(C->cipher_open(&setup, &cipher), SUIT_UNSUPPORTED, "no cipher");
+}
+
 /* Two payloads never share a key or an IV. */
 static void test_fresh(void)
 {
@@ -483,6 +521,8 @@ int main(void)
 	test_one_kid_twice();
 	test_too_many();
 	test_order();
+	test_cut_tag();
+	test_backend_sizes();
 	test_fresh();
 	test_failing_backend();
 	if (counts)
