@@ -301,9 +301,8 @@ static enum exit_code run_image_encrypt(struct cli *c)
 
 /* --- image decrypt ------------------------------------------------------------------------ */
 
-static enum exit_code load_info(struct cli *c, struct suit_encryption *ret)
+static enum exit_code load_info(struct cli *c, const char *path, struct suit_encryption *ret)
 {
-	const char *path = args_value(&c->args, "info");
 	struct bytes content;
 	enum exit_code code = file_read(path, SUIT_ENVELOPE_MAX, c->mem, &content);
 	if (code != EXIT_DONE)
@@ -337,8 +336,8 @@ static enum exit_code open_key(struct cli *c, const struct suit_encryption *e,
 		return cli_fail(EXIT_FAILED, "the key is none of the %zu recipients",
 				e->recipient_count);
 	if (rc != SUIT_OK)
-		return cli_fail(EXIT_FAILED, "the key does not open %s: %s",
-				args_value(&c->args, "info"), suit_rc_text(rc));
+		return cli_fail(EXIT_FAILED, "the key does not open the info: %s",
+				suit_rc_text(rc));
 	return EXIT_DONE;
 }
 
@@ -386,7 +385,7 @@ static enum exit_code run_image_decrypt(struct cli *c)
 	    args_has(&c->args, "kek") == args_has(&c->args, "key"))
 		return cli_fail(EXIT_FAILED,
 				"image decrypt needs --out, --info and either --kek or --key");
-	enum exit_code code = load_info(c, &e);
+	enum exit_code code = load_info(c, args_value(&c->args, "info"), &e);
 	if (code == EXIT_DONE)
 		code = open_key(c, &e, &key);
 	if (code == EXIT_DONE)
@@ -395,6 +394,41 @@ static enum exit_code run_image_decrypt(struct cli *c)
 		cli_say("CTR shows no change by itself: compare the image's digest with the "
 			"manifest's, or give it as --digest.");
 	return code;
+}
+
+/* --- image admit -------------------------------------------------------------------------- */
+
+static enum exit_code admit(struct cli *c, const struct suit_content_key *key)
+{
+	CLEAN(party_list) struct party_list list = { 0 };
+	CLEAN(draft) struct draft to = { 0 };
+	uint8_t *buf = arena_alloc(c->mem, INFO_MAX);
+	struct suit_bytes info;
+	struct suit_encryption e;
+	enum exit_code code = party_add_all(c, &list, NULL, "recipient");
+	if (code == EXIT_DONE)
+		code = make_info(&list, key, buf, &info);
+	if (code == EXIT_DONE && suit_encryption_decode(info, &e) != SUIT_OK)
+		code = cli_fail(EXIT_FAILED, "the info just made is not right");
+	if (code == EXIT_DONE)
+		code = draft_open(&to, args_value(&c->args, "out"), c->mem);
+	if (code == EXIT_DONE)
+		code = draft_write(&to, (struct bytes){ info.p, info.n });
+	return code == EXIT_DONE ? draft_keep(&to) : code;
+}
+
+static enum exit_code run_image_admit(struct cli *c)
+{
+	CLEAN(content_key) struct suit_content_key key = { 0 };
+	struct suit_encryption e;
+	if (!args_has(&c->args, "out") || !args_has(&c->args, "recipient") ||
+	    args_has(&c->args, "kek") == args_has(&c->args, "key"))
+		return cli_fail(EXIT_FAILED, "image admit needs --out, --recipient and either "
+					     "--kek or --key");
+	enum exit_code code = load_info(c, args_operand(&c->args, 0), &e);
+	if (code == EXIT_DONE)
+		code = open_key(c, &e, &key);
+	return code == EXIT_DONE ? admit(c, &key) : code;
 }
 
 static const struct option_def encrypt_options[] = {
@@ -426,6 +460,18 @@ static const struct option_def decrypt_options[] = {
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };
 
+static const struct option_def admit_options[] = {
+	{ "kek", "[KID=]FILE", "a shared key that INFO is for", OPTION_VALUE, true },
+	{ "key", "[KID=]FILE", "a private P-256 key (PEM) that INFO is for", OPTION_VALUE,
+	  true },
+	{ "passphrase-file", "FILE",
+	  "read the passphrase of --key from a file instead of asking", OPTION_VALUE, true },
+	{ "recipient", "[KID=]FILE", "a further device's public P-256 key (PEM)", OPTION_MANY,
+	  true },
+	{ "out", "FILE", "the info for them alone (needed)", OPTION_VALUE, true },
+	{ NULL, NULL, NULL, OPTION_FLAG, false },
+};
+
 const struct command commands_image[] = {
 	{ "image encrypt", "IMAGE", 1, 1, "Encrypt an image for a class or for devices",
 	  "Makes a fresh key, encrypts IMAGE once, and writes that key wrapped for each "
@@ -439,5 +485,12 @@ const struct command commands_image[] = {
 	  "For checking. FILE appears only when everything holds.",
 	  "muster image decrypt fw.enc --info fw.info --kek class-1=class.key --out fw.bin",
 	  decrypt_options, run_image_decrypt },
+	{ "image admit", "INFO", 1, 1, "Let further devices into an encrypted image",
+	  "The encrypted image stays as it is: opens INFO with a key that it is for, and "
+	  "writes "
+	  "another info for the new devices, to be signed in a manifest of theirs.",
+	  "muster image admit fw.info --kek class-1=class.key --recipient new.pub --out "
+	  "new.info",
+	  admit_options, run_image_admit },
 	{ 0 },
 };

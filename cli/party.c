@@ -144,7 +144,7 @@ enum exit_code party_add_all(struct cli *c, struct party_list *list, const char 
 {
 	const char *values[ARGS_MAX];
 	enum exit_code code = EXIT_DONE;
-	int n = args_values(&c->args, kek_option, values);
+	int n = kek_option ? args_values(&c->args, kek_option, values) : 0;
 	for (int i = 0; i < n && code == EXIT_DONE; i++)
 		code = party_add_kek(c, list, values[i]);
 	n = args_values(&c->args, key_option, values);

@@ -18,7 +18,7 @@ enum exit_code party_add_kek(struct cli *c, struct party_list *list,
 /* A P-256 key in PEM; without KID its own id stands for it. */
 enum exit_code party_add_key(struct cli *c, struct party_list *list,
 			     const char *text) MUST_CHECK;
-/* Each of the options' values. */
+/* Each of the options' values; NULL: no such option. */
 enum exit_code party_add_all(struct cli *c, struct party_list *list, const char *kek_option,
 			     const char *key_option) MUST_CHECK;
 void clean_party_list(struct party_list *list);

@@ -141,6 +141,25 @@ def test_published(cli, how, mode):  # noqa: F811
     assert ("CTR shows no change" in done.stderr) == (mode == "ctr")
 
 
+def test_a_further_device(author):
+    encrypt(author, "--kek", "class-1=16.key", "--recipient", "dev-0=0.pub")
+    author("image", "admit", "fw.info", "--key", "dev-0=0.pem", "--recipient", "dev-1=1.pub", "--recipient", "2.pub",
+           "--out", "new.info")
+    own_id = bytes.fromhex(json.loads(author("key", "show", "2.pub", "--json").stdout)["kid"])
+    for key, kid in ((author.devices[1], b"dev-1"), (author.devices[2], own_id)):
+        assert suit_encrypt.opened(read(author, "new.info"), read(author, "fw.enc"), key, kid) == IMAGE
+    assert b"dev-0" not in read(author, "new.info") and b"class-1" not in read(author, "new.info")
+    assert stat.S_IMODE((author.home / "new.info").stat().st_mode) == 0o600
+    for words, text in [
+        (["--kek", "class-1=32.key", "--recipient", "1.pub"], "the key is none of the 2 recipients"),
+        (["--key", "dev-0=1.pem", "--recipient", "1.pub"],
+         "the key does not open the info: encrypted for another key, or changed since"),
+        (["--kek", "class-1=16.key"], "image admit needs --out, --recipient and either --kek or --key"),
+    ]:
+        assert author("image", "admit", "fw.info", *words, "--out", "o", code=1).stderr == f"muster: {text}\n"
+        assert not (author.home / "o").exists()
+
+
 # --- files ------------------------------------------------------------------------------------
 
 def test_files_are_ours_alone(author):

@@ -44,6 +44,8 @@ static const struct vector {
 	  true, "libcsuit/raw_image.bin" },
 	{ "libcsuit/encryption_info_config_esdh.cose", "libcsuit/encrypted_config_esdh.bin",
 	  "kid-2", true, "libcsuit/config.json" },
+	{ "pycose/kek-a256gcm.cose", "pycose/kek-a256gcm.bin", "kid-1", false, NULL },
+	{ "pycose/ecdh-a256gcm.cose", "pycose/ecdh-a256gcm.bin", "kid-2", true, NULL },
 };
 
 static struct suit_bytes plain_of(const struct vector *v)
