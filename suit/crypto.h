@@ -40,8 +40,9 @@ struct suit_crypto {
 			     size_t *ret_n);
 	enum suit_rc (*sha1)(const struct suit_message *m, uint8_t ret[20]); /* UUIDv5 alone */
 
-	/* What suit/encrypt.h needs; a backend without it leaves all of these NULL. */
-	/* HMAC-SHA-256. */
+	/* For suit/encrypt.h.  A device that never encrypts, or that has no key of its own,
+	 * leaves NULL what it does not need: whoever asks for it then gets SUIT_UNSUPPORTED. */
+	/* HMAC with SHA-256. */
 	enum suit_rc (*hmac)(struct suit_bytes key, const struct suit_message *m,
 			     uint8_t ret[32]);
 	/* RFC 3394 by a key of 16 or 32 bytes: 8 bytes more.  SUIT_DECRYPT when unwrapping

@@ -296,10 +296,15 @@ static enum suit_alg wrap_alg(const struct suit_party *p)
 	}
 }
 
-static bool complete(const struct suit_crypto *crypto)
+/* A backend has what its device needs. */
+static bool can_unwrap(const struct suit_crypto *crypto, const struct suit_party *p)
 {
-	return crypto->hmac && crypto->aes_wrap && crypto->aes_unwrap && crypto->ecdh &&
-	       crypto->ecdh_send;
+	return crypto->aes_unwrap && (!p->key || (crypto->hmac && crypto->ecdh));
+}
+
+static bool can_wrap(const struct suit_crypto *crypto, const struct suit_party *p)
+{
+	return crypto->aes_wrap && (!p->key || (crypto->hmac && crypto->ecdh_send));
 }
 
 static enum suit_rc agreed_unwrap(const struct suit_crypto *crypto,
@@ -360,7 +365,7 @@ enum suit_rc suit_content_key_open(const struct suit_crypto *crypto,
 {
 	struct suit_content_key key = { .alg = e->alg };
 
-	if (!complete(crypto))
+	if (!can_unwrap(crypto, party))
 		return SUIT_UNSUPPORTED;
 	if (wrap_alg(party) == SUIT_ALG_NONE)
 		return SUIT_KEY;
@@ -492,13 +497,16 @@ static void put_content(struct scbor_out *o, const struct suit_content_key *key)
 	scbor_put_null(o);
 }
 
-static enum suit_rc parties_check(const struct suit_party *party, size_t count)
+static enum suit_rc parties_check(const struct suit_crypto *crypto,
+				  const struct suit_party *party, size_t count)
 {
 	if (count == 0)
 		return SUIT_MISSING;
 	if (count > SUIT_RECIPIENTS_MAX)
 		return SUIT_TOO_LARGE;
 	for (size_t i = 0; i < count; i++) {
+		if (!can_wrap(crypto, &party[i]))
+			return SUIT_UNSUPPORTED;
 		if (wrap_alg(&party[i]) == SUIT_ALG_NONE)
 			return SUIT_KEY;
 		if (party[i].kid.n > SUIT_KID_MAX)
@@ -515,12 +523,10 @@ enum suit_rc suit_encrypt_info_make(const struct suit_crypto *crypto,
 				    size_t size, size_t *ret_n)
 {
 	struct scbor_out o;
-	enum suit_rc rc = parties_check(party, count);
+	enum suit_rc rc = parties_check(crypto, party, count);
 
 	if (rc != SUIT_OK)
 		return rc;
-	if (!complete(crypto))
-		return SUIT_UNSUPPORTED;
 	scbor_out_init(&o, buf, size);
 	put_content(&o, key);
 	scbor_put_array(&o, count);

@@ -8,12 +8,6 @@
 
 #include <string.h>
 
-static bool complete(const struct suit_crypto *crypto)
-{
-	return crypto->cipher_open && crypto->cipher_update && crypto->cipher_tag &&
-	       crypto->cipher_check && crypto->cipher_close && crypto->random;
-}
-
 /* Enc_structure = ["Encrypt", protected, external_aad h''] (RFC 9052 section 5.3). */
 static struct suit_bytes aad_make(const struct suit_content_alg *alg, uint8_t *buf, size_t size)
 {
@@ -40,12 +34,16 @@ static enum suit_rc cipher_open(const struct suit_crypto *crypto,
 				struct suit_cipher **ret)
 {
 	uint8_t aad[32];
+	bool tag = encrypt ? crypto->cipher_tag != NULL : crypto->cipher_check != NULL;
 	struct suit_cipher_setup setup = { .alg = key->alg->alg,
 					   .encrypt = encrypt,
 					   .key = { key->key, key->alg->key_size },
 					   .iv = { key->iv, key->alg->iv_size },
 					   .aad = aad_make(key->alg, aad, sizeof(aad)) };
 
+	if (!crypto->cipher_open || !crypto->cipher_update || !crypto->cipher_close ||
+	    (key->alg->authenticated && !tag))
+		return SUIT_UNSUPPORTED;
 	return crypto->cipher_open(&setup, ret);
 }
 
@@ -56,8 +54,6 @@ enum suit_rc suit_decrypt_open(struct suit_decrypt *d, const struct suit_crypto 
 {
 	*d = (struct suit_decrypt){ .crypto = crypto,
 				    .authenticated = key->alg->authenticated };
-	if (!complete(crypto))
-		return SUIT_UNSUPPORTED;
 	return cipher_open(crypto, key, false, &d->cipher);
 }
 
@@ -134,7 +130,7 @@ enum suit_rc suit_encrypt_open(struct suit_encrypt *s, const struct suit_crypto 
 	struct suit_content_key key = { .alg = suit_content_alg(alg) };
 
 	*s = (struct suit_encrypt){ .crypto = crypto };
-	if (!key.alg || !complete(crypto))
+	if (!key.alg || !crypto->random)
 		return SUIT_UNSUPPORTED;
 	s->authenticated = key.alg->authenticated;
 	enum suit_rc rc = crypto->random(key.key, key.alg->key_size);

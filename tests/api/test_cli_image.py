@@ -4,14 +4,16 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import suit_encrypt
+from harness import wait_until
 from suit_encrypt import ALGORITHMS
-from test_cli import ROOT, cli  # noqa: F401
+from test_cli import MUSTER, ROOT, cli  # noqa: F401
 
 VECTORS = ROOT / "tests" / "data" / "suit"
 IMAGE = os.urandom(50001)
@@ -176,6 +178,21 @@ def test_files_are_ours_alone(author):
     assert read(author, "out.bin") == IMAGE
 
 
+@pytest.mark.parametrize("name", ["fw.enc", "fw.info"])
+def test_a_file_that_comes_meanwhile_stays(author, name):
+    os.mkfifo(author.home / "slow.bin")
+    running = subprocess.Popen([MUSTER, "image", "encrypt", "slow.bin", "--kek", "16.key", "--out", "fw.enc", "--info",
+                                "fw.info"], cwd=author.home, stderr=subprocess.PIPE, text=True)
+    with open(author.home / "slow.bin", "wb") as image:
+        wait_until(lambda: list(author.home.glob("fw.info.*")), what="the drafts")
+        (author.home / name).write_text("somebody else's")
+        image.write(IMAGE)
+    assert running.communicate(timeout=60)[1] == f"muster: {name} is there already; it is never overwritten\n"
+    assert running.returncode == 1
+    assert (author.home / name).read_text() == "somebody else's"
+    assert sorted(p.name for p in author.home.glob("fw.*")) == ["fw.bin", name]
+
+
 @pytest.mark.parametrize("name", ["a128gcm", "chacha20"])
 def test_changed_leaves_nothing(author, name):
     encrypt(author, "--algorithm", name, "--kek", "16.key")
@@ -202,8 +219,8 @@ def test_digest_proves_ctr(author):
                          ids=["raw", "hex", "HEX"])
 @pytest.mark.parametrize("size", [16, 32])
 def test_shared_key_files(author, size, write):
-    (author.home / "k").write_bytes(write(author.kek[size]))
-    encrypt(author, "--kek", "./k")
+    (author.home / "k=1").write_bytes(write(author.kek[size]))
+    encrypt(author, "--kek", "./k=1")
     assert suit_encrypt.opened(read(author, "fw.info"), read(author, "fw.enc"), author.kek[size]) == IMAGE
 
 

@@ -442,11 +442,11 @@ static enum suit_rc failing_update(struct suit_cipher *c, struct suit_bytes in, 
 
 static void test_failing_backend(void)
 {
-	struct suit_crypto failing = *C, none = { .sha256 = C->sha256 };
+	struct suit_crypto failing = *C;
 	struct suit_content_key key;
 	struct suit_encrypt s;
 	struct suit_decrypt d;
-	uint8_t sealed[64], out[64], info[256];
+	uint8_t sealed[64], out[64];
 	uint64_t size;
 	size_t given, n = encrypt(SUIT_ALG_A128CTR, suit_text("0123456789"), sealed, &key);
 	struct suit_bytes some = { sealed, n / 2 };
@@ -465,13 +465,63 @@ static void test_failing_backend(void)
 	good_updates = 100;
 	is_int(suit_encrypt_update(&s, some, out), SUIT_CRYPTO, "stays failed");
 	is_int(suit_encrypt_finish(&s, out, &given), SUIT_CRYPTO, "to the end");
+}
 
-	struct suit_party party = { .secret = { suit_secret_kek, 16 } };
-	is_int(suit_encrypt_open(&s, &none, SUIT_ALG_A128CTR, &key), SUIT_UNSUPPORTED,
-	       "no ciphers");
-	is_int(suit_decrypt_open(&d, &none, &key), SUIT_UNSUPPORTED, "no ciphers");
-	is_int(suit_encrypt_info_make(&none, &key, &party, 1, info, sizeof(info), &n),
-	       SUIT_UNSUPPORTED, "no key wrap");
+/* A device's backend needs no more than the device does. */
+static void test_small_backend(void)
+{
+	struct suit_crypto small = { .aes_unwrap = C->aes_unwrap,
+				     .cipher_open = C->cipher_open,
+				     .cipher_update = C->cipher_update,
+				     .cipher_close = C->cipher_close };
+	static const uint8_t secret[16] = { 1 };
+	struct suit_party party = { .secret = { secret, 16 } }, own;
+	struct suit_key *device = suit_secret_device();
+	struct suit_content_key ctr, gcm, got;
+	struct suit_encryption e, agreed;
+	struct suit_encrypt s;
+	struct suit_decrypt d;
+	uint8_t sealed[64], out[64], info[256], info2[256];
+	uint64_t size;
+	size_t given, n = 0;
+
+	own = (struct suit_party){ .key = device };
+	size_t sealed_n = encrypt(SUIT_ALG_A128CTR, suit_text("0123456789"), sealed, &ctr);
+	encrypt(SUIT_ALG_A128GCM, suit_text("0123456789"), out, &gcm);
+	is_int(suit_encrypt_info_make(C, &ctr, &party, 1, info, sizeof(info), &n), SUIT_OK,
+	       "an info");
+	is_int(suit_encryption_decode((struct suit_bytes){ info, n }, &e), SUIT_OK, "decodes");
+	is_int(suit_encrypt_info_make(C, &ctr, &own, 1, info2, sizeof(info2), &n), SUIT_OK,
+	       "another info");
+	is_int(suit_encryption_decode((struct suit_bytes){ info2, n }, &agreed), SUIT_OK,
+	       "decodes");
+
+	is_int(suit_content_key_open(&small, &e, &party, &got), SUIT_OK, "unwraps");
+	is_int(suit_decrypt_open(&d, &small, &got), SUIT_OK, "decrypts");
+	is_int(suit_decrypt_update(&d, (struct suit_bytes){ sealed, sealed_n }, out, &given),
+	       SUIT_OK, "all of it");
+	is_int(suit_decrypt_finish(&d, &size), SUIT_OK, "to the end");
+	is_bytes(out, size, "0123456789", 10, "the plaintext");
+
+	is_int(suit_content_key_open(&small, &agreed, &own, &got), SUIT_UNSUPPORTED,
+	       "agrees on no key");
+	is_int(suit_decrypt_open(&d, &small, &gcm), SUIT_UNSUPPORTED, "checks no tag");
+	is_int(suit_encrypt_open(&s, &small, SUIT_ALG_A128CTR, &got), SUIT_UNSUPPORTED,
+	       "has no random numbers");
+	small.random = C->random;
+	is_int(suit_encrypt_open(&s, &small, SUIT_ALG_A128GCM, &got), SUIT_UNSUPPORTED,
+	       "makes no tag");
+	is_int(suit_encrypt_info_make(&small, &ctr, &party, 1, info, sizeof(info), &n),
+	       SUIT_UNSUPPORTED, "wraps no key");
+	small.aes_wrap = C->aes_wrap;
+	is_int(suit_encrypt_info_make(&small, &ctr, &own, 1, info, sizeof(info), &n),
+	       SUIT_UNSUPPORTED, "agrees on no key");
+	small.aes_unwrap = NULL;
+	is_int(suit_content_key_open(&small, &e, &party, &got), SUIT_UNSUPPORTED,
+	       "unwraps nothing");
+	small.cipher_update = NULL;
+	is_int(suit_decrypt_open(&d, &small, &ctr), SUIT_UNSUPPORTED, "has no cipher");
+	suit_key_free(device);
 }
 
 /* --- memory ------------------------------------------------------------------------------- */
@@ -525,6 +575,7 @@ int main(void)
 	test_backend_sizes();
 	test_fresh();
 	test_failing_backend();
+	test_small_backend();
 	if (counts)
 		test_memory();
 	else
