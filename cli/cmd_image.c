@@ -333,7 +333,7 @@ static enum exit_code open_key(struct cli *c, const struct suit_encryption *e,
 		rc = suit_content_key_open(&suit_crypto_openssl, e, &party, ret);
 	}
 	if (rc == SUIT_MISSING)
-		return cli_fail(EXIT_FAILED, "the key is none of the %zu recipients",
+		return cli_fail(EXIT_FAILED, "the key is not one of the %zu the image is for",
 				e->recipient_count);
 	if (rc != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "the key does not open the info: %s",

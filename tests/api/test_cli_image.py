@@ -73,7 +73,7 @@ def test_we_open_others(author, name):
         assert read(author, "out.bin") == IMAGE
         (author.home / "out.bin").unlink()
     for words in (["--kek", "class-2=16.key"], ["--kek", "class-1=32.key"], ["--kek", "16.key"], ["--key", "0.pem"]):
-        assert decrypt(author, *words, code=1).stderr == "muster: the key is none of the 3 recipients\n"
+        assert decrypt(author, *words, code=1).stderr == "muster: the key is not one of the 3 the image is for\n"
     assert "another key" in decrypt(author, "--key", "dev-0=1.pem", code=1).stderr
     assert not (author.home / "out.bin").exists()
 
@@ -143,6 +143,14 @@ def test_published(cli, how, mode):  # noqa: F811
     assert ("CTR shows no change" in done.stderr) == (mode == "ctr")
 
 
+def test_a_key_without_its_id_opens_the_only_one(author):
+    encrypt(author, "--recipient", "dev-9=0.pub")
+    decrypt(author, "--key", "0.pem")
+    assert read(author, "out.bin") == IMAGE
+    (author.home / "out.bin").unlink()
+    assert "not one of the 1 the image is for" in decrypt(author, "--key", "dev-8=0.pem", code=1).stderr
+
+
 def test_a_further_device(author):
     encrypt(author, "--kek", "class-1=16.key", "--recipient", "dev-0=0.pub")
     author("image", "admit", "fw.info", "--key", "dev-0=0.pem", "--recipient", "dev-1=1.pub", "--recipient", "2.pub",
@@ -153,7 +161,7 @@ def test_a_further_device(author):
     assert b"dev-0" not in read(author, "new.info") and b"class-1" not in read(author, "new.info")
     assert stat.S_IMODE((author.home / "new.info").stat().st_mode) == 0o600
     for words, text in [
-        (["--kek", "class-1=32.key", "--recipient", "1.pub"], "the key is none of the 2 recipients"),
+        (["--kek", "class-1=32.key", "--recipient", "1.pub"], "the key is not one of the 2 the image is for"),
         (["--key", "dev-0=1.pem", "--recipient", "1.pub"],
          "the key does not open the info: encrypted for another key, or changed since"),
         (["--kek", "class-1=16.key"], "image admit needs --out, --recipient and either --kek or --key"),
