@@ -34,20 +34,27 @@ static enum exit_code load_encrypted(struct cli *c, struct suit_bytes pem, const
 	return EXIT_DONE;
 }
 
-enum exit_code author_key_load(struct cli *c, const char *path, struct suit_key **ret)
+static enum exit_code load_pem(struct cli *c, struct suit_bytes pem, const char *path,
+			       struct suit_key **ret)
 {
-	struct bytes content;
-	enum exit_code code = file_read(path, SUIT_PEM_MAX, c->mem, &content);
-	if (code != EXIT_DONE)
-		return code;
-	struct suit_bytes pem = { content.p, content.n };
-	if (strstr((const char *)content.p, "-----BEGIN ENCRYPTED PRIVATE KEY-----"))
+	if (strstr((const char *)pem.p, "-----BEGIN ENCRYPTED PRIVATE KEY-----"))
 		return load_encrypted(c, pem, path, ret);
 	if (suit_key_from_private_pem(pem, NULL, ret) == SUIT_OK ||
 	    suit_key_from_public_pem(pem, ret) == SUIT_OK)
 		return EXIT_DONE;
 	return cli_fail(EXIT_FAILED, "%s holds no P-256, P-384, Ed25519 or RSA key in PEM",
 			path);
+}
+
+enum exit_code author_key_load(struct cli *c, const char *path, struct suit_key **ret)
+{
+	struct bytes content;
+	enum exit_code code = file_read(path, SUIT_PEM_MAX, c->mem, &content);
+	if (code != EXIT_DONE)
+		return code;
+	code = load_pem(c, (struct suit_bytes){ content.p, content.n }, path, ret);
+	explicit_bzero((void *)content.p, content.n);
+	return code;
 }
 
 enum exit_code author_key_kid(const struct suit_key *key, char ret[KID_TEXT_SIZE])

@@ -86,15 +86,6 @@ static enum suit_rc hash_sha1(const struct suit_message *m, uint8_t ret[20])
 	return hash(EVP_sha1(), m, ret);
 }
 
-static void free_mac(EVP_MAC **p)
-{
-	EVP_MAC_free(*p);
-}
-static void free_mac_ctx(EVP_MAC_CTX **p)
-{
-	EVP_MAC_CTX_free(*p);
-}
-
 /* The algorithm in the header must be one of the key's own. */
 static bool alg_fits(const struct suit_key *key, enum suit_alg alg)
 {
