@@ -65,6 +65,9 @@ static void test_flips(void)
 		leaf.bytes = whole;
 	}
 	tap_ok(wrong == 0, "%zu truncations, %zu taken", leaf.bytes.n, wrong);
+	leaf.bytes.n++;
+	is_int(take(2, &root, NOW), SUIT_MALFORMED, "a byte more");
+	leaf.bytes.n--;
 }
 
 static void test_leaf(const struct wish *wish, struct made *by, EVP_PKEY *pkey,

@@ -37,6 +37,10 @@ static void test_each_alone(void)
 		is_int((int64_t)held, (int64_t)ring.count, "verified by its own key only");
 		is_int(suit_block_mac(C, &e, &e.block[0], ring.mac_key), SUIT_UNSUPPORTED,
 		       "it is no MAC");
+		struct suit_block other = e.block[0];
+		other.alg = SUIT_ALG_HMAC256;
+		is_int(suit_block_verify(C, &e, &other, ring.own[i].key), SUIT_UNSUPPORTED,
+		       "nor is that an algorithm to sign with");
 	}
 }
 
@@ -89,6 +93,14 @@ static void test_mac(void)
 	       "no key at all");
 	is_int(suit_block_verify(C, &e, &e.block[0], ring.own[0].key), SUIT_UNSUPPORTED,
 	       "it is no signature");
+	size_t held = 0;
+	for (size_t i = 0; i < e.block[0].signature.n; i++) {
+		uint8_t *p = (uint8_t *)e.block[0].signature.p + i;
+		*p ^= 1;
+		held += suit_block_mac(C, &e, &e.block[0], ring.mac_key) != SUIT_SIGNATURE;
+		*p ^= 1;
+	}
+	is_int((int64_t)held, 0, "no byte of it may differ");
 	struct suit_block cut = e.block[0];
 	cut.signature.n = 16;
 	is_int(suit_block_mac(C, &e, &cut, ring.mac_key), SUIT_SIGNATURE, "a short tag");

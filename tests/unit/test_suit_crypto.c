@@ -162,6 +162,8 @@ static void test_keys_refused(void)
 	is_int(suit_key_from_public_pem(suit_text(pem), &key), SUIT_KEY, "the same, loaded");
 	pem_make(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2047), pem, sizeof(pem));
 	is_int(suit_key_from_public_pem(suit_text(pem), &key), SUIT_KEY, "RSA of 2047 bits");
+	pem_make(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2052), pem, sizeof(pem));
+	is_int(suit_key_from_public_pem(suit_text(pem), &key), SUIT_KEY, "RSA of 2052 bits");
 	pem_make(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521"), pem, sizeof(pem));
 	is_int(suit_key_from_public_pem(suit_text(pem), &key), SUIT_KEY, "P-521");
 	pem_make(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1"), pem, sizeof(pem));
