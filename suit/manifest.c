@@ -404,27 +404,34 @@ static enum suit_rc sections_check(struct work *w)
 	return e->text.p ? suit_text_check(e) : SUIT_OK;
 }
 
+static enum suit_rc decode_parts(struct work *w)
+{
+	if (w->e->whole.n > SUIT_ENVELOPE_MAX)
+		return SUIT_TOO_LARGE;
+	enum suit_rc rc = envelope_map(w);
+	if (rc == SUIT_OK)
+		rc = auth_decode(w);
+	if (rc == SUIT_OK)
+		rc = digest_holds(w, w->manifest_encoded, &w->e->digest);
+	if (rc == SUIT_OK)
+		rc = manifest_map(w);
+	if (rc == SUIT_OK)
+		rc = severed_check(w);
+	return rc == SUIT_OK ? sections_check(w) : rc;
+}
+
+/* In place: a second envelope on the stack is more than a small device has to spare. */
 static enum suit_rc decode(const struct suit_crypto *crypto, struct suit_bytes bytes,
 			   bool untagged, struct suit_envelope *ret)
 {
-	struct suit_envelope e = { .whole = bytes, .untagged = untagged };
-	struct work w = { .crypto = crypto, .e = &e };
+	struct work w = { .crypto = crypto, .e = ret };
 
-	if (bytes.n > SUIT_ENVELOPE_MAX)
-		return SUIT_TOO_LARGE;
-	enum suit_rc rc = envelope_map(&w);
-	if (rc == SUIT_OK)
-		rc = auth_decode(&w);
-	if (rc == SUIT_OK)
-		rc = digest_holds(&w, w.manifest_encoded, &e.digest);
-	if (rc == SUIT_OK)
-		rc = manifest_map(&w);
-	if (rc == SUIT_OK)
-		rc = severed_check(&w);
-	if (rc == SUIT_OK)
-		rc = sections_check(&w);
-	if (rc == SUIT_OK)
-		*ret = e;
+	memset(ret, 0, sizeof(*ret));
+	ret->whole = bytes;
+	ret->untagged = untagged;
+	enum suit_rc rc = decode_parts(&w);
+	if (rc != SUIT_OK)
+		memset(ret, 0, sizeof(*ret));
 	return rc;
 }
 

@@ -78,6 +78,7 @@ struct suit_envelope {
 	size_t payload_count;
 };
 
+/* ret is all zeros when it fails. */
 enum suit_rc suit_envelope_decode(const struct suit_crypto *crypto, struct suit_bytes bytes,
 				  struct suit_envelope *ret) SUIT_MUST_CHECK;
 /* The same for an envelope without its tag, as TEEP wraps them, and for no other.  A server or

@@ -125,10 +125,27 @@ static void test_indexes(void)
 		is_int(decode(&forms[i].p, &e), forms[i].want, forms[i].name);
 }
 
+/* Whoever forgets to look at the result finds nothing. */
+static void test_nothing_on_failure(void)
+{
+	static const struct suit_envelope zeros;
+	struct suit_bytes whole = suit_data("worked/ab-severable.suit");
+	struct suit_envelope e;
+	size_t wrong = 0;
+
+	for (size_t n = 0; n < whole.n; n++) {
+		memset(&e, 0xa5, sizeof(e));
+		if (suit_envelope_decode(C, (struct suit_bytes){ whole.p, n }, &e) != SUIT_OK)
+			wrong += memcmp(&e, &zeros, sizeof(e)) != 0;
+	}
+	is_int((int64_t)wrong, 0, "nothing is left of an envelope that was refused");
+}
+
 int main(void)
 {
 	test_dependencies();
 	test_own_id_and_coswid();
 	test_indexes();
+	test_nothing_on_failure();
 	return tap_done();
 }
