@@ -5,7 +5,8 @@
  *	psk_file      = lock-0815.psk           (or cert_file, key_file and ca_file)
  *	vendor_id     = 8-4-4-4-12 digits
  *	class_id      = 8-4-4-4-12 digits
- *	anchor        = author.pem.pub          (up to four: whose signatures are believed)
+ *	anchor        = author.pem.pub          (up to four: whose signatures are believed; or
+ *	                                         the certificate of an authority for authors)
  *	state_dir     = /var/lib/muster-agent
  *	attribute.site = berlin                 (up to eight)
  *

@@ -160,7 +160,8 @@ static bool open_config(struct agent *a, const char *path)
 				     .image_max = a->config.image_max };
 	if (!verify_anchors(&a->verify, (const char(*)[256])a->config.anchor,
 			    a->config.anchor_count, &bad)) {
-		log_line("%s: not the public key of an author", a->config.anchor[bad]);
+		log_line("%s: neither an author's public key nor an authority's certificate",
+			 a->config.anchor[bad]);
 		return false;
 	}
 	if (!store_open(&a->store, a->config.state_dir, &suit_crypto_openssl,

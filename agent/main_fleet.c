@@ -159,7 +159,8 @@ static bool open_outputs(struct fleet *f)
 					       .envelope_max = SUIT_ENVELOPE_MAX,
 					       .block_size = o->block_size };
 	if (!verify_anchors(&f->verify, (const char(*)[256])o->anchor, o->anchor_count, &bad)) {
-		log_line("%s: not the public key of an author", o->anchor[bad]);
+		log_line("%s: neither an author's public key nor an authority's certificate",
+			 o->anchor[bad]);
 		return false;
 	}
 	if (o->ledger[0] && !(f->ledger = fopen(o->ledger, "ae"))) {

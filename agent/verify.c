@@ -10,19 +10,35 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+/* A public key, or the certificate of an authority whose authors are believed. */
+static bool anchor_add(struct verify *v, struct suit_bytes pem)
+{
+	if (v->anchor_count < VERIFY_ANCHORS_MAX &&
+	    suit_key_from_public_pem(pem, &v->anchor[v->anchor_count]) == SUIT_OK) {
+		v->anchor_count++;
+		return true;
+	}
+	size_t n = 0;
+	if (v->authority_count == VERIFY_ANCHORS_MAX ||
+	    suit_certificate_from_pem(pem, v->authority_der[v->authority_count], &n) != SUIT_OK)
+		return false;
+	v->authority[v->authority_count] =
+		(struct suit_bytes){ v->authority_der[v->authority_count], n };
+	v->authority_count++;
+	return true;
+}
 
 bool verify_anchors(struct verify *v, const char (*path)[256], size_t count, size_t *ret_bad)
 {
-	char pem[SUIT_PEM_MAX];
+	char pem[2 * SUIT_CERT_MAX];
 	size_t n;
 	for (size_t i = 0; i < count; i++) {
 		*ret_bad = i;
-		if (i >= VERIFY_ANCHORS_MAX || !file_read(path[i], pem, sizeof(pem), &n))
+		if (!file_read(path[i], pem, sizeof(pem), &n) ||
+		    !anchor_add(v, (struct suit_bytes){ (const uint8_t *)pem, n }))
 			return false;
-		struct suit_bytes bytes = { (const uint8_t *)pem, n };
-		if (suit_key_from_public_pem(bytes, &v->anchor[i]) != SUIT_OK)
-			return false;
-		v->anchor_count = i + 1;
 	}
 	return true;
 }
@@ -32,7 +48,14 @@ void verify_finish(struct verify *v)
 	for (size_t i = 0; i < v->anchor_count; i++)
 		suit_key_free(v->anchor[i]);
 	v->anchor_count = 0;
+	v->authority_count = 0;
 }
+
+/* While an envelope's signatures are looked at. */
+struct search {
+	const struct verify *v;
+	struct suit_key *certified; /* of the block last looked at */
+};
 
 /* A block that names a key is checked with that key alone, so that no bit of it is without
  * meaning; one that names none may be by any anchor. */
@@ -45,12 +68,39 @@ static bool may_be_by(const struct suit_key *key, const struct suit_block *block
 	return block->kid.n == 0 || suit_bytes_equal(block->kid, named);
 }
 
+/* The key in the block's certificate, when an authority of ours answers for it today; by the
+ * device's own clock, as it has no better one that its server could not set. */
+static const struct suit_key *certified_key(struct search *s, const struct suit_block *block)
+{
+	struct suit_bytes chain[SUIT_CHAIN_MAX];
+	struct suit_certificates given = { .der = chain };
+	while (given.count < SUIT_CHAIN_MAX) {
+		chain[given.count] = suit_block_certificate(block, given.count);
+		if (chain[given.count].n == 0)
+			break;
+		given.count++;
+	}
+	suit_key_free(s->certified);
+	s->certified = NULL;
+	struct suit_certificates trusted = { s->v->authority, s->v->authority_count };
+	if (given.count == 0 ||
+	    suit_key_from_certificate(given, trusted, time(NULL), &s->certified) != SUIT_OK)
+		return NULL;
+	return may_be_by(s->certified, block) ? s->certified : NULL;
+}
+
 static const struct suit_key *anchor_of(void *arg, const struct suit_block *block, size_t nth)
 {
-	const struct verify *v = arg;
-	for (size_t i = 0; i < v->anchor_count; i++)
-		if (may_be_by(v->anchor[i], block) && nth-- == 0)
-			return v->anchor[i];
+	struct search *s = arg;
+	bool by_certificate = suit_block_certificate(block, 0).n > 0;
+	const struct suit_key *key = by_certificate ? certified_key(s, block) : NULL;
+	if (key && nth-- == 0)
+		return key;
+	if (by_certificate && block->kid.n == 0)
+		return NULL;
+	for (size_t i = 0; i < s->v->anchor_count; i++)
+		if (may_be_by(s->v->anchor[i], block) && nth-- == 0)
+			return s->v->anchor[i];
 	return NULL;
 }
 
@@ -58,9 +108,12 @@ static const struct suit_key *anchor_of(void *arg, const struct suit_block *bloc
  * there at all. */
 static bool is_signed(const struct verify *v, const struct suit_envelope *e)
 {
-	struct suit_trust trust = { .key = anchor_of, .arg = (void *)v, .pass_unknown = true };
+	struct search search = { .v = v };
+	struct suit_trust trust = { .key = anchor_of, .arg = &search, .pass_unknown = true };
 	struct suit_verdict verdict;
-	return suit_envelope_verify(v->crypto, e, &trust, &verdict) == SUIT_OK;
+	enum suit_rc rc = suit_envelope_verify(v->crypto, e, &trust, &verdict);
+	suit_key_free(search.certified);
+	return rc == SUIT_OK;
 }
 
 /* A segment that is not of plain letters is written in hexadecimal (api/coap.md). */

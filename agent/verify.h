@@ -14,6 +14,11 @@ struct verify {
 	const struct suit_crypto *crypto;
 	struct suit_key *anchor[VERIFY_ANCHORS_MAX]; /* public keys of authors */
 	size_t anchor_count;
+	/* Certificates of authorities that answer for authors; views of authority_der, so that
+	 * this struct must stay where it is. */
+	struct suit_bytes authority[VERIFY_ANCHORS_MAX];
+	size_t authority_count;
+	uint8_t authority_der[VERIFY_ANCHORS_MAX][SUIT_CERT_MAX];
 	struct suit_uuid vendor_id, class_id;
 	const char *component;
 	uint64_t image_max;
@@ -29,7 +34,8 @@ struct update {
 	char version[VERIFY_VERSION_MAX];
 };
 
-/* Reads public keys in PEM files.  False when one is not a key; ret_bad is then its index. */
+/* Reads public keys and certificates in PEM files.  False when one is neither; ret_bad is then
+ * its index. */
 bool verify_anchors(struct verify *v, const char (*path)[256], size_t count, size_t *ret_bad);
 void verify_finish(struct verify *v);
 

@@ -44,6 +44,10 @@ enum suit_rc suit_key_from_certificate(struct suit_certificates chain,
 				       struct suit_certificates anchors, int64_t now_s,
 				       struct suit_key **ret) SUIT_MUST_CHECK;
 
+/* The first certificate of a PEM file, as DER. */
+enum suit_rc suit_certificate_from_pem(struct suit_bytes pem, uint8_t buf[SUIT_CERT_MAX],
+				       size_t *ret_n) SUIT_MUST_CHECK;
+
 enum suit_key_type suit_key_type(const struct suit_key *key);
 /* "p256", "ed25519", "p384" or "rsa". */
 const char *suit_key_type_text(enum suit_key_type type);

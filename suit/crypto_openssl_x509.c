@@ -2,9 +2,13 @@
 
 #include "suit/crypto_openssl.h"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+
+#include <string.h>
 
 static void free_certificate(X509 **p)
 {
@@ -25,6 +29,10 @@ static void free_stack(STACK_OF(X509) * *p)
 static void free_der(uint8_t **p)
 {
 	OPENSSL_free(*p);
+}
+static void free_bio(BIO **p)
+{
+	BIO_free(*p);
 }
 #define AUTO(kind) __attribute__((cleanup(free_##kind)))
 
@@ -136,4 +144,33 @@ enum suit_rc suit_key_from_certificate(struct suit_certificates chain,
 	if (rc != SUIT_OK)
 		ERR_clear_error();
 	return rc;
+}
+
+/* A certificate is not encrypted: nobody is asked on the terminal. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+enum suit_rc suit_certificate_from_pem(struct suit_bytes pem, uint8_t buf[SUIT_CERT_MAX],
+				       size_t *ret_n)
+{
+	AUTO(bio)
+	BIO *bio = pem.n <= 2 * SUIT_CERT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+	AUTO(certificate)
+	X509 *x = bio ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
+	AUTO(der) uint8_t *der = NULL;
+	int n = x ? i2d_X509(x, &der) : 0;
+
+	if (n <= 0 || n > SUIT_CERT_MAX) {
+		ERR_clear_error();
+		return n > 0 ? SUIT_TOO_LARGE : SUIT_MALFORMED;
+	}
+	memcpy(buf, der, (size_t)n);
+	*ret_n = (size_t)n;
+	return SUIT_OK;
 }

@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY 86400
-#define NOW 1800000000
+#define DAY  86400
+#define NOW  1800000000
+#define FROM 1700000000 /* all are valid from here */
 
 struct made {
 	EVP_PKEY *pkey;
@@ -47,7 +48,7 @@ static inline void certificate_make(struct made *m, struct made *by, EVP_PKEY *p
 	m->x = x;
 	X509_set_version(x, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 1 + (long)strlen(wish->name));
-	ASN1_TIME_set(X509_getm_notBefore(x), NOW - DAY);
+	ASN1_TIME_set(X509_getm_notBefore(x), FROM);
 	ASN1_TIME_set(X509_getm_notAfter(x), wish->until);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
 				   (const uint8_t *)wish->name, -1, -1, 0);

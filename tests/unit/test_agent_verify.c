@@ -7,7 +7,12 @@
 #include "suit/cose.h"
 #include "suit/ids.h"
 #include "tests/tap.h"
+#include "tests/unit/suit_certs.h"
 #include "tests/unit/suit_data.h"
+
+#include <openssl/pem.h>
+#include <time.h>
+#include <unistd.h>
 
 #define C        (&suit_crypto_openssl)
 #define SEQUENCE 7
@@ -30,6 +35,8 @@ static size_t make(const struct suit_key *key, uint8_t *buf, size_t size)
 	in.component.segment[0] = suit_text("main");
 	in.component.count = 1;
 	in.image[0] = (struct suit_build_image){ .size = 1000, .uri = suit_text(uri) };
+	if (!key && suit_build(C, &in, buf, size, &n) == SUIT_OK)
+		return n; /* not signed yet */
 	if (suit_build(C, &in, plain, sizeof(plain), &n) != SUIT_OK ||
 	    suit_envelope_decode(C, (struct suit_bytes){ plain, n }, &e) != SUIT_OK ||
 	    suit_key_kid(key, kid) != SUIT_OK ||
@@ -112,6 +119,118 @@ static void test_A01_agent_and_several_signatures(const struct suit_key *anchor)
 	suit_key_free(stranger);
 }
 
+/* --- authors by certificate --------------------------------------------------------------- */
+
+static struct suit_key *private_key(EVP_PKEY *pkey)
+{
+	BIO *pem = BIO_new(BIO_s_mem());
+	struct suit_key *key = NULL;
+	uint8_t *p = NULL;
+
+	if (PEM_write_bio_PKCS8PrivateKey(pem, pkey, NULL, NULL, 0, NULL, NULL) != 1)
+		abort();
+	size_t n = (size_t)BIO_get_mem_data(pem, &p);
+	if (suit_key_from_private_pem((struct suit_bytes){ p, n }, NULL, &key) != SUIT_OK)
+		abort();
+	BIO_free(pem);
+	return key;
+}
+
+static void pem_file(const char *path, X509 *x)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f || PEM_write_X509(f, x) != 1 || fclose(f) != 0)
+		abort();
+}
+
+/* The agent asks its own clock, so the certificates are valid around now. */
+static EVP_PKEY *certify(struct made *m, struct made *by, const char *name, int64_t until)
+{
+	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+
+	certificate_make(m, by, pkey,
+			 &(struct wish){ name, by ? "critical,digitalSignature" : "keyCertSign",
+					 by == NULL, EVP_sha256(), until });
+	return pkey;
+}
+
+static size_t certified(const struct made *author, struct suit_bytes kid, uint8_t *buf,
+			size_t size)
+{
+	struct suit_key *key = private_key(author->pkey);
+	struct suit_signer by = { .key = key,
+				  .alg = SUIT_ALG_ESP256,
+				  .kid = kid,
+				  .certificates = &author->bytes,
+				  .certificate_count = 1 };
+	uint8_t signed_[4096];
+	struct suit_envelope e;
+	struct suit_bytes plain = { signed_, make(NULL, signed_, sizeof(signed_)) };
+	size_t n = 0;
+
+	if (suit_envelope_decode(C, plain, &e) != SUIT_OK ||
+	    suit_envelope_cosign(C, &by, 1, &e, buf, size, &n) != SUIT_OK)
+		abort();
+	suit_key_free(key);
+	return n;
+}
+
+static void test_A01_agent_and_certificates(void)
+{
+	static char path[1][256] = { "/tmp/test_agent_verify.XXXXXX" };
+	struct made root, other, author, expired, foreign;
+	struct suit_bytes no_kid = { 0 }, some_kid = suit_text("somebody");
+	int64_t now = time(NULL);
+	uint8_t buf[4096];
+	size_t bad = 0, taken = 0;
+	int fd = mkstemp(path[0]);
+
+	certify(&root, NULL, "root", now + 10 * DAY);
+	certify(&other, NULL, "other root", now + 10 * DAY);
+	certify(&author, &root, "author", now + DAY);
+	certify(&expired, &root, "expired author", now - 10);
+	certify(&foreign, &other, "foreign", now + DAY);
+	pem_file(path[0], root.x);
+	ok(fd >= 0 && verify_anchors(&verify, (const char(*)[256])path, 1, &bad),
+	   "an authority as anchor");
+	ok(verify.authority_count == 1 && verify.anchor_count == 0, "is no key");
+	size_t n = certified(&author, no_kid, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_NONE, "an author it answers for");
+	for (size_t bit = 0; bit < 8 * n; bit++) {
+		buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		taken += judge(buf, n) == PROTO_CAUSE_NONE;
+		buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+	}
+	ok(taken == 0, "%zu flips, %zu taken", 8 * n, taken);
+	n = certified(&author, some_kid, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "under another's key id");
+	n = certified(&expired, no_kid, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "an expired certificate");
+	n = certified(&foreign, no_kid, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "of another authority");
+	verify_finish(&verify);
+	n = certified(&author, no_kid, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "without the authority");
+
+	/* A device that knows the key itself needs no authority. */
+	uint8_t kid[SUIT_KID_SIZE];
+	verify.anchor[0] = private_key(author.pkey);
+	verify.anchor_count = 1;
+	if (suit_key_kid(verify.anchor[0], kid) != SUIT_OK)
+		abort();
+	n = certified(&author, (struct suit_bytes){ kid, sizeof(kid) }, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_NONE, "a certificate beside the id of a known key");
+	verify_finish(&verify);
+	certificate_finish(&root);
+	certificate_finish(&other);
+	certificate_finish(&author);
+	certificate_finish(&expired);
+	certificate_finish(&foreign);
+	close(fd);
+	unlink(path[0]);
+}
+
 int main(void)
 {
 	static const enum suit_key_type types[] = { SUIT_KEY_P256, SUIT_KEY_ED25519,
@@ -132,5 +251,7 @@ int main(void)
 		test_A01_agent_and_several_signatures(key);
 		suit_key_free(key);
 	}
+	verify.anchor_count = 0;
+	test_A01_agent_and_certificates();
 	return tap_done();
 }

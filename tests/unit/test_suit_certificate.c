@@ -5,6 +5,7 @@
 #include "tests/unit/suit_data.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 static struct made root, stranger, middle, leaf;
 
@@ -39,7 +40,7 @@ static void test_chain(void)
 	is_int(take(1, &middle, NOW), SUIT_OK, "an anchor in the middle");
 	is_int(take(1, &root, NOW), SUIT_CERTIFICATE, "a link is missing");
 	is_int(take(3, &stranger, NOW), SUIT_CERTIFICATE, "its own root is no anchor");
-	is_int(take(2, &root, NOW - 2 * DAY), SUIT_CERTIFICATE, "too early");
+	is_int(take(2, &root, FROM - DAY), SUIT_CERTIFICATE, "too early");
 	is_int(take(2, &root, NOW + 10 * DAY), SUIT_CERTIFICATE, "too late");
 	is_int(take(0, &root, NOW), SUIT_MISSING, "an empty chain");
 	is_int(suit_key_from_certificate(all, (struct suit_certificates){ NULL, 0 }, NOW, &key),
@@ -113,6 +114,27 @@ static void test_usage(void)
 		  &middle, EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521"), SUIT_KEY);
 }
 
+static void test_pem(void)
+{
+	uint8_t der[SUIT_CERT_MAX];
+	BIO *bio = BIO_new(BIO_s_mem());
+	uint8_t *p = NULL;
+	size_t n = 0;
+
+	if (PEM_write_bio_X509(bio, leaf.x) != 1)
+		abort();
+	struct suit_bytes pem = { NULL, (size_t)BIO_get_mem_data(bio, &p) };
+	pem.p = p;
+	is_int(suit_certificate_from_pem(pem, der, &n), SUIT_OK, "from PEM");
+	is_bytes(der, n, leaf.der, leaf.bytes.n, "the same bytes");
+	pem.n -= 30;
+	is_int(suit_certificate_from_pem(pem, der, &n), SUIT_MALFORMED, "cut");
+	is_int(suit_certificate_from_pem(suit_text("no PEM"), der, &n), SUIT_MALFORMED,
+	       "no PEM");
+	is_int((int64_t)ERR_peek_error(), 0, "no error is left");
+	BIO_free(bio);
+}
+
 /* An author's certificate cannot issue others. */
 static void test_no_authority(void)
 {
@@ -148,6 +170,7 @@ int main(void)
 	test_flips();
 	test_usage();
 	test_no_authority();
+	test_pem();
 	certificate_finish(&root);
 	certificate_finish(&stranger);
 	certificate_finish(&middle);
