@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct roster;
+struct job_memo;
 struct images;
 struct certs;
 struct db_pool;
@@ -17,6 +18,7 @@ struct core_options {
 
 struct core {
 	struct roster *roster;
+	struct job_memo *jobs; /* NULL: every report reads its job */
 	struct images *images;
 	struct certs *certs;
 	struct db_pool *pool;       /* only to ask how it is; calls bring their connection */

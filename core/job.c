@@ -5,6 +5,7 @@
 #include "core/audit.h"
 #include "core/core.h"
 #include "core/event.h"
+#include "core/job_memo.h"
 #include "core/outbox.h"
 #include "core/roster_update.h"
 #include "db/event_store.h"
@@ -49,6 +50,36 @@ static void follow_after_commit(struct call *c, const struct job *job,
 	call_after_commit(c, roster_follow, hook);
 }
 
+/* --- what the next report need not read --- */
+
+struct memo_hook {
+	const struct job_move *moves;
+	size_t count;
+	int64_t now;
+};
+
+static void memo_follow(struct core *core, void *arg)
+{
+	const struct memo_hook *hook = arg;
+
+	for (size_t i = 0; i < hook->count; i++) {
+		const struct job *job = &hook->moves[i].to;
+		if (job_state_is_open(job->state))
+			job_memo_put(core->jobs, job, hook->now);
+		else
+			job_memo_drop(core->jobs, job->job_id);
+	}
+}
+
+/* c: a call of the transaction that is answered well when it is committed. */
+static void remember_after_commit(struct call *c, const struct job_move *moves, size_t count)
+{
+	struct memo_hook *hook = arena_new(c->mem, struct memo_hook);
+
+	*hook = (struct memo_hook){ moves, count, c->now };
+	call_after_commit(c, memo_follow, hook);
+}
+
 /* --- writing --- */
 
 static enum rc count(struct call *c, struct tally_change *changes, size_t n)
@@ -76,7 +107,7 @@ enum rc job_open(struct call *c, struct job *job, const struct roster_release *r
 
 	if (!open)
 		job->deadline_at = JOB_NO_DEADLINE;
-	enum rc rc = job_store_insert(c->db, c->tenant, job, &job->job_id);
+	enum rc rc = job_store_insert(c->db, c->tenant, job);
 	if (rc != RC_OK)
 		return rc == RC_CONFLICT ? RC_RETRY : rc;
 	if (open)
@@ -90,6 +121,9 @@ enum rc job_open(struct call *c, struct job *job, const struct roster_release *r
 		rc = event_add(c, &event);
 	if (rc != RC_OK || !open)
 		return rc;
+	struct job_move *made = arena_new(c->mem, struct job_move);
+	made->to = *job;
+	remember_after_commit(c, made, 1);
 	follow_after_commit(c, job, release);
 	return outbox_device(c, &job->device_id);
 }
@@ -129,10 +163,13 @@ static struct job step_result(const struct job_change *change)
 	return to;
 }
 
-/* What many changes write besides the jobs; each list as long as it is filled. */
+/* What many changes write; each list as long as it is filled. */
 struct writing {
-	struct job_move *moves;
+	struct job_move *moves; /* those that were stored, and whose they are */
+	const struct job_change **changes;
 	size_t move_count;
+	size_t *lost; /* places of changes whose job was another version by then */
+	size_t lost_count;
 	struct uuid *closed; /* devices, and their jobs that are over */
 	int64_t *closed_jobs;
 	size_t closed_count;
@@ -150,6 +187,8 @@ static struct writing *writing_create(struct arena *mem, size_t n)
 	struct writing *w = arena_new(mem, struct writing);
 
 	w->moves = arena_array(mem, n, sizeof(*w->moves));
+	w->changes = arena_array(mem, n, sizeof(*w->changes));
+	w->lost = arena_array(mem, n, sizeof(*w->lost));
 	w->closed = arena_array(mem, n, sizeof(*w->closed));
 	w->closed_jobs = arena_array(mem, n, sizeof(*w->closed_jobs));
 	w->tallies = arena_array(mem, 2 * n, sizeof(*w->tallies));
@@ -188,35 +227,64 @@ static void write_hook(struct writing *w, struct call *c, const struct job_move 
 	w->told[w->told_count++] = m->to.device_id;
 }
 
-static void write_change(struct writing *w, const struct job_change *change, struct arena *mem)
+/* What follows from a job that was stored. */
+static void write_move(struct writing *w, struct call *c, const struct job_move *m,
+		       struct arena *mem)
 {
-	struct job_move m = { change->row.job, step_result(change), change->step.text };
-
-	w->moves[w->move_count++] = m;
-	if (job_state_is_open(m.from.state) && !job_state_is_open(m.to.state)) {
-		w->closed[w->closed_count] = m.to.device_id;
-		w->closed_jobs[w->closed_count++] = m.to.job_id;
+	if (job_state_is_open(m->from.state) && !job_state_is_open(m->to.state)) {
+		w->closed[w->closed_count] = m->to.device_id;
+		w->closed_jobs[w->closed_count++] = m->to.job_id;
 	}
-	if (m.from.state != m.to.state) {
-		write_tally(w, &m.from, -1);
-		write_tally(w, &m.to, 1);
-		w->event_at[w->event_count] = change->call->now;
-		w->events[w->event_count++] = event_of(mem, &m.to, m.text);
+	if (m->from.state != m->to.state) {
+		write_tally(w, &m->from, -1);
+		write_tally(w, &m->to, 1);
+		w->event_at[w->event_count] = c->now;
+		w->events[w->event_count++] = event_of(mem, &m->to, m->text);
 	}
-	write_hook(w, change->call, &m);
+	write_hook(w, c, m);
 }
 
-enum rc job_apply_many(struct call *c, const struct job_change *changes, size_t count_max)
+/* Stores the jobs of some changes, by place; NULL: of the first n. */
+static enum rc store_jobs(struct call *c, struct writing *w, const struct job_change *changes,
+			  const size_t *places, size_t n)
 {
-	struct writing *w = writing_create(c->mem, count_max);
+	size_t first = w->move_count, last = first,
+	       *from = arena_array(c->mem, n, sizeof(*from));
+
+	for (size_t i = 0; i < n; i++) {
+		size_t place = places ? places[i] : i;
+		const struct job_change *change = &changes[place];
+		if (!change->step.changed)
+			continue;
+		from[last - first] = place;
+		w->moves[last++] = (struct job_move){ change->row.job, step_result(change),
+						      change->step.text, false };
+	}
+	w->lost_count = 0;
+	if (last == first)
+		return RC_OK;
+	enum rc rc = job_store_move(c->db, c->tenant, c->mem, w->moves + first, last - first);
+	for (size_t i = first; rc == RC_OK && i < last; i++) {
+		if (!w->moves[i].moved) {
+			w->lost[w->lost_count++] = from[i - first];
+			continue;
+		}
+		w->changes[w->move_count] = &changes[from[i - first]];
+		w->moves[w->move_count++] = w->moves[i];
+	}
+	return rc;
+}
+
+/* Stores what follows from the jobs that were stored. */
+static enum rc store_rest(struct call *c, struct writing *w)
+{
 	enum rc rc = RC_OK;
 
-	for (size_t i = 0; i < count_max; i++)
-		if (changes[i].step.changed)
-			write_change(w, &changes[i], c->mem);
 	if (w->move_count)
-		rc = job_store_move(c->db, c->tenant, c->mem, w->moves, w->move_count);
-	if (rc == RC_OK && w->closed_count)
+		remember_after_commit(w->changes[0]->call, w->moves, w->move_count);
+	for (size_t i = 0; i < w->move_count; i++)
+		write_move(w, w->changes[i]->call, &w->moves[i], c->mem);
+	if (w->closed_count)
 		rc = slot_store_release(c->db, c->tenant, c->mem, w->closed, w->closed_jobs,
 					w->closed_count);
 	if (rc == RC_OK && w->tally_count)
@@ -228,6 +296,16 @@ enum rc job_apply_many(struct call *c, const struct job_change *changes, size_t 
 		rc = outbox_store_add_devices(c->db, c->tenant, c->mem, w->told, w->told_count,
 					      c->now);
 	return rc;
+}
+
+enum rc job_apply_many(struct call *c, const struct job_change *changes, size_t count_max)
+{
+	struct writing *w = writing_create(c->mem, count_max);
+
+	enum rc rc = store_jobs(c, w, changes, NULL, count_max);
+	if (rc == RC_OK && w->lost_count)
+		return RC_RETRY;
+	return rc == RC_OK ? store_rest(c, w) : rc;
 }
 
 enum rc job_apply(struct call *c, const struct job_row *row, const struct job_step *step,
@@ -262,12 +340,11 @@ enum rc job_report(struct call *c, const struct job_report *in, bool *ret_stop)
 struct reading {
 	struct job_change *changes;
 	struct job_reported *reported;
+	const size_t *places; /* of what is read */
 };
 
-/* What only a campaign knows (silent_after_s) a report does not need: it opens no job again. */
-static void report_row(void *arg, size_t place, const struct job *job)
+static void report_judge(const struct reading *r, size_t place, const struct job *job)
 {
-	const struct reading *r = arg;
 	struct job_reported *reported = &r->reported[place];
 
 	r->changes[place].row.job = *job;
@@ -277,24 +354,81 @@ static void report_row(void *arg, size_t place, const struct job *job)
 	reported->stop = !job_state_is_open(job->state);
 }
 
-enum rc job_report_many(struct job_reported *reports, size_t n)
+/* What only a campaign knows (silent_after_s) a report does not need: it opens no job again. */
+static void report_row(void *arg, size_t i, const struct job *job)
 {
-	struct call *c = reports[0].call;
-	struct reading r = { arena_array(c->mem, n, sizeof(*r.changes)), reports };
+	const struct reading *r = arg;
+
+	report_judge(r, r->places[i], job);
+}
+
+/* What memory says is compared when it is written; what is not to be written must be read. */
+static bool report_recall(const struct reading *r, size_t place)
+{
+	struct call *c = r->reported[place].call;
+	struct job job;
+
+	if (!job_memo_get(c->core->jobs, &c->actor.id, r->reported[place].report.job_id, c->now,
+			  c->mem, &job))
+		return false;
+	report_judge(r, place, &job);
+	return r->changes[place].step.changed;
+}
+
+static enum rc report_read(struct reading *r, const size_t *places, size_t n)
+{
+	struct call *c = r->reported[0].call;
 	struct uuid *devices = arena_array(c->mem, n, sizeof(*devices));
 	int64_t *jobs = arena_array(c->mem, n, sizeof(*jobs));
 
 	for (size_t i = 0; i < n; i++) {
-		devices[i] = reports[i].call->actor.id;
-		jobs[i] = reports[i].report.job_id;
-		reports[i].rc = RC_NOT_FOUND;
+		struct job_reported *reported = &r->reported[places[i]];
+		devices[i] = reported->call->actor.id;
+		jobs[i] = reported->report.job_id;
+		reported->rc = RC_NOT_FOUND;
+		r->changes[places[i]].step.changed = false;
 	}
-	enum rc rc = job_store_get(c->db, c->tenant, c->mem, devices, jobs, n, report_row, &r);
+	r->places = places;
+	enum rc rc =
+		n ? job_store_get(c->db, c->tenant, c->mem, devices, jobs, n, report_row, r)
+		  : RC_OK;
 	for (size_t i = 0; rc == RC_OK && i < n; i++)
-		if (reports[i].rc == RC_NOT_FOUND)
-			reports[i].rc =
-				call_fail(reports[i].call, ERR_NOT_FOUND, "no such job");
-	return rc == RC_OK ? job_apply_many(c, r.changes, n) : rc;
+		if (r->reported[places[i]].rc == RC_NOT_FOUND)
+			r->reported[places[i]].rc = call_fail(r->reported[places[i]].call,
+							      ERR_NOT_FOUND, "no such job");
+	return rc;
+}
+
+/* What memory was wrong about, or somebody else changed since it was read, is read and judged
+ * again. */
+static enum rc report_store(struct call *c, struct reading *r, struct writing *w, size_t n)
+{
+	enum rc rc = store_jobs(c, w, r->changes, NULL, n);
+	size_t count = w->lost_count;
+
+	if (rc != RC_OK || !count)
+		return rc;
+	const size_t *lost = arena_copy(c->mem, w->lost, count * sizeof(*lost));
+	rc = report_read(r, lost, count);
+	if (rc == RC_OK)
+		rc = store_jobs(c, w, r->changes, lost, count);
+	return rc == RC_OK && w->lost_count ? RC_RETRY : rc;
+}
+
+enum rc job_report_many(struct job_reported *reports, size_t n)
+{
+	struct call *c = reports[0].call;
+	struct reading r = { arena_array(c->mem, n, sizeof(*r.changes)), reports, NULL };
+	struct writing *w = writing_create(c->mem, n);
+	size_t *unknown = arena_array(c->mem, n, sizeof(*unknown)), count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!report_recall(&r, i))
+			unknown[count++] = i;
+	enum rc rc = report_read(&r, unknown, count);
+	if (rc == RC_OK)
+		rc = report_store(c, &r, w, n);
+	return rc == RC_OK ? store_rest(c, w) : rc;
 }
 
 /* --- cancelling --- */

@@ -79,7 +79,7 @@ void db_arg_null(struct db_args *a)
 
 /* --- arrays, in PostgreSQL's binary form: what array_send() makes --- */
 
-enum { OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25, OID_UUID = 2950 };
+enum { OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25, OID_XID = 28, OID_UUID = 2950 };
 
 struct array {
 	uint8_t *p;
@@ -128,6 +128,17 @@ void db_arg_i64s(struct db_args *a, struct arena *mem, const int64_t *v, size_t 
 		put_u32(&list, sizeof(*v));
 		put_u32(&list, (uint32_t)((uint64_t)v[i] >> 32));
 		put_u32(&list, (uint32_t)v[i]);
+	}
+	add_binary(a, list.p, list.len);
+}
+
+void db_arg_xids(struct db_args *a, struct arena *mem, const uint32_t *v, size_t n)
+{
+	struct array list = array_begin(mem, OID_XID, n, n * sizeof(*v));
+
+	for (size_t i = 0; i < n; i++) {
+		put_u32(&list, sizeof(*v));
+		put_u32(&list, v[i]);
 	}
 	add_binary(a, list.p, list.len);
 }

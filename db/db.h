@@ -102,9 +102,10 @@ void db_arg_bytes(struct db_args *a, struct bytes v);
 void db_arg_uuid(struct db_args *a, const struct uuid *v);
 void db_arg_digest(struct db_args *a, const struct digest *v); /* bytea; NULL makes SQL NULL */
 void db_arg_null(struct db_args *a);
-/* Arrays, made in the arena: bigint[], uuid[], text[] (a NULL makes SQL NULL), bytea[].  They
- * travel in binary, so the statement must cast to just this type. */
+/* Arrays, made in the arena: bigint[], xid[], uuid[], text[] (a NULL makes SQL NULL), bytea[].
+ * They travel in binary, so the statement must cast to just this type. */
 void db_arg_i64s(struct db_args *a, struct arena *mem, const int64_t *v, size_t n);
+void db_arg_xids(struct db_args *a, struct arena *mem, const uint32_t *v, size_t n);
 void db_arg_uuids(struct db_args *a, struct arena *mem, const struct uuid *v, size_t n);
 void db_arg_texts(struct db_args *a, struct arena *mem, const char *const *v, size_t n);
 void db_arg_byteas(struct db_args *a, struct arena *mem, const struct bytes *v, size_t n);

@@ -28,7 +28,7 @@
 
 #define NO_DEADLINE "9223372036854775807"
 /* Names the version of a row that was read; a lock does not change it. */
-#define ROW_VERSION "j.xmin::text::bigint"
+#define ROW_VERSION "j.xmin"
 
 enum { LOCK, GET, LOCK_DEVICE, OPEN, DUE, ANY_DUE, INSERT, MOVE, LIST, OPEN_OF_CAMPAIGN };
 
@@ -80,19 +80,20 @@ static const struct db_stmt stmts[] = {
 		     "created_at, updated_at, deadline_at) "
 		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, "
 		     "$14) "
-		     "RETURNING job_id" },
+		     "RETURNING job_id, xmin AS row_version" },
 	[MOVE] = { "job_move",
 		   "UPDATE job j SET state = u.state, cause = u.cause, attempt = u.attempt, "
 		   "bytes_done = u.bytes_done, bytes_total = u.bytes_total, "
 		   "boot_id = u.boot_id, updated_at = u.updated_at, "
 		   "deadline_at = u.deadline_at, text = coalesce(u.text, j.text) "
-		   "FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], "
+		   "FROM unnest($2::uuid[], $3::xid[], $4::bigint[], $5::bigint[], "
 		   "$6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], "
-		   "$11::bigint[], $12::bytea[], $13::text[]) "
-		   "AS u (device_id, job_id, row_version, state, cause, attempt, bytes_done, "
-		   "bytes_total, updated_at, deadline_at, boot_id, text) "
+		   "$11::bigint[], $12::bytea[], $13::text[]) WITH ORDINALITY "
+		   "AS u (device_id, row_version, job_id, state, cause, attempt, bytes_done, "
+		   "bytes_total, updated_at, deadline_at, boot_id, text, place) "
 		   "WHERE j.tenant_id = $1 AND j.device_id = u.device_id "
-		   "AND j.job_id = u.job_id AND " ROW_VERSION " = u.row_version" },
+		   "AND j.job_id = u.job_id AND " ROW_VERSION " = u.row_version "
+		   "RETURNING u.place, " ROW_VERSION " AS row_version" },
 	[LIST] = { "job_list",
 		   "SELECT d.endpoint, m.device_id, coalesce(j.job_id, 0) AS job_id, "
 		   "m.campaign_id, j.release_id, coalesce(j.component, '') AS component, "
@@ -282,7 +283,7 @@ static void arg_digest_or_null(struct db_args *a, const struct digest *d)
 	db_arg_digest(a, digest_equal(d, &zero) ? NULL : d);
 }
 
-enum rc job_store_insert(struct db *db, int32_t tenant, const struct job *job, int64_t *ret_id)
+enum rc job_store_insert(struct db *db, int32_t tenant, struct job *job)
 {
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
@@ -302,54 +303,73 @@ enum rc job_store_insert(struct db *db, int32_t tenant, const struct job *job, i
 	db_arg_i64(&a, job->created_at);
 	db_arg_i64(&a, job->deadline_at);
 	enum rc rc = db_run(db, &stmts[INSERT], &a, &rows);
-	if (rc == RC_OK)
-		*ret_id = db_row_i64(rows, 0, "job_id");
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	job->job_id = db_row_i64(rows, 0, "job_id");
+	job->row_version = db_row_i64(rows, 0, "row_version");
+	return RC_OK;
 }
 
 /* The columns of [MOVE] that are numbers, in its order. */
-#define MOVE_NUMBERS 9
+#define MOVE_NUMBERS 8
 
-static void move_numbers(const struct job_move *m, int64_t ret[MOVE_NUMBERS])
+static void move_numbers(const struct job *to, int64_t ret[MOVE_NUMBERS])
 {
-	const struct job *from = &m->from, *to = &m->to;
 	const int64_t numbers[MOVE_NUMBERS] = {
-		from->job_id,   from->row_version, to->state,      to->cause,       to->attempt,
-		to->bytes_done, to->bytes_total,   to->updated_at, to->deadline_at,
+		to->job_id,     to->state,       to->cause,      to->attempt,
+		to->bytes_done, to->bytes_total, to->updated_at, to->deadline_at,
 	};
 
 	memcpy(ret, numbers, sizeof(numbers));
 }
 
-enum rc job_store_move(struct db *db, int32_t tenant, struct arena *mem,
-		       const struct job_move *moves, size_t count)
+static void move_args(struct db_args *a, struct arena *mem, const struct job_move *moves,
+		      size_t count)
 {
 	struct uuid *ids = arena_array(mem, count, sizeof(*ids));
-	int64_t *columns[MOVE_NUMBERS], row[MOVE_NUMBERS], n;
+	int64_t *columns[MOVE_NUMBERS], row[MOVE_NUMBERS];
+	uint32_t *versions = arena_array(mem, count, sizeof(*versions));
 	struct bytes *boots = arena_array(mem, count, sizeof(*boots));
 	const char **texts = arena_array(mem, count, sizeof(*texts));
-	struct db_args a = { 0 };
 
 	for (int k = 0; k < MOVE_NUMBERS; k++)
 		columns[k] = arena_array(mem, count, sizeof(*columns[k]));
 	for (size_t i = 0; i < count; i++) {
-		move_numbers(&moves[i], row);
+		move_numbers(&moves[i].to, row);
 		for (int k = 0; k < MOVE_NUMBERS; k++)
 			columns[k][i] = row[k];
 		ids[i] = moves[i].from.device_id;
+		versions[i] = (uint32_t)moves[i].from.row_version;
 		boots[i] = moves[i].to.boot_id;
 		texts[i] = moves[i].text;
 	}
-	db_arg_i64(&a, tenant);
-	db_arg_uuids(&a, mem, ids, count);
+	db_arg_uuids(a, mem, ids, count);
+	db_arg_xids(a, mem, versions, count);
 	for (int k = 0; k < MOVE_NUMBERS; k++)
-		db_arg_i64s(&a, mem, columns[k], count);
-	db_arg_byteas(&a, mem, boots, count);
-	db_arg_texts(&a, mem, texts, count);
-	enum rc rc = db_run_count(db, &stmts[MOVE], &a, &n);
+		db_arg_i64s(a, mem, columns[k], count);
+	db_arg_byteas(a, mem, boots, count);
+	db_arg_texts(a, mem, texts, count);
+}
+
+enum rc job_store_move(struct db *db, int32_t tenant, struct arena *mem, struct job_move *moves,
+		       size_t count)
+{
+	CLEAN(rows) struct db_rows *rows = NULL;
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	move_args(&a, mem, moves, count);
+	enum rc rc = db_run(db, &stmts[MOVE], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	return n == (int64_t)count ? RC_OK : RC_RETRY;
+	for (size_t i = 0; i < count; i++)
+		moves[i].moved = false;
+	for (int i = 0; i < db_rows_count(rows); i++) {
+		struct job_move *m = &moves[db_row_i64(rows, i, "place") - 1];
+		m->to.row_version = db_row_i64(rows, i, "row_version");
+		m->moved = true;
+	}
+	return RC_OK;
 }
 
 enum rc job_store_list(struct db *db, int32_t tenant, const struct job_filter *filter,

@@ -1,5 +1,5 @@
 /* Jobs.  Whoever changes one has read it in the same transaction, with a lock or without: the
- * change is a compare-and-set. */
+ * change is a compare-and-set.  Or has it from memory (core/job_memo.h): then the more so. */
 #pragma once
 
 #include "base/model/campaign.h"
@@ -45,18 +45,17 @@ enum rc job_store_due(struct db *db, int32_t tenant, int64_t now, int limit, str
 /* Is there one at all? */
 enum rc job_store_any_due(struct db *db, int32_t tenant, int64_t now, bool *ret) MUST_CHECK;
 
-/* The job's own id is ignored; ret_id is the new one.  RC_CONFLICT when the device has a job of
- * this campaign and component. */
-enum rc job_store_insert(struct db *db, int32_t tenant, const struct job *job,
-			 int64_t *ret_id) MUST_CHECK;
+/* Gives the job its id and its version.  RC_CONFLICT when the device has a job of this campaign
+ * and component. */
+enum rc job_store_insert(struct db *db, int32_t tenant, struct job *job) MUST_CHECK;
 struct job_move {
-	struct job from, to;
-	const char *text; /* NULL keeps the text */
+	struct job from, to; /* `to` gets the new version */
+	const char *text;    /* NULL keeps the text */
+	bool moved;          /* set by job_store_move() */
 };
-/* Stores `to` of each where the job still has state, attempt, bytes and time of `from`;
- * RC_RETRY when one has not: the transaction must go.  A job at most once. */
-enum rc job_store_move(struct db *db, int32_t tenant, struct arena *mem,
-		       const struct job_move *moves, size_t count) MUST_CHECK;
+/* Stores `to` of each job that still is the version that `from` was.  A job at most once. */
+enum rc job_store_move(struct db *db, int32_t tenant, struct arena *mem, struct job_move *moves,
+		       size_t count) MUST_CHECK;
 
 /* What a job that is over has in place of a deadline. */
 #define JOB_NO_DEADLINE INT64_MAX

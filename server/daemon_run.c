@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/job_memo.h"
 #include "core/tenant.h"
 #include "server/daemon.h"
 #include "server/database.h"
@@ -237,6 +238,7 @@ void daemon_stop(struct daemon *d)
 	notifier_free(d->notifier);
 	dispatcher_free(d->dispatcher);
 	db_pool_free(d->pool);
+	job_memo_free(d->core.jobs);
 	roster_free(d->core.roster);
 	images_free(d->core.images);
 	certs_free(d->core.certs);

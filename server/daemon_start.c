@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "core/job_memo.h"
 #include "core/tenant.h"
 #include "server/daemon.h"
 #include "server/database.h"
@@ -116,6 +117,7 @@ enum rc daemon_start_core(struct daemon *d)
 		(int32_t)(d->settings.checkin_interval / USEC_PER_SEC);
 	d->core.state_dir = d->settings.state_dir;
 	d->core.roster = roster_create();
+	d->core.jobs = job_memo_create();
 	db.held = true; /* until the tenant's secret is there */
 	d->pool = d->core.pool = db_pool_create(&db);
 	d->dispatcher = dispatcher_create(&d->core, d->pool, &dispatch);

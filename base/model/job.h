@@ -59,8 +59,7 @@ struct job {
 	struct bytes boot_id;      /* of the boot in which the job was offered, or seen last */
 	int64_t bytes_done, bytes_total;
 	int64_t created_at, updated_at, deadline_at; /* wall, us */
-	int64_t row_version; /* as it was read, to be changed: what a compare-and-set compares
-			      */
+	int64_t row_version; /* as it was read or written: what a compare-and-set compares */
 };
 
 const char *job_state_name(enum job_state s);

@@ -511,6 +511,65 @@ static void test_report_that_is_overtaken(void)
 	db_close(other);
 }
 
+static int64_t job_number(const char *column, int i)
+{
+	return sql_i64(&b.w,
+		       arena_printf(b.w.mem, "SELECT %s AS n FROM job WHERE job_id = %" PRId64,
+				    column, offers[i].job_id));
+}
+
+/* Another daemon ends a job: this one's memory does not follow. */
+static void end_elsewhere(int i)
+{
+	sql(b.w.db,
+	    "UPDATE job SET state = 13, deadline_at = 9223372036854775807 WHERE job_id = "
+	    "%" PRId64,
+	    offers[i].job_id);
+	sql(b.w.db, "DELETE FROM slot WHERE job_id = %" PRId64, offers[i].job_id);
+	sql(b.w.db,
+	    "INSERT INTO tally SELECT tenant_id, campaign_id, stage, s, 77, d FROM job, "
+	    "(VALUES (4, -1), (13, 1)) AS v (s, d) WHERE job_id = %" PRId64,
+	    offers[i].job_id);
+}
+
+static void test_reports_from_memory(void)
+{
+	struct arena *mem = b.w.mem;
+	struct job job;
+	int64_t at = clock_wall(), moved = events_of("rebooting");
+
+	begin();
+	if (!ok(job_memo_get(b.w.core.jobs, &b.devices[20].id, offers[20].job_id, at, mem,
+			     &job),
+		"a job that was written is remembered"))
+		return;
+	is_int(job.row_version, job_number("xmin::text::bigint", 20), "as it is");
+	job.bytes_total = 777;
+	job_memo_put(b.w.core.jobs, &job, at);
+	sql(b.w.db, "UPDATE job SET bytes_total = 5 WHERE job_id = %" PRId64,
+	    offers[21].job_id);
+	end_elsewhere(22);
+	for (int i = 20; i < 24; i++)
+		send_report(i, offers[i].job_id, 1, 5);
+	start_workers(1);
+	wait_answers();
+	is_int(count(RC_OK), 4, "all are answered");
+	is_int(job_number("bytes_total", 20), 777, "what is remembered is not read");
+	is_int(job_number("bytes_total", 21), 5, "unless it is another version by now");
+	is_int(job_number("state", 21), 5, "which moves on as well");
+	is_int(job_number("state", 22), 13, "what is over stays over");
+	is_int(events_of("rebooting"), moved + 3, "and has no event");
+	is_int(sql_i64(&b.w, "SELECT count(DISTINCT xmin::text) AS n FROM job WHERE state = 5 "
+			     "AND bytes_total IN (5, 777)"),
+	       1, "in one transaction");
+	check_jobs("after reports from memory");
+	ok(job_memo_get(b.w.core.jobs, &b.devices[21].id, offers[21].job_id, clock_wall(), mem,
+			&job) &&
+		   job.bytes_total == 5 && job.state == JOB_REBOOTING,
+	   "memory is right again");
+	end();
+}
+
 static void test_reports_that_end(void)
 {
 	begin();
@@ -518,11 +577,15 @@ static void test_reports_that_end(void)
 	start_workers(1);
 	wait_answers();
 	is_int(count(RC_OK), DEVICES, "everybody fails");
-	is_int(jobs_in(11), DEVICES, "and is stored");
+	is_int(jobs_in(11), DEVICES - 1, "and is stored, but one that was over");
 	check_jobs("at the end");
 	struct roster_view v;
 	roster_view(b.devices[9].entry, &v);
-	is_int(v.job_id, 0, "memory follows");
+	is_int(v.job_id, 0, "the roster follows");
+	struct job job;
+	ok(!job_memo_get(b.w.core.jobs, &b.devices[9].id, offers[9].job_id, clock_wall(),
+			 b.w.mem, &job),
+	   "nobody remembers what is over");
 	is_int(sql_i64(&b.w, "SELECT count(*) AS n FROM job WHERE deadline_at < "
 			     "9223372036854775807"),
 	       0, "what is over has no deadline");
@@ -568,6 +631,7 @@ int main(void)
 	test_reports();
 	test_reports_that_lose();
 	test_report_that_is_overtaken();
+	test_reports_from_memory();
 	test_reports_that_end();
 	test_who_may();
 	world_close(&b.w);

@@ -10,6 +10,7 @@
 #include "core/campaign.h"
 #include "core/core.h"
 #include "core/job.h"
+#include "core/job_memo.h"
 #include "core/offer.h"
 #include "core/registration.h"
 #include "core/roster_update.h"
@@ -131,6 +132,7 @@ static inline void world_open(struct world *w)
 	uuid_random(&w->vendor);
 	uuid_random(&w->class);
 	w->core.roster = roster_create();
+	w->core.jobs = job_memo_create();
 	w->core.tenant_secret = bytes_of("secret of the test's tenant, 32b");
 	w->core.options.checkin_interval_s = 60;
 	uuid_random(&w->core.node_id);
@@ -143,6 +145,7 @@ static inline void world_close(struct world *w)
 	clock_set_offset(0);
 	ticker_free(w->ticker);
 	db_pool_free(w->pool);
+	job_memo_free(w->core.jobs);
 	roster_free(w->core.roster);
 	db_close(w->db);
 	sql(w->admin, "DROP DATABASE %s WITH (FORCE)", w->name);
