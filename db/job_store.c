@@ -67,12 +67,15 @@ static const struct db_stmt stmts[] = {
 		  "+ " DEADLINE_FAR_US ") AND j.deadline_at < " NO_DEADLINE
 		  " AND j.state IN " OPEN_STATES " "
 		  "ORDER BY j.deadline_at LIMIT $3 FOR UPDATE OF j SKIP LOCKED" },
+	/* The ends of the index, whatever the planner knows of it. */
 	[ANY_DUE] = { "job_any_due",
-		      "SELECT EXISTS (SELECT 1 FROM job WHERE tenant_id = $1 "
-		      "AND deadline_at <= $2 AND state IN " OPEN_STATES ") OR "
-		      "EXISTS (SELECT 1 FROM job WHERE tenant_id = $1 AND deadline_at > $2 "
-		      "+ " DEADLINE_FAR_US " AND deadline_at < " NO_DEADLINE
-		      " AND state IN " OPEN_STATES ") AS due" },
+		      "SELECT coalesce((SELECT deadline_at FROM job WHERE tenant_id = $1 "
+		      "AND deadline_at < " NO_DEADLINE " AND state IN " OPEN_STATES " "
+		      "ORDER BY deadline_at LIMIT 1) <= $2, false) OR "
+		      "coalesce((SELECT deadline_at FROM job WHERE tenant_id = $1 "
+		      "AND deadline_at < " NO_DEADLINE " AND state IN " OPEN_STATES " "
+		      "ORDER BY deadline_at DESC LIMIT 1) > $2 + " DEADLINE_FAR_US
+		      ", false) AS due" },
 	[INSERT] = { "job_insert",
 		     "INSERT INTO job (tenant_id, device_id, campaign_id, release_id, "
 		     "component, "

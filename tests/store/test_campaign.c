@@ -216,6 +216,33 @@ static void test_stalled(struct world *w)
 	world_later(0);
 }
 
+/* A clock was three years ahead when the job was written. */
+static void test_deadline_too_far(struct world *w)
+{
+	struct actor_device d;
+	struct uuid release = world_release(w, 17, 17);
+	struct campaign_new new = plan(&release, "{\"devices\":[\"far-00\"]}");
+	int64_t now = clock_wall(), years = 3 * INT64_C(365) * 86400 * USEC_PER_SEC;
+	struct offer o;
+
+	make_devices(w, "far", &d, 1);
+	struct uuid id = run_campaign(w, new);
+	world_expose(w, &d, 1);
+	must(device_ask(&d, &o) == RC_OK && o.has_job, "it is offered");
+	sql(w->db,
+	    "UPDATE job SET updated_at = updated_at + %" PRId64 ", deadline_at = deadline_at "
+	    "+ %" PRId64 " WHERE job_id = %" PRId64,
+	    years, years, o.job_id);
+	world_tick(w, 1);
+	is_int(sql_i64(w, arena_printf(w->mem,
+				       "SELECT count(*) AS n FROM job WHERE job_id = %" PRId64
+				       " AND deadline_at < %" PRId64,
+				       o.job_id, now + 86400 * USEC_PER_SEC)),
+	       1, "a deadline that is too far is looked at, and set anew");
+	is_int(world_count(w, &id, JOB_OFFERED), 1, "the job goes on");
+	is_int(world_move(w, &id, MOVE_ABORT), RC_OK, "it is aborted");
+}
+
 static void test_lies_and_power_cuts(struct world *w)
 {
 	struct actor_device d[2];
@@ -447,6 +474,7 @@ int main(void)
 	test_rollback_trips(&w);
 	test_silent_trips(&w);
 	test_stalled(&w);
+	test_deadline_too_far(&w);
 	test_lies_and_power_cuts(&w);
 	test_success_is_lost_again(&w);
 	test_launcher_verdict(&w);
