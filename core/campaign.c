@@ -175,7 +175,7 @@ static enum rc find_release(struct call *c, const struct uuid *release_id,
 }
 
 static enum rc find_audience(struct call *c, const char *target, const struct release *release,
-			     struct audience *ret)
+			     bool sample, struct audience *ret)
 {
 	enum rc rc = campaign_store_audience(c->db, c->tenant,
 					     &(struct audience_query){
@@ -185,6 +185,7 @@ static enum rc find_audience(struct call *c, const char *target, const struct re
 						     .class_id = &release->class_id,
 						     .components = release->components,
 						     .sequence = release->sequence,
+						     .sample = sample,
 					     },
 					     c->mem, ret);
 
@@ -201,7 +202,7 @@ enum rc campaign_preview(struct call *c, const struct campaign_new *in,
 	if (rc == RC_OK)
 		rc = find_release(c, &in->release_id, &release);
 	if (rc == RC_OK)
-		rc = find_audience(c, in->target, &release.release, &p.audience);
+		rc = find_audience(c, in->target, &release.release, true, &p.audience);
 	if (rc != RC_OK)
 		return rc;
 	stages_size(in->stages, in->stage_count, p.audience.members, p.sizes);
@@ -290,7 +291,7 @@ static enum rc start(struct call *c, const struct campaign_row *row)
 
 	enum rc rc = find_release(c, &row->campaign.release_id, &release);
 	if (rc == RC_OK)
-		rc = find_audience(c, row->target, &release.release, &audience);
+		rc = find_audience(c, row->target, &release.release, false, &audience);
 	return rc == RC_OK
 		       ? campaign_set_state(c, &row->campaign,
 					    &(struct campaign_change){ CAMPAIGN_STARTING, NULL,

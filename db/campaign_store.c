@@ -323,7 +323,9 @@ static enum rc audience_names(struct db *db, int32_t tenant, const struct audien
 	db_arg_i64(&two, tenant);
 	db_arg_text(&two, q->target);
 	arg_audience(&four, tenant, q);
-	enum rc rc = read_names(db, &stmts[SAMPLE], &two, mem,
+	enum rc rc = RC_OK;
+	if (q->sample)
+		rc = read_names(db, &stmts[SAMPLE], &two, mem,
 				&(struct names){ au->sample, &au->sample_count });
 	if (rc == RC_OK)
 		rc = read_names(db, &stmts[MISSING], &two, mem,

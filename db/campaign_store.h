@@ -58,7 +58,7 @@ enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *ca
 struct audience {
 	int64_t members;
 	int64_t wrong;          /* of another class than the release */
-	const char *sample[10]; /* endpoint names in order */
+	const char *sample[10]; /* endpoint names in order, when the query asks for them */
 	int sample_count;
 	const char *wrong_sample[10];
 	int wrong_count;
@@ -75,6 +75,7 @@ struct audience_query {
 	const struct uuid *vendor_id, *class_id;
 	const char *components;
 	int64_t sequence;
+	bool sample;
 };
 enum rc campaign_store_audience(struct db *db, int32_t tenant,
 				const struct audience_query *query, struct arena *mem,
