@@ -156,10 +156,15 @@ class Rig:
     # --- PostgreSQL and daemons, when a row needs them
 
     def pg(self):
-        """A private PostgreSQL (harness.Postgres)."""
+        """A private PostgreSQL (harness.Postgres), with buffers for a million devices: the tests'
+        own are too small to hold the two hundred megabytes that such a fleet writes again and again."""
         if not self.cluster:
             import harness
             self.cluster = harness.Postgres()
+            for setting in ("shared_buffers = '512MB'", "max_wal_size = '4GB'"):
+                self.cluster.sql(f"ALTER SYSTEM SET {setting}")
+            self.cluster.down()
+            self.cluster.up()
         return self.cluster
 
     def daemon(self, name, settings=None, core=SERVER_CORE):
