@@ -57,7 +57,8 @@ AGENT_LIB_C  := $(filter-out $(AGENT_MAIN_C),$(AGENT_C))
 AGENT_BIN    := $(patsubst agent/main_%.c,$(BUILD)/muster-%,$(AGENT_MAIN_C))
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-LIB_C  := $(BASE_C) $(SUIT_C) $(DB_C) $(CERTS_C) $(CORE_C) $(API_C) $(filter-out server/main.c,$(SERVER_C))
+# suit/codec_*.c need libraries that the daemon has no use for.
+LIB_C  := $(BASE_C) $(filter-out suit/codec_%.c,$(SUIT_C)) $(DB_C) $(CERTS_C) $(CORE_C) $(API_C) $(filter-out server/main.c,$(SERVER_C))
 LIB     := $(BUILD)/libmuster.a
 SUITLIB := $(BUILD)/libmuster-suit.a
 AGENTLIB := $(BUILD)/libmuster-agent.a
@@ -141,6 +142,8 @@ STORE_BIN += $(BUILD)/tests/store/fleet_rows
 $(BUILD)/tests/store/%: $(BUILD)/tests/store/%.o $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
+# Its decoder is compared with liblzma's.
+$(BUILD)/tests/fuzz/fuzz_lzma $(BUILD)/fuzz_lzma: SERVER_LIBS += -llzma
 # Fuzz targets without libFuzzer: over their corpus, and over mutations of it for a moment.
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_RUN := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_C))

@@ -1,0 +1,86 @@
+/* Patches of any kind: nothing outside the old image is read, nothing beyond the new one
+ * written (tests/unit/suit_delta.h aborts), and one piece or byte by byte, kept or not, it is
+ * the same.  And any two images have a patch that makes one of the other. */
+
+#include "tests/fuzz/target.h"
+#include "tests/unit/suit_data.h"
+#include "tests/unit/suit_delta.h"
+
+#define STATE SUIT_LZMA_STATE(3, 4096)
+
+static struct delta_images images;
+static uint8_t old[4096];
+static size_t old_n;
+static uint64_t state[STATE / 8 + 1], kept[STATE / 8 + 1];
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct suit_bytes file = suit_data("delta/old.bin");
+
+	(void)argc;
+	(void)argv;
+	check(file.n > 0 && file.n <= sizeof(old));
+	memcpy(old, file.p, file.n);
+	old_n = file.n;
+	return 0;
+}
+
+/* Byte by byte, into another state each time. */
+static enum suit_rc hop(struct suit_bytes in)
+{
+	struct suit_stream_io io = delta_io(&images, state, STATE);
+	struct suit_patch p, next;
+	enum suit_rc rc = suit_patch_open(&p, images.old.n, images.max);
+	bool hops = in.n < 100; /* else it takes too long */
+
+	images.n = 0;
+	for (size_t i = 0; rc == SUIT_OK && i < in.n; i++) {
+		rc = suit_patch_feed(&p, &io, (struct suit_bytes){ in.p + i, 1 });
+		if (!hops)
+			continue;
+		io.state.p = io.state.p == state ? kept : state;
+		memcpy(io.state.p, io.state.p == state ? kept : state, STATE);
+		next = p;
+		p = next;
+	}
+	return rc == SUIT_OK ? suit_patch_finish(&p, &io) : rc;
+}
+
+static void make_one(struct suit_bytes fresh)
+{
+	static uint8_t plain[16384], shrunk[32768];
+	struct suit_stream_io io = delta_io(&images, state, STATE);
+
+	fresh.n = fresh.n < 300 ? fresh.n : 300;
+	images.old.n = images.old.n < 300 ? images.old.n : 300;
+	images.max = fresh.n;
+	size_t n = delta_make(images.old, fresh, 8, plain, sizeof(plain));
+	size_t m = delta_shrink((struct suit_bytes){ plain, n }, 8, 7, shrunk, sizeof(shrunk));
+	check(n > 0 && m > 0);
+	check(delta_apply(&io, (struct suit_bytes){ shrunk, m }, 13) == SUIT_OK);
+	check(images.n == fresh.n);
+	check(fresh.n == 0 || memcmp(images.fresh, fresh.p, fresh.n) == 0);
+}
+
+/* The first byte says how much of the old image there is, in 16ths. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static uint8_t first[DELTA_MAX];
+	struct suit_stream_io io = delta_io(&images, state, STATE);
+
+	if (size < 1)
+		return 0;
+	struct suit_bytes in = { data + 1, size - 1 };
+	images.old = (struct suit_bytes){ old, old_n * (16u - data[0] % 17u) / 16 };
+	images.max = 16384;
+	bool good = delta_apply(&io, in, SIZE_MAX) == SUIT_OK;
+	size_t n = images.n;
+	memcpy(first, images.fresh, n);
+	check((hop(in) == SUIT_OK) == good);
+	/* What fails may fail some bytes sooner or later. */
+	check(memcmp(images.fresh, first, images.n < n ? images.n : n) == 0);
+	check(!good || images.n == n);
+	if (data[0] % 8 == 0)
+		make_one(in);
+	return 0;
+}

@@ -1,0 +1,196 @@
+/* heatshrink's format: what others made is read, what we make is read back, in any pieces and
+ * with any window; nothing is written beyond the image. */
+
+#include "tests/tap.h"
+#include "tests/unit/suit_data.h"
+#include "tests/unit/suit_delta.h"
+
+static struct delta_images images;
+static uint8_t state[SUIT_HEATSHRINK_STATE(SUIT_HEATSHRINK_WINDOW_MAX)];
+
+static enum suit_rc inflate(struct suit_bytes in, size_t size, size_t piece, size_t state_n)
+{
+	struct suit_stream_io io = delta_io(&images, state, state_n);
+	struct suit_inflate i;
+	enum suit_rc rc = suit_inflate_open(&i, &io, SUIT_CODEC_HEATSHRINK, (uint32_t)size);
+
+	images.n = 0;
+	images.max = size;
+	while (rc == SUIT_OK && in.n > 0) {
+		size_t n = in.n < piece ? in.n : piece;
+		rc = suit_inflate_feed(&i, &io, (struct suit_bytes){ in.p, n });
+		in.p += n;
+		in.n -= n;
+	}
+	return rc == SUIT_OK ? suit_inflate_finish(&i, &io) : rc;
+}
+
+/* Made by the heatshrink2 package. */
+static void test_of_others(void)
+{
+	struct suit_bytes in = suit_data("delta/heatshrink2.image");
+	struct suit_bytes image = suit_data("delta/new.bin");
+
+	ok(in.n > 0 && image.n > 0, "the vectors are there");
+	for (size_t piece = 1; piece < 5; piece += 3) {
+		is_int(inflate(in, image.n, piece, sizeof(state)), SUIT_OK, "is read");
+		is_bytes(images.fresh, images.n, image.p, image.n, "and is the image");
+	}
+	is_int(inflate(in, image.n, 64, SUIT_HEATSHRINK_STATE(8)), SUIT_OK,
+	       "the smallest state that fits");
+	is_int(inflate(in, image.n, 64, SUIT_HEATSHRINK_STATE(8) - 1), SUIT_NO_SPACE,
+	       "a byte less does not");
+	is_int(inflate(in, image.n - 1, 64, sizeof(state)), SUIT_MALFORMED,
+	       "an image that should be shorter");
+	ok(images.n < image.n, "no byte more was written");
+	is_int(inflate(in, image.n + 1, 64, sizeof(state)), SUIT_MISSING,
+	       "an image that should be longer");
+}
+
+static bool there_and_back(struct suit_bytes image, unsigned window, unsigned ahead)
+{
+	static struct suit_heatshrink_work work[DELTA_MAX + 1];
+	static uint8_t buf[DELTA_MAX * 2];
+	size_t n = 0, needed = 0;
+
+	if (suit_heatshrink_encode(image, window, ahead, work, buf, sizeof(buf), &n) !=
+		    SUIT_OK ||
+	    inflate((struct suit_bytes){ buf, n }, image.n, 1 + delta_below(n),
+		    sizeof(state)) != SUIT_OK ||
+	    images.n != image.n || memcmp(images.fresh, image.p, image.n) != 0)
+		return false;
+	/* A stream that is cut anywhere is seen. */
+	for (size_t cut = delta_below(40) + 1; cut < n && cut < 400; cut += 7)
+		if (inflate((struct suit_bytes){ buf, n - cut }, image.n, 64, sizeof(state)) !=
+		    SUIT_MISSING)
+			return false;
+	return suit_heatshrink_encode(image, window, ahead, work, buf, n - 1, &needed) ==
+		       SUIT_NO_SPACE &&
+	       needed == n;
+}
+
+static void test_there_and_back(void)
+{
+	static uint8_t image[3000];
+	unsigned bad = 0, done = 0;
+
+	for (unsigned window = SUIT_HEATSHRINK_WINDOW_MIN; window <= SUIT_HEATSHRINK_WINDOW_MAX;
+	     window++) {
+		for (unsigned ahead = SUIT_HEATSHRINK_AHEAD_MIN; ahead < window; ahead++) {
+			size_t n = delta_below(sizeof(image));
+			delta_random(image, n, 1u << (1 + delta_below(8)));
+			memset(image, 0, delta_below(n + 1) / 2);
+			bad += !there_and_back((struct suit_bytes){ image, n }, window, ahead);
+			done++;
+		}
+	}
+	is_int(bad, 0, "every window and lookahead, there and back");
+	is_int(done, 36, "all of them");
+}
+
+/* As short as it can be: 1 + 2 codes. */
+static void test_short(void)
+{
+	static const uint8_t image[200];
+	struct suit_heatshrink_work work[201];
+	uint8_t buf[64];
+	size_t n = 0;
+
+	is_int(suit_heatshrink_encode((struct suit_bytes){ image, 200 }, 8, 7, work, buf,
+				      sizeof(buf), &n),
+	       SUIT_OK, "200 zeros");
+	is_int((int64_t)n, 1 + 4, "are two matches of 16 bits");
+	is_int(inflate((struct suit_bytes){ buf, n }, 200, n, sizeof(state)), SUIT_OK,
+	       "they are read back in one piece");
+	is_bytes(images.fresh, images.n, image, 200, "to their end");
+	is_int(suit_heatshrink_encode((struct suit_bytes){ image, 0 }, 8, 7, work, buf,
+				      sizeof(buf), &n),
+	       SUIT_OK, "nothing");
+	is_int((int64_t)n, 1, "is the byte of parameters");
+	is_int(inflate((struct suit_bytes){ buf, n }, 0, 1, sizeof(state)), SUIT_OK,
+	       "and is read back");
+}
+
+static void test_refused(void)
+{
+	static const struct {
+		uint8_t byte;
+		enum suit_rc rc;
+		const char *name;
+	} table[] = {
+		{ 0x01, SUIT_MALFORMED, "a lookahead as large as the window" },
+		{ 0x4f, SUIT_MALFORMED, "a lookahead larger than the window" },
+		{ 0x84, SUIT_UNSUPPORTED, "a window of 12 bits" },
+		{ 0xf4, SUIT_UNSUPPORTED, "a window of 19 bits" },
+	};
+	struct suit_heatshrink_work work[2];
+	uint8_t buf[8], byte = 0;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		is_int(inflate((struct suit_bytes){ &table[i].byte, 1 }, 0, 1, sizeof(state)),
+		       table[i].rc, table[i].name);
+	is_int(inflate((struct suit_bytes){ &byte, 0 }, 0, 1,
+		       SUIT_HEATSHRINK_STATE(SUIT_HEATSHRINK_WINDOW_MIN) - 1),
+	       SUIT_NO_SPACE, "a state for no window at all");
+	is_int(suit_heatshrink_encode((struct suit_bytes){ &byte, 1 }, 12, 7, work, buf,
+				      sizeof(buf), &n),
+	       SUIT_TOO_LARGE, "a window of 12 bits is not written");
+	is_int(suit_heatshrink_encode((struct suit_bytes){ &byte, 1 }, 8, 8, work, buf,
+				      sizeof(buf), &n),
+	       SUIT_TOO_LARGE, "nor a lookahead like the window");
+	is_int(suit_heatshrink_encode((struct suit_bytes){ &byte, 1 }, 8, 2, work, buf,
+				      sizeof(buf), &n),
+	       SUIT_TOO_LARGE, "nor one of two bits");
+}
+
+/* What is behind the last symbol must be zero bits, fewer than eight. */
+static void test_padding(void)
+{
+	uint8_t buf[] = { 0x44, 0x80 | 'a' >> 1, ('a' & 1) << 7, 0 };
+
+	is_int(inflate((struct suit_bytes){ buf, 3 }, 1, 1, sizeof(state)), SUIT_OK,
+	       "one literal");
+	is_int(images.fresh[0], 'a', "is there");
+	is_int(inflate((struct suit_bytes){ buf, 4 }, 1, 1, sizeof(state)), SUIT_MISSING,
+	       "a byte of zeros behind it");
+	buf[2] |= 1;
+	is_int(inflate((struct suit_bytes){ buf, 3 }, 1, 1, sizeof(state)), SUIT_MISSING,
+	       "a bit behind it");
+}
+
+/* A match as far back as the window reaches; and matches with room for a part of them. */
+static void test_edges(void)
+{
+	static const uint8_t image[] = "abcdefghijklmnopabcdefgh";
+	static const uint8_t first[] = { 0x44, 0, 0x01 }, second[] = { 0, 0x01 };
+	struct suit_heatshrink_work work[sizeof(image)];
+	struct suit_memory memory = { state, sizeof(state) };
+	uint8_t buf[64];
+	struct suit_buffer out = { buf, 3, 0 };
+	struct suit_bytes in = { first, 3 };
+	size_t n = 0;
+
+	is_int(suit_heatshrink_encode((struct suit_bytes){ image, 24 }, 4, 3, work, buf,
+				      sizeof(buf), &n),
+	       SUIT_OK, "a repetition after 16 bytes");
+	is_int((int64_t)n, 1 + 16 * 9 / 8 + 1, "is one match");
+	is_int(suit_inflater_heatshrink.open(memory), SUIT_OK, "open");
+	is_int(suit_inflater_heatshrink.step(memory, &in, &out), SUIT_OK, "two bytes");
+	ok(out.n == 2 && suit_inflater_heatshrink.ended(memory), "that come");
+	in = (struct suit_bytes){ second, 2 };
+	out = (struct suit_buffer){ buf, 1, 0 };
+	is_int(suit_inflater_heatshrink.step(memory, &in, &out), SUIT_OK, "room for one");
+	ok(out.n == 1 && !suit_inflater_heatshrink.ended(memory), "is not the end");
+}
+
+int main(void)
+{
+	test_of_others();
+	test_there_and_back();
+	test_short();
+	test_refused();
+	test_padding();
+	test_edges();
+	return tap_done();
+}
