@@ -14,6 +14,7 @@ const struct command_group command_groups[] = {
 	{ "Releases", commands_release },
 	{ "Manifests, offline", commands_manifest },
 	{ "Encrypted images, offline", commands_image },
+	{ "Deltas and compressed images, offline", commands_delta },
 	{ "Devices", commands_device },
 	{ "Campaigns", commands_campaign },
 	{ "More", commands_other },

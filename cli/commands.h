@@ -10,6 +10,7 @@ extern const struct command commands_class[];
 extern const struct command commands_release[];
 extern const struct command commands_manifest[];
 extern const struct command commands_image[];
+extern const struct command commands_delta[];
 extern const struct command commands_device[];
 extern const struct command commands_campaign[];
 extern const struct command commands_other[];

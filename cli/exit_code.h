@@ -12,7 +12,8 @@ enum exit_code {
 	EXIT_AUTH = 4,     /* not logged in, or not allowed */
 	EXIT_CAMPAIGN = 5, /* the watched campaign was stopped by its gate, paused or aborted */
 	EXIT_CONFLICT = 6, /* it changed meanwhile, or is in another state */
-	EXIT_PENDING = 8,  /* the time to watch is over and the campaign still runs */
+	EXIT_NOT_WORTH = 7, /* a delta that saves too little; nothing was written */
+	EXIT_PENDING = 8,   /* the time to watch is over and the campaign still runs */
 };
 
 /* One line on stderr, "muster: ...", without control characters. */

@@ -17,6 +17,7 @@ const struct help_exit_code help_exit_code_table[] = {
 	{ EXIT_CAMPAIGN, "the watched campaign was stopped: by its gate, paused or aborted" },
 	{ EXIT_CONFLICT,
 	  "conflict: it changed meanwhile, exists already, or is in another state" },
+	{ EXIT_NOT_WORTH, "the delta saves too little; nothing was written" },
 	{ EXIT_PENDING, "the time to watch is over and the campaign still runs" },
 };
 

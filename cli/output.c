@@ -175,7 +175,9 @@ static json_t *picked(const struct output *out, const json_t *item)
 /* On a terminal everything but ASCII is escaped: JSON itself allows C1 controls. */
 static size_t json_flags(const struct output *out)
 {
-	return JSON_ENCODE_ANY | (out->terminal ? JSON_ENSURE_ASCII : 0);
+	/* 15 digits, so that a tenth is written as one. */
+	return JSON_ENCODE_ANY | JSON_REAL_PRECISION(15) |
+	       (out->terminal ? JSON_ENSURE_ASCII : 0);
 }
 
 void output_json(const struct output *out, const json_t *value)
