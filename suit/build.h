@@ -1,4 +1,5 @@
-/* Makes an envelope of one component, without a signature yet (see suit_envelope_sign). */
+/* The common case of suit/source.h: an envelope of one component that is fetched, with or
+ * without slots; without a signature yet (see suit_envelope_sign). */
 #pragma once
 
 #include "suit/crypto.h"
@@ -28,6 +29,6 @@ struct suit_build {
 	bool invoke; /* adds an invoke section */
 };
 
-/* ret_n is the size wanted, also on SUIT_NO_SPACE.  Needs about 32 KiB of stack. */
+/* ret_n is the size wanted, also on SUIT_NO_SPACE. */
 enum suit_rc suit_build(const struct suit_crypto *crypto, const struct suit_build *in,
 			uint8_t *buf, size_t size, size_t *ret_n) SUIT_MUST_CHECK;
