@@ -2,6 +2,7 @@
 
 #include "cli/source.h"
 #include "suit/cbor.h"
+#include "suit/dialect_riot.h"
 #include "suit/encode.h"
 #include "tests/tap.h"
 #include "tests/unit/suit_data.h"
@@ -117,10 +118,30 @@ static void test_vectors(void)
 	}
 }
 
+static void test_riot_vectors(void)
+{
+	static const char *const names[] = { "ram0", "two-slot" };
+	static uint8_t buf[SUIT_RIOT_MAX];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct suit_source source;
+		char path[128], vector[128];
+		size_t n = 0;
+		snprintf(path, sizeof(path), "tests/data/suit/source/riot-%s.json", names[i]);
+		snprintf(vector, sizeof(vector), "riot-draft09/%s.unsigned.cbor", names[i]);
+		struct suit_bytes want = suit_data(vector);
+		is_int(source_read_file(&cli, path, &source), EXIT_DONE, path);
+		is_int(suit_riot_encode(C, &source, NULL, buf, sizeof(buf), &n), SUIT_OK,
+		       "encodes");
+		is_bytes(buf, n, want.p, want.n, vector);
+	}
+}
+
 int main(void)
 {
 	cli.mem = arena_create();
 	test_vectors();
+	test_riot_vectors();
 	arena_free(cli.mem);
 	return tap_done();
 }
