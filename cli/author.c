@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "cli/file.h"
 #include "cli/prompt.h"
+#include "cli/words.h"
 #include "suit/build.h"
 #include "suit/cose.h"
 #include "suit/ids.h"
@@ -72,22 +73,6 @@ const char *author_key_type_name(const struct suit_key *key)
 	return suit_key_type_text(suit_key_type(key));
 }
 
-static enum exit_code split_component(struct cli *c, const char *text,
-				      struct suit_component_id *ret)
-{
-	char *rest = arena_text(c->mem, text), *segment;
-	while ((segment = strsep(&rest, "/")) != NULL) {
-		if (*segment == '\0' || ret->count == SUIT_SEGMENTS_MAX)
-			return cli_fail(EXIT_FAILED, "\"%s\" is no component name", text);
-		struct bytes raw = bytes_of(segment);
-		if (strncmp(segment, "0x", 2) == 0 &&
-		    hex_decode(c->mem, bytes_of(segment + 2), &raw) != RC_OK)
-			return cli_fail(EXIT_FAILED, "\"%s\" is no component name", text);
-		ret->segment[ret->count++] = (struct suit_bytes){ raw.p, raw.n };
-	}
-	return EXIT_DONE;
-}
-
 /* Reads the envelope as a device of the class would. */
 static enum exit_code check_envelope(const struct author_image *image,
 				     const struct suit_key *key, struct suit_bytes bytes)
@@ -113,8 +98,8 @@ static enum exit_code check_envelope(const struct author_image *image,
 	return EXIT_DONE;
 }
 
-static enum suit_rc sign_envelope(struct cli *c, const struct suit_key *key,
-				  struct suit_bytes unsigned_bytes, struct bytes *ret)
+enum suit_rc author_sign(struct cli *c, const struct suit_key *key,
+			 struct suit_bytes unsigned_bytes, struct bytes *ret)
 {
 	struct suit_envelope e;
 	uint8_t kid[SUIT_KID_SIZE];
@@ -145,19 +130,18 @@ enum exit_code author_envelope(struct cli *c, const struct author_image *image,
 	memcpy(in.image[0].digest.b, image->digest.b, sizeof(in.image[0].digest.b));
 	in.image[0].size = (uint64_t)image->size;
 	in.image[0].uri = suit_text(uri);
-	enum exit_code code = split_component(c, image->component, &in.component);
-	if (code != EXIT_DONE)
-		return code;
+	if (!component_parse(c->mem, image->component, &in.component))
+		return cli_fail(EXIT_FAILED, "\"%s\" is no component name", image->component);
 
 	uint8_t *draft = arena_alloc(c->mem, SUIT_ENVELOPE_MAX);
 	struct bytes done;
 	size_t n;
 	enum suit_rc rc = suit_build(&suit_crypto_openssl, &in, draft, SUIT_ENVELOPE_MAX, &n);
 	if (rc == SUIT_OK)
-		rc = sign_envelope(c, key, (struct suit_bytes){ draft, n }, &done);
+		rc = author_sign(c, key, (struct suit_bytes){ draft, n }, &done);
 	if (rc != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "cannot make the manifest: %s", suit_rc_text(rc));
-	code = check_envelope(image, key, (struct suit_bytes){ done.p, done.n });
+	enum exit_code code = check_envelope(image, key, (struct suit_bytes){ done.p, done.n });
 	if (code == EXIT_DONE)
 		*ret = done;
 	return code;

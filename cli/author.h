@@ -35,6 +35,9 @@ struct author_image {
  * would.  The bytes are from c->mem. */
 enum exit_code author_envelope(struct cli *c, const struct author_image *image,
 			       const struct suit_key *key, struct bytes *ret) MUST_CHECK;
+/* The envelope again, decoded and with one more signature; not verified yet. */
+enum suit_rc author_sign(struct cli *c, const struct suit_key *key,
+			 struct suit_bytes unsigned_bytes, struct bytes *ret) MUST_CHECK;
 /* SHA-256 and size of a file, read once. */
 enum exit_code author_hash(const char *path, FILE *from, struct digest *ret_digest,
 			   int64_t *ret_size) MUST_CHECK;

@@ -2,14 +2,18 @@
 
 #include "cli/author.h"
 #include "cli/commands.h"
+#include "cli/explain.h"
 #include "cli/file.h"
+#include "cli/manifest.h"
+#include "cli/words.h"
+#include "suit/cose.h"
 #include "suit/ids.h"
 #include "suit/plan.h"
 #include "suit/trust.h"
 
 #include <string.h>
 
-static enum exit_code decode_file(struct cli *c, const char *path, struct suit_envelope *ret)
+enum exit_code manifest_read(struct cli *c, const char *path, struct suit_envelope *ret)
 {
 	struct bytes content;
 	enum exit_code code = file_read(path, SUIT_ENVELOPE_MAX, c->mem, &content);
@@ -36,25 +40,6 @@ static json_t *signers_json(struct cli *c, const struct suit_envelope *e)
 		json_array_append_new(ret, json_pack("{s:s, s:I}", "kid",
 						     hex_text(c, b->kid.p, b->kid.n),
 						     "algorithm", (json_int_t)b->alg));
-	}
-	return ret;
-}
-
-/* Segments of letters, digits, '.', '_' and '-' as they are, others in hexadecimal. */
-static const char *component_text(struct cli *c, const struct suit_component_id *id)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				    "0123456789._-";
-	const char *ret = "";
-	for (size_t i = 0; i < id->count; i++) {
-		const struct suit_bytes *s = &id->segment[i];
-		bool is_plain = s->n > 0;
-		for (size_t j = 0; j < s->n; j++)
-			is_plain = is_plain && memchr(plain, s->p[j], sizeof(plain) - 1);
-		const char *text =
-			is_plain ? arena_printf(c->mem, "%.*s", (int)s->n, (const char *)s->p)
-				 : arena_printf(c->mem, "0x%s", hex_text(c, s->p, s->n));
-		ret = arena_printf(c->mem, "%s%s%s", ret, i ? "/" : "", text);
 	}
 	return ret;
 }
@@ -99,7 +84,7 @@ static json_t *envelope_json(struct cli *c, const struct suit_envelope *e)
 	json_t *components = json_array();
 	for (size_t i = 0; i < e->component_count; i++)
 		json_array_append_new(components,
-				      json_string(component_text(c, &e->component[i])));
+				      json_string(component_text(c->mem, &e->component[i])));
 	json_t *ret = json_pack("{s:s, s:I, s:I, s:o, s:o}", "digest",
 				hex_text(c, e->digest.b, sizeof(e->digest.b)), "size",
 				(json_int_t)e->whole.n, "sequence", (json_int_t)e->sequence,
@@ -110,16 +95,22 @@ static json_t *envelope_json(struct cli *c, const struct suit_envelope *e)
 	if (version.n > 0)
 		json_object_set_new(ret, "version",
 				    json_stringn((const char *)version.p, version.n));
+	if (e->version_count > 0)
+		json_object_set_new(
+			ret, "set_version",
+			json_string(version_text(c->mem, e->version, e->version_count)));
 	add_plan(c, e, ret);
+	json_object_set_new(ret, "steps", explain_json(c->mem, e));
 	return ret;
 }
 
-static enum exit_code run_manifest_show(struct cli *c)
+void manifest_print(struct cli *c, const struct suit_envelope *e)
 {
 	static const struct column card[] = {
 		{ "Manifest", "digest", NULL, false },
 		{ "Bytes", "size", NULL, false },
 		{ "Version", "version", NULL, false },
+		{ "Set version", "set_version", NULL, false },
 		{ "Sequence", "sequence", NULL, false },
 		{ "Component", "components", NULL, false },
 		{ "Vendor id", "vendor_id", NULL, false },
@@ -128,13 +119,19 @@ static enum exit_code run_manifest_show(struct cli *c)
 		{ "Signature", "signatures", NULL, false },
 		{ "Note", "note", NULL, false },
 	};
-	struct suit_envelope e;
-	enum exit_code code = decode_file(c, args_operand(&c->args, 0), &e);
-	if (code != EXIT_DONE)
-		return code;
-	CLEAN(json) json_t *item = envelope_json(c, &e);
+	CLEAN(json) json_t *item = envelope_json(c, e);
 	output_object(&c->out, card, ARRAY_LEN(card), item);
-	return EXIT_DONE;
+	if (!c->out.json && !c->out.plain)
+		explain_print(c->out.to, json_object_get(item, "steps"));
+}
+
+static enum exit_code run_manifest_show(struct cli *c)
+{
+	struct suit_envelope e;
+	enum exit_code code = manifest_read(c, args_operand(&c->args, 0), &e);
+	if (code == EXIT_DONE)
+		manifest_print(c, &e);
+	return code;
 }
 
 static enum exit_code check_class(struct cli *c, const struct suit_envelope *e)
@@ -214,7 +211,7 @@ static enum exit_code run_manifest_verify(struct cli *c)
 	const char *path = args_operand(&c->args, 0), *key_path = args_value(&c->args, "key");
 	if (!key_path)
 		return cli_fail(EXIT_FAILED, "manifest verify needs --key");
-	enum exit_code code = decode_file(c, path, &e);
+	enum exit_code code = manifest_read(c, path, &e);
 	if (code == EXIT_DONE)
 		code = author_key_load(c, key_path, &key);
 	if (code != EXIT_DONE)
@@ -238,8 +235,26 @@ static const struct option_def verify_options[] = {
 };
 
 const struct command commands_manifest[] = {
-	{ "manifest show", "ENVELOPE", 1, 1, "Show what an envelope says", NULL, NULL, NULL,
-	  run_manifest_show },
+	{ "manifest create", "[SOURCE.json]", 0, 1, "Make an envelope from a source",
+	  "docs/manifest.md describes sources: slots, several components, deltas, encryption, "
+	  "dependencies, conditions, text. Images that the source names are hashed. For one "
+	  "component that is fetched, options can stand in for the source.",
+	  "muster manifest create lock.json --key author.pem --out lock.suit",
+	  manifest_create_options, manifest_create },
+	{ "manifest show", "ENVELOPE", 1, 1,
+	  "Show what an envelope says, and what a device would do, in plain words", NULL, NULL,
+	  NULL, run_manifest_show },
+	{ "manifest lint", "ENVELOPE", 1, 1, "Say what is unwise in an envelope",
+	  "Every finding has a name, such as no-digest. With an error among them the exit code "
+	  "is "
+	  "1; advice alone gives 0.",
+	  "muster manifest lint lock.suit --max-bytes 4096", manifest_lint_options,
+	  manifest_lint },
+	{ "manifest sign", "ENVELOPE", 1, 1, "Add a signature",
+	  "All digests are computed again, the manifest is shown, and after the question is "
+	  "answered it is signed and verified again. Signatures that are there stay.",
+	  "muster manifest sign lock.suit --key author.pem --out lock-signed.suit",
+	  manifest_sign_options, manifest_sign },
 	{ "manifest verify", "ENVELOPE", 1, 1,
 	  "Check signature, class and image of an envelope", NULL,
 	  "muster manifest verify fw.suit --key author.pem.pub --image fw.bin", verify_options,
