@@ -15,8 +15,7 @@
 #define SUIT_RANGES_MAX        8
 #define SUIT_LANGUAGES_MAX     8
 #define SUIT_SOURCE_TEXT_MAX   4096  /* bytes of one text */
-#define SUIT_SOURCE_STRING_MAX 16384 /* bytes of any other string; a payload has no own limit  \
-				      */
+#define SUIT_SOURCE_STRING_MAX 16384 /* of any other string but a payload */
 
 /* Digest and size of an image. */
 struct suit_image_ref {
@@ -153,7 +152,8 @@ struct suit_source {
 	const struct suit_payload *payload;
 	size_t payload_count;
 	uint32_t sever; /* bit n: element n of the manifest (14, 15, 16, 18, 20, 23) */
-	/* Encoded sequences in place of the layout's; bit n of leave_out: no section n at all. */
+	/* Encoded sequences in place of the layout's; bit n of leave_out: no section n at all.
+	 */
 	struct suit_bytes given[SUIT_SECTIONS];
 	uint32_t leave_out;
 };
