@@ -442,16 +442,18 @@ static void put_moves(struct layout *l, size_t i)
 {
 	const struct suit_source_component *c = &l->in->component[i];
 	struct suit_parameters p = { 0 };
+	/* A fetch in this very section has left the precursor's digest behind. */
+	bool say = c->repeat_digest || (has_precursor(c) && !c->fetch_early);
 
 	if (is_straight(c)) {
 		index_set(l, i);
-		if (c->repeat_digest)
+		if (say)
 			expect(&p, &c->image[0].whole);
 		put_move(l, c, &c->image[0], &p);
 	} else {
 		alternatives(l, i, false, put_move_alternative);
 		index_set(l, i);
-		if (c->repeat_digest)
+		if (say)
 			alternatives(l, i, true, put_expected);
 	}
 	index_set(l, i);

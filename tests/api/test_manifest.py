@@ -115,11 +115,12 @@ DELTA = {**IDS, "components": [
     {"id": "dl/patch"}, {"id": "dl/full"}]}
 
 
-@pytest.mark.parametrize("repeat", [False, True])
-@pytest.mark.parametrize("installed,fetched", [(OLD, PATCH), (b"something else", NEW), (b"", NEW)])
-def test_delta_or_full(make, installed, fetched, repeat):
+@pytest.mark.parametrize("how", [{}, {"repeat_digest": True}, {"fetch_in": "install"}], ids=["plain", "repeated", "at install"])
+@pytest.mark.parametrize("installed,fetched", [(OLD, PATCH), (b"something else", NEW), (b"", NEW)],
+                         ids=["precursor", "another", "nothing"])
+def test_delta_or_full(make, installed, fetched, how):
     source = json.loads(json.dumps(DELTA))
-    source["components"][0]["repeat_digest"] = repeat
+    source["components"][0].update(how)
 
     def patch(content, target):
         assert (content, target) == (PATCH, OLD)
@@ -131,13 +132,28 @@ def test_delta_or_full(make, installed, fetched, repeat):
     assert device.fetched == list(by_digest(fetched))
 
 
-def test_delta_for_two_slots(make):
+@pytest.mark.parametrize("where", ["payload-fetch", "install"])
+def test_delta_alone(make, where):
+    """Without an alternative: devices that hold something else are not updated."""
+    source = json.loads(json.dumps(DELTA))
+    source["components"][0]["fetch_in"] = where
+    del source["components"][0]["images"][1]
+    data = make(source)
+    device = make.device(storage={name("main"): OLD}, handlers={name("dl", "patch"): lambda c, t: NEW})
+    device.update(data, make.keys)
+    assert device.storage[name("main")] == NEW
+    with pytest.raises(Refused):
+        make.device(storage={name("main"): NEW}).update(data, make.keys)
+
+
+@pytest.mark.parametrize("where", ["payload-fetch", "install"])
+def test_delta_for_two_slots(make, where):
     def image(slot, file, **more):
         return {"slot": slot, "file": file, **more}
 
     patched = {"precursor": {"file": "old.bin"}, "via": "dl/patch", "fetched": {"file": "old-fw.patch"}}
     source = {**IDS, "components": [
-        {"id": "main", "install": "copy", "images": [
+        {"id": "main", "install": "copy", "fetch_in": where, "images": [
             image(0, "slot-a.bin", **patched), image(0, "slot-a.bin", via="dl/full"),
             image(1, "slot-b.bin", **patched), image(1, "slot-b.bin", via="dl/full")]},
         {"id": "dl/patch"}, {"id": "dl/full"}]}
