@@ -125,7 +125,7 @@ static uint32_t sections_of(struct node n)
 	size_t count = node_items(n, SUIT_SECTIONS);
 	for (size_t i = 0; i < count; i++)
 		mask |= SUIT_BIT(node_word(node_item(n, i), section_words));
-	if (mask & (SUIT_BIT(SUIT_SHARED) | SUIT_BIT(SUIT_DEPENDENCY_RESOLUTION)))
+	if (mask & SUIT_BIT(SUIT_SHARED))
 		node_fail(n, "must name sections that a dependency can be processed in");
 	return mask;
 }
@@ -149,7 +149,7 @@ static void read_dependency_file(struct source *s, struct node n,
 	};
 	ret->sections = 0;
 	for (int section = SUIT_VALIDATE; section < SUIT_SECTIONS; section++)
-		if (e.section[section].p && section != SUIT_DEPENDENCY_RESOLUTION)
+		if (e.section[section].p)
 			ret->sections |= SUIT_BIT(section);
 	if (integrated)
 		source_payload_add(s, n, ret->uri, content);

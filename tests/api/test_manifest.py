@@ -219,6 +219,19 @@ def test_dependency(make, integrated):
             device.update(data, make.keys)
 
 
+def test_dependency_of_a_dependency(make):
+    """The root resolves, installs and validates through two levels; nothing but the root is given to the device."""
+    radio = make(IDS, components=[{"id": "radio", "image": {"file": "slot-a.bin"}}])
+    inner = {"dependencies": [{"prefix": "radio", "file": make.last, "uri": "radio.suit"}]}
+    modem = make(IDS, components=[{"id": "modem", "image": {"file": "old.bin"}}], **inner)
+    root = make(IDS, components=[{"id": "app", "image": {"file": "fw.bin"}}],
+                dependencies=[{"prefix": "modem", "file": make.last, "uri": "modem.suit"}])
+    device = make.device()
+    device.files |= {"modem.suit": modem, "radio.suit": radio}
+    device.update(root, make.keys)
+    assert [device.storage[name(n)] for n in ("app", "modem", "radio")] == [NEW, OLD, FILES["slot-a.bin"]]
+
+
 GUARDS = {"versions": [">=1.2 <2.0", "=0.9"], "battery_mwh": 1500, "priority": -5,
           "wait": {"time_of_day_utc": 7200, "other_device": {"id": {"text": "bms"}, "versions": [">1"]}}}
 
