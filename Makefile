@@ -70,7 +70,7 @@ AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto
 
 PROGRAMS := $(BUILD)/musterd $(BUILD)/muster $(AGENT_BIN)
 
-.PHONY: analyze analyze-run all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install deb clean deps tests-built lint-run
+.PHONY: libmuster-suit install-suit suit-size analyze analyze-run all check check-unit check-api demo run lint fmt asan tsan fuzz bench prove install deb clean deps tests-built lint-run
 .SECONDARY:
 all: $(PROGRAMS)
 
@@ -307,6 +307,18 @@ install: $(PROGRAMS)
 	$(BUILD)/muster completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/muster.fish
 	install -D -m 644 deploy/systemd/musterd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/musterd.service
 	install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
+
+# The manifest library alone: an archive and its headers, which a program includes as "suit/process.h".
+SUIT_H := $(filter-out suit/machine.h suit/survey_facts.h,$(wildcard suit/*.h))
+libmuster-suit: $(SUITLIB)
+install-suit: $(SUITLIB)
+	install -D -m 644 $(SUITLIB) $(DESTDIR)$(PREFIX)/lib/libmuster-suit.a
+	for h in $(SUIT_H); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/muster/$$h; done
+# What verifying and running a manifest takes on a Cortex-M, within a device's limits and a host's.
+suit-size:
+	sh deploy/deps.sh size
+	/usr/bin/python3 tests/size/suit_size.py $(BUILD)/size/host
+	/usr/bin/python3 tests/size/suit_size.py $(BUILD)/size/device -DSUIT_SMALL
 
 # A Debian package from this tree.
 deb: $(PROGRAMS)

@@ -55,6 +55,9 @@ static const char *why(enum suit_rc rc)
 	case SUIT_CONDITION:
 	case SUIT_NO_SPACE:
 	case SUIT_CRYPTO:
+	case SUIT_CERTIFICATE:
+	case SUIT_DECRYPT:
+	case SUIT_OPERATION:
 		break;
 	}
 	return suit_rc_text(rc);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs, if dpkg says that one is missing.
-# usage: deploy/deps.sh PURPOSE...      purposes: build run test lint fuzz deb
+# usage: deploy/deps.sh PURPOSE...      purposes: build run test lint fuzz deb size
 # As root, or with sudo.  Prints nothing when nothing is missing.
 set -eu
 
@@ -15,7 +15,8 @@ packages_of() {
 	lint) echo git clang clang-format-14 clang-tidy-14 cppcheck universal-ctags systemd ;;
 	fuzz) echo clang libclang-rt-dev ;;
 	deb) echo dpkg-dev binutils ;;
-	*) echo "deps.sh: unknown purpose \"$1\"; take build, run, test, lint, fuzz or deb" >&2; return 1 ;;
+	size) echo make python3 gcc-arm-none-eabi libnewlib-arm-none-eabi ;;
+	*) echo "deps.sh: unknown purpose \"$1\"; take build, run, test, lint, fuzz, deb or size" >&2; return 1 ;;
 	esac
 }
 

@@ -258,6 +258,25 @@ struct suit_bytes scbor_any(struct scbor *c)
 	return (struct suit_bytes){ start, c->bad ? 0 : (size_t)(c->p - start) };
 }
 
+struct suit_bytes scbor_skip(struct scbor *c)
+{
+	const uint8_t *start = c->p;
+
+	for (size_t items = 1; items > 0 && !c->bad; items--) {
+		enum scbor_major major = scbor_peek(c);
+		uint64_t n = major == SCBOR_END ? 0 : head(c, major);
+		if (major == SCBOR_BYTES || major == SCBOR_TEXT)
+			take(c, n);
+		else if (major == SCBOR_ARRAY || major == SCBOR_MAP)
+			items += n <= left(c) ? (size_t)n << (major == SCBOR_MAP) : left(c) + 1;
+		else if (major == SCBOR_TAG)
+			items++;
+		else if (major == SCBOR_END)
+			c->bad = true;
+	}
+	return (struct suit_bytes){ start, c->bad ? 0 : (size_t)(c->p - start) };
+}
+
 /* --- writing ------------------------------------------------------------------------------ */
 
 void scbor_out_init(struct scbor_out *o, uint8_t *p, size_t size)

@@ -46,6 +46,8 @@ void scbor_null(struct scbor *c);
 bool scbor_bool(struct scbor *c);
 /* One whole item of any kind, checked, at most SUIT_DEPTH_MAX deep; yields its bytes. */
 struct suit_bytes scbor_any(struct scbor *c);
+/* Over an item that scbor_any has checked before: with no recursion, and less to do. */
+struct suit_bytes scbor_skip(struct scbor *c);
 
 /* Keys of a map in order: call it after each key with the cursor's position before that key. */
 struct scbor_order {

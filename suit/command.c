@@ -268,7 +268,7 @@ static enum suit_rc check(struct suit_bytes sequence, struct suit_scope *scope, 
 
 enum suit_rc suit_sequence_check(struct suit_bytes sequence, struct suit_scope *scope)
 {
-	return check(sequence, scope, SUIT_DEPTH_MAX);
+	return check(sequence, scope, SUIT_SEQUENCES_MAX);
 }
 
 void suit_sequence_open(struct scbor *c, struct suit_bytes sequence)
@@ -282,6 +282,6 @@ bool suit_sequence_next(struct scbor *c, int64_t *ret_command, struct suit_bytes
 	if (!scbor_ok(c) || c->p == c->end)
 		return false;
 	*ret_command = scbor_int(c);
-	*ret_arg = scbor_any(c);
+	*ret_arg = scbor_skip(c);
 	return scbor_ok(c);
 }

@@ -43,6 +43,20 @@ enum suit_parameter {
 	SUIT_PARAM_SLOT = 5,
 	SUIT_PARAM_SIZE = 14,
 	SUIT_PARAM_URI = 21,
+	SUIT_PARAM_USE_BEFORE = 4,
+	SUIT_PARAM_STRICT_ORDER = 12,
+	SUIT_PARAM_SOFT_FAILURE = 13,
+	SUIT_PARAM_CONTENT = 18,
+	SUIT_PARAM_ENCRYPTION = 19,
+	SUIT_PARAM_SOURCE = 22,
+	SUIT_PARAM_INVOKE_ARGS = 23,
+	SUIT_PARAM_DEVICE = 24,
+	SUIT_PARAM_FETCH_ARGS = 25,
+	SUIT_PARAM_BATTERY = 26,
+	SUIT_PARAM_PRIORITY = 27,
+	SUIT_PARAM_VERSION = 28,
+	SUIT_PARAM_WAIT = 29,
+	SUIT_PARAM_METADATA = 30,
 };
 
 /* What a sequence may refer to. */
@@ -56,7 +70,8 @@ struct suit_scope {
 /* Checks a whole sequence (content of its byte string) with all that is nested in it. */
 enum suit_rc suit_sequence_check(struct suit_bytes sequence, struct suit_scope *scope);
 
-/* The next command; false at the end or on an error in c.  arg is the encoded argument. */
+/* The next command of a checked sequence; false at the end or on an error in c.  arg is the
+ * encoded argument. */
 bool suit_sequence_next(struct scbor *c, int64_t *ret_command, struct suit_bytes *ret_arg);
 /* Opens a sequence for suit_sequence_next. */
 void suit_sequence_open(struct scbor *c, struct suit_bytes sequence);

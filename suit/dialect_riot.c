@@ -259,9 +259,16 @@ static enum suit_rc sign(const struct suit_crypto *crypto, const struct suit_key
 
 	if (rc != SUIT_OK)
 		return rc;
+	uint8_t signature[SUIT_SIGNATURE_MAX];
+	size_t n = 0;
 	payload_make(ret_payload, &digest);
 	tbs_make(&m, ret_payload);
-	return crypto->sign(key, SUIT_ALG_EDDSA, &m, ret);
+	rc = crypto->sign(key, SUIT_ALG_EDDSA, &m, signature, &n);
+	if (rc == SUIT_OK && n != 64)
+		rc = SUIT_CRYPTO;
+	if (rc == SUIT_OK)
+		memcpy(ret, signature, 64);
+	return rc;
 }
 
 enum suit_rc suit_riot_encode(const struct suit_crypto *crypto, const struct suit_source *in,

@@ -1,10 +1,9 @@
-/* Runs the sequences of a one-component manifest for one device's facts, without doing
- * anything: what it would fetch is the result. */
+/* Plans: the processor with a platform that does nothing but look. */
 
 #include "suit/plan.h"
 
-#include "suit/cbor.h"
 #include "suit/command.h"
+#include "suit/process.h"
 
 #include <string.h>
 
@@ -15,107 +14,44 @@ struct slots {
 	bool too_many;
 };
 
-struct run {
-	const struct suit_envelope *e;
+struct look {
 	const struct suit_facts *facts;
 	struct suit_plan *plan;
-	/* parameters of the component */
-	bool has_vendor, has_class, has_slot, has_digest, has_size, has_uri;
-	uint64_t slot;
-	struct suit_digest digest;
-	/* conditions that were asked */
 	bool vendor_asked, class_asked;
 	bool fetched, matched;
 	struct slots *slots; /* NULL: nobody wants to know */
 };
 
-static enum suit_rc run_sequence(struct run *r, struct suit_bytes sequence, unsigned depth);
-
 /* An id that a condition has been asked for stays as it is, so the plan names what a device
  * really compares. */
-static enum suit_rc id_take(struct scbor *c, bool asked, bool *has, struct suit_uuid *id)
+static enum suit_rc id_note(struct suit_bytes id, bool *asked, struct suit_uuid *noted)
 {
-	if (scbor_peek(c) != SCBOR_BYTES)
+	if (id.n != sizeof(noted->b))
 		return SUIT_UNSUPPORTED;
-	struct suit_bytes b = scbor_bytes(c);
-	if (asked && memcmp(id->b, b.p, sizeof(id->b)) != 0)
+	if (*asked && memcmp(noted->b, id.p, sizeof(noted->b)) != 0)
 		return SUIT_UNSUPPORTED;
-	memcpy(id->b, b.p, sizeof(id->b));
-	*has = true;
-	return SUIT_OK;
-}
-
-/* Digest, size and URI of what was fetched stay as they were at the fetch. */
-static enum suit_rc frozen_check(const struct run *r, const struct suit_digest *digest)
-{
-	if (r->fetched && memcmp(digest->b, r->plan->digest.b, sizeof(digest->b)) != 0)
-		return SUIT_UNSUPPORTED;
-	return SUIT_OK;
-}
-
-static enum suit_rc parameter_set(struct run *r, struct scbor *c, int64_t key)
-{
-	switch (key) {
-	case SUIT_PARAM_VENDOR:
-		return id_take(c, r->vendor_asked, &r->has_vendor, &r->plan->vendor_id);
-	case SUIT_PARAM_CLASS:
-		return id_take(c, r->class_asked, &r->has_class, &r->plan->class_id);
-	case SUIT_PARAM_DIGEST: {
-		struct suit_digest digest;
-		enum suit_rc rc = suit_digest_read(scbor_bytes(c), &digest);
-		if (rc == SUIT_OK)
-			rc = frozen_check(r, &digest);
-		r->digest = digest;
-		r->has_digest = true;
-		return rc;
-	}
-	case SUIT_PARAM_SLOT:
-		r->slot = scbor_uint(c);
-		r->has_slot = true;
-		return SUIT_OK;
-	case SUIT_PARAM_SIZE: {
-		uint64_t size = scbor_uint(c);
-		if (r->fetched && size != r->plan->size)
-			return SUIT_UNSUPPORTED;
-		r->plan->size = size;
-		r->has_size = true;
-		return SUIT_OK;
-	}
-	case SUIT_PARAM_URI: {
-		struct suit_bytes uri = scbor_text(c);
-		if (r->fetched && !suit_bytes_equal(uri, r->plan->uri))
-			return SUIT_UNSUPPORTED;
-		r->plan->uri = uri;
-		r->has_uri = true;
-		return SUIT_OK;
-	}
-	default:
-		return SUIT_UNSUPPORTED;
-	}
-}
-
-static enum suit_rc parameters_set(struct run *r, struct suit_bytes arg)
-{
-	struct scbor c;
-
-	scbor_init(&c, arg);
-	size_t n = scbor_map(&c, 32);
-	for (size_t i = 0; i < n; i++) {
-		int64_t key = scbor_int(&c);
-		enum suit_rc rc = parameter_set(r, &c, key);
-		if (rc != SUIT_OK)
-			return rc;
-	}
-	return scbor_ok(&c) ? SUIT_OK : SUIT_MALFORMED;
-}
-
-static enum suit_rc id_check(bool has, const struct suit_uuid *want, const struct suit_uuid *is,
-			     bool *asked)
-{
-	if (!has)
-		return SUIT_MISSING;
+	memcpy(noted->b, id.p, sizeof(noted->b));
 	*asked = true;
-	return !is || memcmp(want->b, is->b, sizeof(is->b)) == 0 ? SUIT_OK : SUIT_CONDITION;
+	return SUIT_OK;
+}
+
+static enum suit_rc look_identity(void *ctx, const struct suit_target *t,
+				  enum suit_parameter key, struct suit_bytes id,
+				  struct scbor_out *measured)
+{
+	struct look *l = ctx;
+	bool vendor = key == SUIT_PARAM_VENDOR;
+	const struct suit_uuid *is = vendor ? l->facts->vendor_id : l->facts->class_id;
+
+	(void)t;
+	(void)measured;
+	if (!vendor && key != SUIT_PARAM_CLASS)
+		return SUIT_UNSUPPORTED;
+	enum suit_rc rc = vendor ? id_note(id, &l->vendor_asked, &l->plan->vendor_id)
+				 : id_note(id, &l->class_asked, &l->plan->class_id);
+	if (rc != SUIT_OK || !is)
+		return rc;
+	return memcmp(id.p, is->b, sizeof(is->b)) == 0 ? SUIT_OK : SUIT_CONDITION;
 }
 
 static void slot_note(struct slots *s, uint64_t number)
@@ -129,128 +65,82 @@ static void slot_note(struct slots *s, uint64_t number)
 		s->number[s->count++] = number;
 }
 
-static enum suit_rc slot_check(struct run *r)
+static enum suit_rc look_slot(void *ctx, const struct suit_target *t, uint64_t *ret)
 {
-	if (!r->has_slot)
-		return SUIT_MISSING;
-	if (r->slots)
-		slot_note(r->slots, r->slot);
-	r->plan->slot_matters = true;
-	return r->slot == r->facts->slot ? SUIT_OK : SUIT_CONDITION;
-}
+	struct look *l = ctx;
+	uint64_t asked;
 
-static enum suit_rc fetch(struct run *r)
-{
-	if (!r->vendor_asked || !r->class_asked || !r->has_digest || !r->has_size ||
-	    !r->has_uri)
-		return SUIT_MISSING;
-	if (r->fetched)
-		return SUIT_UNSUPPORTED;
-	r->fetched = true;
-	r->plan->digest = r->digest;
+	if (l->slots && suit_parameter_uint(t, SUIT_PARAM_SLOT, &asked))
+		slot_note(l->slots, asked);
+	l->plan->slot_matters = true;
+	*ret = l->facts->slot;
 	return SUIT_OK;
 }
 
-/* Before a fetch it would be a precondition on what is installed: that is delta's issue. */
-static enum suit_rc image_match(struct run *r)
+/* Before a fetch it would be a precondition on what is installed, which a plan cannot speak
+ * for: that is the survey's.  After it, digest and size are what the fetch had. */
+static enum suit_rc look_image(void *ctx, const struct suit_target *t,
+			       const struct suit_digest *digest, const uint64_t *size,
+			       struct scbor_out *measured)
 {
-	if (!r->fetched)
+	struct look *l = ctx;
+
+	(void)measured;
+	if (!l->fetched && t->run->section == SUIT_VALIDATE)
+		return SUIT_MISSING; /* it installs nothing */
+	if (!l->fetched || !suit_digest_equal(digest, &l->plan->digest) || !size ||
+	    *size != l->plan->size)
 		return SUIT_UNSUPPORTED;
-	r->matched = true;
+	l->matched = true;
 	return SUIT_OK;
 }
 
-/* The first alternative whose conditions hold; what a failed one has set is taken back. */
-static enum suit_rc try_each(struct run *r, struct suit_bytes arg, unsigned depth)
+/* Only what a plan tells of may have been said to the device. */
+static enum suit_rc parameters_check(const struct look *l, const struct suit_target *t)
 {
-	struct scbor c;
+	static const uint8_t foreign[] = { SUIT_PARAM_CONTENT,  SUIT_PARAM_ENCRYPTION,
+					   SUIT_PARAM_SOURCE,   SUIT_PARAM_FETCH_ARGS,
+					   SUIT_PARAM_METADATA, SUIT_PARAM_INVOKE_ARGS,
+					   SUIT_PARAM_DEVICE,   SUIT_PARAM_BATTERY,
+					   SUIT_PARAM_PRIORITY, SUIT_PARAM_VERSION,
+					   SUIT_PARAM_WAIT,     SUIT_PARAM_USE_BEFORE };
+	struct suit_bytes b, vendor, class_;
 
-	scbor_init(&c, arg);
-	size_t n = scbor_array(&c, SUIT_COMMANDS_MAX);
-	for (size_t i = 0; i < n; i++) {
-		if (scbor_peek(&c) == SCBOR_SIMPLE)
-			return SUIT_OK;
-		struct run before = *r;
-		struct suit_plan plan_before = *r->plan;
-		enum suit_rc rc = run_sequence(r, scbor_bytes(&c), depth);
-		if (rc != SUIT_CONDITION)
-			return rc;
-		bool slot_matters = r->plan->slot_matters;
-		*r = before;
-		*r->plan = plan_before;
-		r->plan->slot_matters = slot_matters;
-	}
-	return SUIT_CONDITION;
-}
-
-/* Only the one component there is. */
-static enum suit_rc index_check(struct suit_bytes arg)
-{
-	return arg.n == 1 && (arg.p[0] == 0x00 || arg.p[0] == 0xf5) ? SUIT_OK
-								    : SUIT_UNSUPPORTED;
-}
-
-static enum suit_rc run_command(struct run *r, int64_t command, struct suit_bytes arg,
-				unsigned depth)
-{
-	struct scbor c;
-
-	switch (command) {
-	case SUIT_COND_VENDOR:
-		return id_check(r->has_vendor, &r->plan->vendor_id, r->facts->vendor_id,
-				&r->vendor_asked);
-	case SUIT_COND_CLASS:
-		return id_check(r->has_class, &r->plan->class_id, r->facts->class_id,
-				&r->class_asked);
-	case SUIT_COND_SLOT:
-		return slot_check(r);
-	case SUIT_COND_IMAGE_MATCH:
-		return image_match(r);
-	case SUIT_SET_COMPONENT_INDEX:
-		return index_check(arg);
-	case SUIT_OVERRIDE_PARAMETERS:
-		return parameters_set(r, arg);
-	case SUIT_TRY_EACH:
-		return try_each(r, arg, depth);
-	case SUIT_RUN_SEQUENCE:
-		scbor_init(&c, arg);
-		return run_sequence(r, scbor_bytes(&c), depth);
-	case SUIT_FETCH:
-		return fetch(r);
-	default:
+	for (size_t i = 0; i < sizeof(foreign); i++)
+		if (suit_parameter_encoded(t, (enum suit_parameter)foreign[i], &b))
+			return SUIT_UNSUPPORTED;
+	if (!suit_parameter_bytes(t, SUIT_PARAM_VENDOR, &vendor) ||
+	    !suit_parameter_bytes(t, SUIT_PARAM_CLASS, &class_))
+		return SUIT_MISSING;
+	if (memcmp(vendor.p, l->plan->vendor_id.b, sizeof(l->plan->vendor_id.b)) != 0 ||
+	    memcmp(class_.p, l->plan->class_id.b, sizeof(l->plan->class_id.b)) != 0)
 		return SUIT_UNSUPPORTED;
-	}
+	return SUIT_OK;
 }
 
-static enum suit_rc run_sequence(struct run *r, struct suit_bytes sequence, unsigned depth)
+static enum suit_rc look_fetch(void *ctx, const struct suit_target *t, struct suit_bytes uri,
+			       struct suit_bytes content)
 {
-	struct suit_bytes arg;
-	struct scbor c;
-	int64_t command;
+	struct look *l = ctx;
 
-	if (depth == 0)
-		return SUIT_TOO_LARGE;
-	suit_sequence_open(&c, sequence);
-	while (suit_sequence_next(&c, &command, &arg)) {
-		enum suit_rc rc = run_command(r, command, arg, depth - 1);
-		if (rc != SUIT_OK)
-			return rc;
-	}
-	return scbor_ok(&c) ? SUIT_OK : SUIT_MALFORMED;
+	(void)content;
+	if (!l->vendor_asked || !l->class_asked ||
+	    !suit_parameter_digest(t, &l->plan->digest) ||
+	    !suit_parameter_uint(t, SUIT_PARAM_SIZE, &l->plan->size))
+		return SUIT_MISSING;
+	if (l->fetched)
+		return SUIT_UNSUPPORTED;
+	l->fetched = true;
+	l->plan->uri = uri;
+	return parameters_check(l, t);
 }
 
-/* A section, after the shared sequence (which runs again before each). */
-static enum suit_rc run_section(struct run *r, enum suit_section s)
-{
-	if (!r->e->section[s].p)
-		return SUIT_OK;
-	enum suit_rc rc = SUIT_OK;
-	if (r->e->section[SUIT_SHARED].p)
-		rc = run_sequence(r, r->e->section[SUIT_SHARED], SUIT_DEPTH_MAX);
-	if (rc == SUIT_OK)
-		rc = run_sequence(r, r->e->section[s], SUIT_DEPTH_MAX);
-	return rc;
-}
+static const struct suit_platform looking = {
+	.identity = look_identity,
+	.slot = look_slot,
+	.image = look_image,
+	.fetch = look_fetch,
+};
 
 /* Sections of the update procedure that a plan cannot speak for. */
 static bool beyond(const struct suit_envelope *e)
@@ -264,22 +154,17 @@ static enum suit_rc plan_run(const struct suit_envelope *e, const struct suit_fa
 			     struct slots *slots, struct suit_plan *ret)
 {
 	struct suit_plan plan = { .sequence = e->sequence };
-	struct run r = { .e = e, .facts = facts, .plan = &plan, .slots = slots };
+	struct look l = { .facts = facts, .plan = &plan, .slots = slots };
+	struct suit_run run;
 
 	if (beyond(e))
 		return SUIT_UNSUPPORTED;
 	plan.component = e->component[0];
-	enum suit_rc rc = run_section(&r, SUIT_PAYLOAD_FETCH);
-	if (rc == SUIT_OK)
-		rc = run_section(&r, SUIT_INSTALL);
-	if (rc == SUIT_OK && !r.fetched)
-		rc = SUIT_MISSING;
-	if (rc == SUIT_OK)
-		rc = run_section(&r, SUIT_VALIDATE);
-	if (rc == SUIT_OK && !r.matched)
-		rc = SUIT_MISSING;
+	enum suit_rc rc = suit_process(e, SUIT_UPDATE_PROCEDURE, &looking, &l, &run);
 	if (rc != SUIT_OK)
 		return rc;
+	if (!l.fetched || !l.matched)
+		return SUIT_MISSING;
 	plan.slot = plan.slot_matters ? facts->slot : 0;
 	*ret = plan;
 	return SUIT_OK;

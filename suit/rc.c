@@ -33,6 +33,8 @@ const char *suit_rc_text(enum suit_rc rc)
 		return "a certificate is not trusted, or not now";
 	case SUIT_DECRYPT:
 		return "encrypted for another key, or changed since";
+	case SUIT_OPERATION:
+		return "a directive failed on the device";
 	}
 	return "unknown result";
 }

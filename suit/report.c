@@ -32,15 +32,19 @@ static void record(struct scbor *c, struct suit_record *ret)
 {
 	if (scbor_array(c, 5) != 5)
 		c->bad = true;
-	size_t dependencies = scbor_array(c, SUIT_DEPTH_MAX);
-	for (size_t i = 0; i < dependencies; i++)
-		scbor_uint(c);
+	ret->depth = (uint8_t)scbor_array(c, SUIT_DEPTH_MAX);
+	for (size_t i = 0; i < ret->depth; i++) {
+		uint64_t index = scbor_uint(c);
+		if (index > UINT8_MAX)
+			c->bad = true;
+		ret->dependency[i] = (uint8_t)index;
+	}
 	ret->section = scbor_uint(c);
 	ret->offset = scbor_uint(c);
 	ret->component = scbor_uint(c);
 	if (scbor_peek(c) != SCBOR_MAP)
 		c->bad = true;
-	scbor_any(c);
+	ret->measured = scbor_any(c);
 }
 
 /* true, or { 5: code, 6: record, 7: reason } */
@@ -130,11 +134,54 @@ enum suit_rc suit_report_decode(struct suit_bytes bytes, struct suit_report *ret
 static void put_record(struct scbor_out *o, const struct suit_record *r)
 {
 	scbor_put_array(o, 5);
-	scbor_put_array(o, 0);
+	scbor_put_array(o, r->depth);
+	for (size_t i = 0; i < r->depth; i++)
+		scbor_put_uint(o, r->dependency[i]);
 	scbor_put_uint(o, r->section);
 	scbor_put_uint(o, r->offset);
 	scbor_put_uint(o, r->component);
-	scbor_put_map(o, 0);
+	if (r->measured.n > 0)
+		scbor_put_raw(o, r->measured);
+	else
+		scbor_put_map(o, 0);
+}
+
+#define RECORDS_HEAD 3 /* of an array of up to 65535 */
+
+void suit_records_init(struct suit_records *l, uint8_t *buf, size_t size)
+{
+	*l = (struct suit_records){ 0 };
+	if (size > RECORDS_HEAD)
+		scbor_out_init(&l->out, buf + RECORDS_HEAD, size - RECORDS_HEAD);
+}
+
+void suit_records_add(struct suit_records *l, const struct suit_record *r)
+{
+	struct scbor_out before = l->out;
+
+	put_record(&l->out, r);
+	if (scbor_out_fits(&l->out) && l->count < UINT16_MAX) {
+		l->count++;
+		return;
+	}
+	l->out = before;
+	l->lost++;
+}
+
+/* The head, as short as its count, goes right before the first record. */
+struct suit_bytes suit_records_bytes(struct suit_records *l)
+{
+	uint8_t head[RECORDS_HEAD];
+	struct scbor_out o;
+
+	if (l->count == 0)
+		return (struct suit_bytes){ 0 };
+	scbor_out_init(&o, head, sizeof(head));
+	scbor_put_array(&o, l->count);
+	uint8_t *start = l->out.p - o.n;
+	for (size_t i = 0; i < o.n; i++)
+		start[i] = head[i];
+	return (struct suit_bytes){ start, o.n + l->out.n };
 }
 
 static void put_result(struct scbor_out *o, const struct suit_report *r)

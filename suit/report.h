@@ -2,7 +2,7 @@
  * exchange: { 99: [uri, digest], ?2: nonce, 3: records, 4: true / {5,6,7} }. */
 #pragma once
 
-#include "suit/suit.h"
+#include "suit/cbor.h"
 
 enum suit_reason {
 	SUIT_REASON_OK = 0,
@@ -20,11 +20,21 @@ enum suit_reason {
 	SUIT_REASON_INVOKE_PENDING = 12,
 };
 
-/* Where a sequence failed (SUIT_Record). */
+/* Where a sequence failed, or which command was to be recorded (SUIT_Record). */
 struct suit_record {
-	uint64_t section;   /* the manifest's key of it, such as 20 for install */
-	uint64_t offset;    /* bytes into the sequence */
+	uint64_t section;   /* the manifest's key of it, such as 20; 3: the shared sequence */
+	uint64_t offset;    /* bytes into the sequence, those of nested ones counted */
 	uint64_t component; /* index */
+	uint8_t depth;      /* of dependencies; 0: the manifest itself */
+	uint8_t dependency[SUIT_DEPTH_MAX]; /* the indexes that lead there */
+	struct suit_bytes measured;         /* encoded map of parameters, or empty */
+};
+
+/* An array of records, one after the other into the caller's buffer. */
+struct suit_records {
+	struct scbor_out out; /* behind the room for the array's head */
+	size_t count;
+	size_t lost; /* did not fit */
 };
 
 struct suit_report {
@@ -46,3 +56,9 @@ enum suit_rc suit_report_decode(struct suit_bytes bytes,
 /* ret_n is the size wanted, also on SUIT_NO_SPACE. */
 enum suit_rc suit_report_encode(const struct suit_report *r, uint8_t *buf, size_t size,
 				size_t *ret_n) SUIT_MUST_CHECK;
+
+/* Records in the order of their adding, for suit_report.records; those that do not fit any more
+ * are counted as lost. */
+void suit_records_init(struct suit_records *l, uint8_t *buf, size_t size);
+void suit_records_add(struct suit_records *l, const struct suit_record *r);
+struct suit_bytes suit_records_bytes(struct suit_records *l);

@@ -26,6 +26,36 @@
 
 #define SUIT_MUST_CHECK __attribute__((warn_unused_result))
 
+/* A microcontroller's own: a third of the memory.  All of a program is built with it, or none.
+ */
+#ifdef SUIT_SMALL
+#undef SUIT_COMPONENTS_MAX
+#undef SUIT_SEGMENTS_MAX
+#undef SUIT_BLOCKS_MAX
+#undef SUIT_PAYLOADS_MAX
+#undef SUIT_DEPTH_MAX
+#undef SUIT_VERSION_MAX
+#define SUIT_COMPONENTS_MAX 4
+#define SUIT_SEGMENTS_MAX   4
+#define SUIT_BLOCKS_MAX     2
+#define SUIT_PAYLOADS_MAX   2
+#define SUIT_DEPTH_MAX      6 /* a wait-info for another device's version */
+#define SUIT_VERSION_MAX    5 /* three of the release, two before it */
+#endif
+
+/* The processor (suit/process.h). */
+#define SUIT_STEPS_MAX  4096 /* commands of one run, each component of a list counted */
+#define SUIT_NESTED_MAX 3    /* dependencies of dependencies */
+#ifdef SUIT_SMALL
+#define SUIT_TARGETS_MAX   6
+#define SUIT_SEQUENCES_MAX 4
+#define SUIT_POOL_MAX      32
+#else
+#define SUIT_TARGETS_MAX   16  /* components of all manifests of a run */
+#define SUIT_SEQUENCES_MAX 8   /* one inside the other */
+#define SUIT_POOL_MAX      128 /* that are set at a time, of all targets */
+#endif
+
 enum suit_rc {
 	SUIT_OK = 0,
 	SUIT_MALFORMED,   /* not deterministic CBOR, or not of the expected shape */
@@ -41,6 +71,7 @@ enum suit_rc {
 	SUIT_CRYPTO,      /* the cryptographic backend failed */
 	SUIT_CERTIFICATE, /* a certificate leads to no anchor, or may not sign now */
 	SUIT_DECRYPT,     /* encrypted for another key, or changed since */
+	SUIT_OPERATION,   /* a directive failed on the device */
 };
 
 /* A short text for people, such as "signature does not verify". */

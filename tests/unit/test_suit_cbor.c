@@ -141,8 +141,51 @@ static void test_writer_is_bounded(void)
 	is_int((int64_t)scbor_out_bytes(&o).n, 0, "gives nothing out");
 }
 
+/* Skipping goes as far as reading, over whatever was read before; over the rest it stays
+ * inside. */
+static void test_skip(void)
+{
+	static const uint8_t item[] = { 0xa3,
+					0x01,
+					0x82,
+					0x41,
+					0xff,
+					0x61,
+					'a',
+					0x02,
+					0xd8,
+					0x6b,
+					0xa1,
+					0x81,
+					0x20,
+					0xf6,
+					0x19,
+					0x01,
+					0x00,
+					0x80,
+					/* behind it */ 0x07 };
+	struct scbor any, skip;
+
+	scbor_init(&any, (struct suit_bytes){ item, sizeof(item) });
+	skip = any;
+	struct suit_bytes a = scbor_any(&any), b = scbor_skip(&skip);
+	ok(a.n == sizeof(item) - 1 && a.n == b.n && any.p == skip.p, "the same item");
+	is_int((int64_t)scbor_uint(&skip), 7, "and what is behind it");
+	for (size_t n = 0; n < sizeof(item) - 1; n++) {
+		scbor_init(&skip, (struct suit_bytes){ item, n });
+		b = scbor_skip(&skip);
+		if (scbor_ok(&skip) || b.n != 0)
+			ok(false, "%zu bytes are skipped", n);
+	}
+	static const uint8_t huge[] = { 0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	scbor_init(&skip, (struct suit_bytes){ huge, sizeof(huge) });
+	scbor_skip(&skip);
+	ok(!scbor_ok(&skip), "a map of 2^64 entries");
+}
+
 int main(void)
 {
+	test_skip();
 	test_accepted();
 	test_refused();
 	test_errors_stick();

@@ -1,88 +1,9 @@
 /* The rules of a plan, on manifests put together command by command: what a server stores must
  * be what a device will really compare, fetch and find. */
 
-#include "suit/command.h"
 #include "suit/plan.h"
 #include "tests/tap.h"
-#include "tests/unit/suit_wrap.h"
-
-#define C (&suit_crypto_openssl)
-
-/* A sequence that is being written: pairs of command and argument. */
-struct seq {
-	uint8_t body[1024];
-	struct scbor_out o;
-	size_t items;
-};
-
-static void seq_init(struct seq *s)
-{
-	s->items = 0;
-	scbor_out_init(&s->o, s->body, sizeof(s->body));
-}
-
-static void seq_command(struct seq *s, int64_t command)
-{
-	scbor_put_int(&s->o, command);
-	scbor_put_uint(&s->o, 15);
-	s->items += 2;
-}
-
-static void seq_parameter(struct seq *s, enum suit_parameter key)
-{
-	scbor_put_int(&s->o, SUIT_OVERRIDE_PARAMETERS);
-	scbor_put_map(&s->o, 1);
-	scbor_put_int(&s->o, key);
-	s->items += 2;
-}
-
-/* An id, all of whose bytes are v. */
-static void seq_id(struct seq *s, enum suit_parameter key, uint8_t v)
-{
-	uint8_t id[16];
-
-	memset(id, v, sizeof(id));
-	seq_parameter(s, key);
-	scbor_put_bytes(&s->o, (struct suit_bytes){ id, sizeof(id) });
-}
-
-static void seq_uint(struct seq *s, enum suit_parameter key, uint64_t v)
-{
-	seq_parameter(s, key);
-	scbor_put_uint(&s->o, v);
-}
-
-/* A digest, all of whose bytes are v. */
-static void seq_digest(struct seq *s, uint8_t v)
-{
-	uint8_t digest[32], bytes[40];
-	struct scbor_out o;
-
-	memset(digest, v, sizeof(digest));
-	scbor_out_init(&o, bytes, sizeof(bytes));
-	scbor_put_array(&o, 2);
-	scbor_put_int(&o, SUIT_ALG_SHA256);
-	scbor_put_bytes(&o, (struct suit_bytes){ digest, sizeof(digest) });
-	seq_parameter(s, SUIT_PARAM_DIGEST);
-	scbor_put_bytes(&s->o, scbor_out_bytes(&o));
-}
-
-static void seq_uri(struct seq *s)
-{
-	seq_parameter(s, SUIT_PARAM_URI);
-	scbor_put_text(&s->o, (struct suit_bytes){ (const uint8_t *)"img/0", 5 });
-}
-
-static void put_seq(struct scbor_out *o, const struct seq *s)
-{
-	uint8_t bytes[1100];
-	struct scbor_out inner;
-
-	scbor_out_init(&inner, bytes, sizeof(bytes));
-	scbor_put_array(&inner, s->items);
-	scbor_put_raw(&inner, scbor_out_bytes(&s->o));
-	scbor_put_bytes(o, scbor_out_bytes(&inner));
-}
+#include "tests/unit/suit_seq.h"
 
 /* Alternatives, one for each slot: slot, condition, then a digest of that number. */
 static void seq_slots(struct seq *s, const uint64_t *slot, size_t count, bool nil)
@@ -114,7 +35,7 @@ static void shared_ids(struct seq *s)
 static void install_fetch(struct seq *s)
 {
 	seq_init(s);
-	seq_uri(s);
+	seq_uri(s, "img/0");
 	seq_uint(s, SUIT_PARAM_SIZE, 100);
 	seq_command(s, SUIT_FETCH);
 	seq_command(s, SUIT_COND_IMAGE_MATCH);
@@ -122,37 +43,17 @@ static void install_fetch(struct seq *s)
 
 /* An envelope of one component with these sequences; decoded into e, which points into buf. */
 static enum suit_rc envelope(const struct seq *shared, const struct seq *install,
-			     uint8_t buf[4096], struct suit_envelope *e)
+			     uint8_t buf[DRAFT_MAX], struct suit_envelope *e)
 {
-	static const uint8_t zero[1] = { 0 };
-	uint8_t manifest[3000], common[1500];
-	struct scbor_out m, c;
+	struct draft d = { .components = 1, .shared = shared, .section = { { 20, install } } };
 
-	scbor_out_init(&c, common, sizeof(common));
-	scbor_put_map(&c, 2);
-	scbor_put_int(&c, 2);
-	scbor_put_array(&c, 1);
-	scbor_put_array(&c, 1);
-	scbor_put_bytes(&c, (struct suit_bytes){ zero, 1 });
-	scbor_put_int(&c, 4);
-	put_seq(&c, shared);
-	scbor_out_init(&m, manifest, sizeof(manifest));
-	scbor_put_map(&m, 4);
-	scbor_put_int(&m, 1);
-	scbor_put_int(&m, 1);
-	scbor_put_int(&m, 2);
-	scbor_put_uint(&m, 9);
-	scbor_put_int(&m, 3);
-	scbor_put_bytes(&m, scbor_out_bytes(&c));
-	scbor_put_int(&m, 20);
-	put_seq(&m, install);
-	return suit_envelope_decode(C, suit_wrap(scbor_out_bytes(&m), buf, 4096), e);
+	return draft_decode(&d, buf, e);
 }
 
 static enum suit_rc plan_all(const struct seq *shared, const struct seq *install,
 			     struct suit_plan plans[SUIT_SLOTS_MAX], size_t *n)
 {
-	uint8_t buf[4096];
+	uint8_t buf[DRAFT_MAX];
 	struct suit_envelope e;
 
 	is_int(envelope(shared, install, buf, &e), SUIT_OK, "it decodes");
@@ -235,12 +136,12 @@ static void test_order(void)
 
 	seq_digest(&shared, 7);
 	seq_init(&install);
-	seq_uri(&install);
+	seq_uri(&install, "img/0");
 	seq_command(&install, SUIT_FETCH);
 	is_int(plan_all(&shared, &install, plans, &n), SUIT_MISSING, "no size");
 
 	seq_init(&install);
-	seq_uri(&install);
+	seq_uri(&install, "img/0");
 	seq_uint(&install, SUIT_PARAM_SIZE, 100);
 	seq_command(&install, SUIT_FETCH);
 	is_int(plan_all(&shared, &install, plans, &n), SUIT_MISSING, "never matched");
@@ -258,7 +159,7 @@ static void test_custom_command(void)
 	struct suit_plan plans[SUIT_SLOTS_MAX];
 	struct seq shared, install;
 	struct suit_envelope e;
-	uint8_t buf[4096];
+	uint8_t buf[DRAFT_MAX];
 	size_t n = 0;
 
 	shared_ids(&shared);

@@ -58,6 +58,28 @@ static void test_there_and_back(bool success)
 	is_int(suit_report_encode(&r, buf, n - 1, &n), SUIT_NO_SPACE, "too small a buffer");
 }
 
+/* Where it failed, by which dependencies, and what was measured there. */
+static void test_record(void)
+{
+	static const uint8_t measured[] = { 0xa1, 0x05, 0x03 };
+	struct suit_report got, r = { .failed = { .section = 20,
+						  .offset = 300,
+						  .component = 7,
+						  .depth = 2,
+						  .dependency = { 1, 4 },
+						  .measured = { measured, 3 } } };
+	uint8_t buf[256];
+	size_t n = 0;
+
+	is_int(suit_report_encode(&r, buf, sizeof(buf), &n), SUIT_OK, "encode");
+	is_int(suit_report_decode((struct suit_bytes){ buf, n }, &got), SUIT_OK, "decode");
+	ok(got.failed.section == 20 && got.failed.offset == 300 && got.failed.component == 7 &&
+		   got.failed.depth == 2 && got.failed.dependency[0] == 1 &&
+		   got.failed.dependency[1] == 4,
+	   "the place");
+	is_bytes(got.failed.measured.p, got.failed.measured.n, measured, 3, "the measured");
+}
+
 static void test_refused(void)
 {
 	static const uint8_t none[] = { 0xa0 }, unknown[] = { 0xa1, 0x18, 0x64, 0x00 };
@@ -73,6 +95,7 @@ int main(void)
 	test_published();
 	test_there_and_back(true);
 	test_there_and_back(false);
+	test_record();
 	test_refused();
 	return tap_done();
 }
