@@ -83,7 +83,8 @@ static void fill(struct fixture *f)
 						  .uri = suit_text("img/full"),
 						  .uri_replaceable = true,
 						  .fetch_args = suit_text("args"),
-						  .encryption_info = suit_text("info"),
+						  .encryption_info = suit_data(
+							  "libcsuit/encryption_info_aes.cose"),
 						  .via = 1,
 						  .fetched = ref_of(4, 1016) };
 	f->component[0] = (struct suit_source_component){ .id = id_of("main", NULL),
@@ -104,7 +105,9 @@ static void fill(struct fixture *f)
 	f->metadata = (struct suit_metadata){
 		.has = 0x1fe,
 		.default_permissions = 4,
-		.permissions = { { { { -2, 1 }, { 1000, 6 }, { -1, 2 }, { 3, 4 } }, 4 } },
+		.permissions = { { { { -2, 1 }, { 1000, 6 }, { -1, 2 }, { 3, 4 } }, 4 },
+				 { { { 7, 1 } }, 1 },
+				 { { { 8, 2 } }, 1 } },
 		.file_type = 1,
 		.modified = 1763683200,
 		.created = 1763683100,
