@@ -221,6 +221,15 @@ static void test_A01_agent_and_certificates(void)
 		abort();
 	n = certified(&author, (struct suit_bytes){ kid, sizeof(kid) }, buf, sizeof(buf));
 	is_int(judge(buf, n), PROTO_CAUSE_NONE, "a certificate beside the id of a known key");
+	n = certified(&foreign, no_kid, buf, sizeof(buf));
+	struct suit_envelope e;
+	uint8_t both[8192];
+	if (suit_envelope_decode(C, (struct suit_bytes){ buf, n }, &e) != SUIT_OK ||
+	    suit_envelope_sign(C, verify.anchor[0], SUIT_ALG_ESP256,
+			       (struct suit_bytes){ kid, sizeof(kid) }, &e, both, sizeof(both),
+			       &n) != SUIT_OK)
+		abort();
+	is_int(judge(both, n), PROTO_CAUSE_NONE, "a foreign certificate is by nobody known");
 	verify_finish(&verify);
 	certificate_finish(&root);
 	certificate_finish(&other);
