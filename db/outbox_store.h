@@ -1,8 +1,8 @@
-/* The outbox: what must leave a transaction.  A reader stops at the snapshot's horizon: below it
- * every transaction of this database is over, so nothing that commits late is skipped.
- * Transactions of other databases of the cluster are in the snapshot too; those that are seen to
- * be elsewhere are passed over (see pg_stat_activity: all are with pg_read_all_stats, else those
- * of our own role). */
+/* The outbox: what must leave a transaction.  A reader stops at the snapshot's horizon: below
+ * it every transaction of this database is over, so nothing that commits late is skipped.
+ * Transactions of other databases of the cluster are in the snapshot too; those that are seen
+ * to be elsewhere are passed over (see pg_stat_activity: all are with pg_read_all_stats, else
+ * those of our own role). */
 #pragma once
 
 #include "db/db.h"

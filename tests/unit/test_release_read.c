@@ -139,8 +139,7 @@ static void refused(const struct suit_build *b, const char *wanted)
 static void test_A13_uris(void)
 {
 	static const char *const uris[] = { "coap://evil/x", "http://169.254.169.254/",
-					    "//evil",        "/img/00",
-					    "img/" };
+					    "//evil", "/img/00", "img/" };
 	struct suit_build b = simple();
 
 	for (size_t i = 0; i < ARRAY_LEN(uris); i++) {
