@@ -9,6 +9,7 @@
 #include "api/idempotency.h"
 #include "base/clock.h"
 #include "core/images.h"
+#include "core/roster_update.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -69,6 +70,7 @@ static enum rc run_transaction(struct dispatcher *d, struct call *c, struct req 
 	if (rc != RC_OK)
 		return rc;
 	c->db = db;
+	c->work_clock = roster_work_clock(c->core->roster);
 	rc = db_begin(db);
 	if (rc == RC_OK)
 		rc = run_call(c, req);
@@ -258,6 +260,8 @@ static enum rc batch_transaction(struct dispatcher *d, struct batch *b, bool *re
 	enum rc rc = db_acquire(d->pool, patience, &db);
 	if (rc != RC_OK)
 		return rc;
+	for (int i = b->at; i < b->count; i++)
+		b->calls[i].call.work_clock = roster_work_clock(d->core->roster);
 	rc = db_begin(db);
 	if (rc == RC_OK)
 		rc = batch_handlers(b, db);

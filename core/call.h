@@ -29,11 +29,12 @@ struct call {
 	int shard;         /* number of the worker: spreads tallies; 0 on a memory route */
 	int32_t tenant;
 	struct actor actor;
-	int64_t now;        /* wall time at the start of the call; the only "now" of core */
-	uint64_t id;        /* request id, in logs and in problem+json "instance" */
-	const char *reason; /* why the operator does it (for the audit), or NULL */
-	enum err err;       /* set by call_fail */
-	const char *detail; /* for the peer; never SQL, paths or secrets */
+	uint32_t work_clock; /* of the roster, before the transaction began */
+	int64_t now;         /* wall time at the start of the call; the only "now" of core */
+	uint64_t id;         /* request id, in logs and in problem+json "instance" */
+	const char *reason;  /* why the operator does it (for the audit), or NULL */
+	enum err err;        /* set by call_fail */
+	const char *detail;  /* for the peer; never SQL, paths or secrets */
 	struct call_field *fields;
 	struct call_hook *hooks, *last_hook;
 };

@@ -31,7 +31,7 @@ enum rc offer_from_memory(const struct roster_device *d, struct offer *ret)
 
 struct idle {
 	struct roster_device *device;
-	uint64_t work_epoch;
+	uint32_t clock;
 };
 
 static void roster_idle(struct core *core, void *arg)
@@ -39,14 +39,14 @@ static void roster_idle(struct core *core, void *arg)
 	const struct idle *idle = arg;
 
 	(void)core;
-	roster_work_done(idle->device, idle->work_epoch);
+	roster_work_done(idle->device, idle->clock);
 }
 
-static void idle_after_commit(struct call *c, uint64_t work_epoch)
+static void idle_after_commit(struct call *c)
 {
 	struct idle *idle = arena_new(c->mem, struct idle);
 
-	*idle = (struct idle){ c->actor.device, work_epoch };
+	*idle = (struct idle){ c->actor.device, c->work_clock };
 	call_after_commit(c, roster_idle, idle);
 }
 
@@ -227,12 +227,10 @@ static enum rc new_offer(struct call *c, const struct device_row *device, struct
 
 enum rc offer_next(struct call *c, struct offer *ret)
 {
-	struct roster_view before;
 	struct device_row device;
 	struct offer found = { 0 };
 	struct job job;
 
-	roster_view(c->actor.device, &before);
 	enum rc rc = registration_store_lock(c->db, c->tenant, &c->actor.id, c->mem, &device);
 	if (rc == RC_NOT_FOUND || (rc == RC_OK && device.lifecycle == DEVICE_REVOKED))
 		return call_fail(c, ERR_REVOKED, "the device is not known any more");
@@ -246,7 +244,7 @@ enum rc offer_next(struct call *c, struct offer *ret)
 	if (rc != RC_OK)
 		return rc;
 	if (!found.has_job)
-		idle_after_commit(c, before.work_epoch);
+		idle_after_commit(c);
 	*ret = found;
 	return RC_OK;
 }

@@ -24,7 +24,7 @@ struct roster_view {
 	uint64_t registration; /* first 8 bytes of the last committed registration's SHA-256; 0:
 				  none */
 	bool maybe_work;       /* a campaign may have something: ask the database */
-	uint64_t work_epoch;   /* grows each time maybe_work is set */
+	uint32_t work_epoch;   /* of the roster's clock, when maybe_work was set last */
 	int64_t job_id;        /* the open job that it was offered; 0: none */
 	int32_t attempt;
 	const struct roster_release *release; /* of that job; lives until the process ends */

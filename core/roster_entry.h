@@ -74,6 +74,7 @@ struct roster {
 	_Atomic size_t count;
 	_Atomic uint64_t writes;
 	_Atomic uint64_t turns;
+	_Atomic uint32_t work_clock; /* marks of work so far; wraps */
 	_Atomic(struct roster_release_node *) releases;
 	_Atomic bool ready;
 	pthread_mutex_t growing; /* one maker of entries or releases at a time */

@@ -63,7 +63,8 @@ bool entry_psk_equal(const struct roster_device *d, struct bytes psk)
 void entry_set_work(struct roster_device *d)
 {
 	ENTRY_STORE(d, maybe_work, true);
-	ENTRY_STORE(d, work_epoch, ENTRY_LOAD(d, work_epoch) + 1);
+	ENTRY_STORE(d, work_epoch,
+		    atomic_fetch_add(&entry_chunk(d)->roster->work_clock, 1) + 1);
 }
 
 static void entry_forget_job(struct roster_device *d)
@@ -201,10 +202,15 @@ void roster_mark_work(struct roster_device *d)
 	entry_write_end(d);
 }
 
-void roster_work_done(struct roster_device *d, uint64_t work_epoch)
+uint32_t roster_work_clock(const struct roster *r)
+{
+	return atomic_load(&r->work_clock);
+}
+
+void roster_work_done(struct roster_device *d, uint32_t clock)
 {
 	entry_write_begin(d);
-	if (ENTRY_LOAD(d, work_epoch) == work_epoch)
+	if ((int32_t)(clock - ENTRY_LOAD(d, work_epoch)) >= 0)
 		ENTRY_STORE(d, maybe_work, false);
 	entry_write_end(d);
 }

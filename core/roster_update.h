@@ -50,8 +50,13 @@ void roster_clear_job(struct roster_device *d, int64_t job_id, uint64_t turn);
 
 /* A campaign may have something for the device. */
 void roster_mark_work(struct roster_device *d);
-/* The database was asked and had nothing; nothing when work was marked since work_epoch. */
-void roster_work_done(struct roster_device *d, uint64_t work_epoch);
+/* The marks of work so far, of all devices; it wraps. */
+uint32_t roster_work_clock(const struct roster *r);
+/* The database was asked and had nothing; nothing when work was marked since the clock showed
+ * this.  It must be read before the transaction that asks begins: one that began before a
+ * campaign's partition was attached may see the campaign and not its members, however late it
+ * asks (PostgreSQL looks for changed tables when a lock is new, not for each statement). */
+void roster_work_done(struct roster_device *d, uint32_t clock);
 /* Tells the transport that the device has something to hear. */
 void roster_wake_device(struct roster *r, struct roster_device *d);
 

@@ -160,8 +160,19 @@ class Churn:
                       " FROM pg_stat_activity WHERE backend_xid IS NOT NULL OR xact_start IS NOT NULL"
                       " OR datname = current_database()",
                       "SELECT locktype, mode, granted, pid FROM pg_locks WHERE locktype = 'advisory'",
-                      f"SELECT count(*) FROM member WHERE campaign_id = '{campaign}'"):
+                      f"SELECT device_id, bucket FROM member WHERE campaign_id = '{campaign}'",
+                      f"SELECT state, stage, revision FROM campaign WHERE campaign_id = '{campaign}'",
+                      f"SELECT stage, threshold FROM stage WHERE campaign_id = '{campaign}'",
+                      f"SELECT * FROM slot WHERE device_id IN (SELECT device_id FROM member WHERE campaign_id = '{campaign}')",
+                      f"SELECT * FROM component WHERE device_id IN (SELECT device_id FROM member WHERE campaign_id = '{campaign}')",
+                      "SELECT job_id, device_id, state, campaign_id FROM job ORDER BY job_id DESC LIMIT 10"):
             print(query, *self.world.sql(query), sep="\n  ")
+        name = "f-00000"
+        now = self.world.admin.get(f"/v1/devices/{name}")
+        print(now.json())
+        self.world.admin.patch(f"/v1/devices/{name}", {"attributes": {"touched": "1"}}, headers={"If-Match": now.headers["ETag"]})
+        time.sleep(5)
+        print("after a touch:", *self.world.sql("SELECT job_id, device_id, state, campaign_id FROM job ORDER BY job_id DESC LIMIT 3"))
 
     def left_alone(self, _):
         """Devices by key and by certificate are pushed an offer that is taken back; they go without a

@@ -447,6 +447,51 @@ static void test_abort(struct world *w)
 	is_int(world_look(w, &id2).total.n[JOB_OFFERED], 1, "one offered");
 }
 
+/* One call of a batch: asks the database in the transaction that is open. */
+static struct call ask_in(struct world *w, struct db *db, struct actor_device *d,
+			  uint32_t clock, struct offer *ret)
+{
+	struct call c = {
+		.core = &w->core,
+		.mem = w->mem,
+		.db = db,
+		.tenant = TENANT,
+		.work_clock = clock,
+		.now = clock_wall(),
+		.actor = { ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry, 0 },
+	};
+
+	*ret = (struct offer){ 0 };
+	must(offer_next(&c, ret) == RC_OK, "a device was not answered");
+	return c;
+}
+
+/* A transaction that has looked at the members sees a campaign that starts meanwhile, but not
+ * its partition.  Who asks in it then is answered "nothing", and must ask again. */
+static void test_asked_in_an_older_transaction(struct world *w)
+{
+	struct actor_device d[2];
+	struct uuid release = world_release(w, 41, 41);
+	struct db *db = world_connect(w);
+	struct offer first, second, later;
+
+	make_devices(w, "older", d, 2);
+	uint32_t clock = roster_work_clock(w->core.roster);
+	must(db_begin(db) == RC_OK, "begin");
+	struct call c0 = ask_in(w, db, &d[0], clock, &first);
+	(void)run_campaign(w, plan(&release, "{\"devices\":[\"older-01\"]}"));
+	world_expose(w, &d[1], 1);
+	struct call c1 = ask_in(w, db, &d[1], clock, &second);
+	must(db_commit(db) == RC_OK, "commit");
+	call_run_hooks(&c0);
+	call_run_hooks(&c1);
+	ok(!first.has_job && !second.has_job, "the older transaction has nothing for either");
+	must(device_ask(&d[1], &later) == RC_OK, "a device was not answered");
+	ok(later.has_job, "the member is offered its job when it asks again");
+	must(device_ask(&d[0], &later) == RC_OK && !later.has_job, "the other one has a job");
+	db_close(db);
+}
+
 static void test_tallies_are_the_jobs(struct world *w)
 {
 	is_int(sql_i64(w,
@@ -482,6 +527,7 @@ int main(void)
 	test_current_and_newer(&w);
 	test_abort(&w);
 	test_tallies_are_the_jobs(&w);
+	test_asked_in_an_older_transaction(&w);
 	world_close(&w);
 	return tap_done();
 }

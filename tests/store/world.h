@@ -230,6 +230,7 @@ static inline enum rc world_call_on(struct world *w, struct db *db, struct actor
 			.mem = w->call_mem,
 			.db = db,
 			.tenant = TENANT,
+			.work_clock = roster_work_clock(w->core.roster),
 			.now = clock_wall(),
 			.actor = { .kind = ACTOR_OPERATOR, .role = ROLE_ADMIN },
 		};
