@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -84,3 +85,20 @@ def no_sanitizer_reports(tmp_path):
     if text:
         print(text)  # another fixture's complaint about the same may be the one that is shown
     assert not text
+
+
+@pytest.fixture(scope="session")
+def pypi():
+    """A Python environment in the build folder with tests/requirements.txt: code that nobody here wrote."""
+    root = pathlib.Path(__file__).resolve().parents[1]
+    place, wanted = (root / os.environ.get("BUILD", "build")).resolve() / "pypi", root / "tests/requirements.txt"
+    stamp = place / "installed"
+    if not stamp.exists() or stamp.read_text() != wanted.read_text():
+        made = subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", place], capture_output=True, text=True)
+        done = made.returncode == 0 and subprocess.run(
+            [place / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", wanted],
+            capture_output=True, text=True, timeout=600)
+        if not done or done.returncode != 0:
+            pytest.skip(f"nothing can be installed from PyPI: {(done or made).stderr.strip()[-300:]}")
+        stamp.write_text(wanted.read_text())
+    return place

@@ -63,21 +63,10 @@ def firmware(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def detools():
-    """PyPI's detools, in an environment of its own in the build folder."""
-    place, wanted = BUILD / "pypi", ROOT / "tests/requirements.txt"
-    stamp = place / "installed"
-    if not stamp.exists() or stamp.read_text() != wanted.read_text():
-        made = subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", place], capture_output=True, text=True)
-        done = made.returncode == 0 and subprocess.run(
-            [place / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", wanted],
-            capture_output=True, text=True, timeout=600)
-        if not done or done.returncode != 0:
-            pytest.skip(f"detools cannot be installed from PyPI: {(done or made).stderr.strip()[-300:]}")
-        stamp.write_text(wanted.read_text())
-
+def detools(pypi):
+    """PyPI's detools."""
     def tool(*words):
-        return run(place / "bin/detools", *words)
+        return run(pypi / "bin/detools", *words)
     return tool
 
 
