@@ -457,6 +457,8 @@ enum suit_rc suit_process(const struct suit_envelope *e, enum suit_procedure pro
 	/* Field by field: the pool's storage needs no clearing, only its count. */
 	run->platform = platform;
 	run->ctx = ctx;
+	/* Taken back at the end. */
+	/* cppcheck-suppress autoVariables */
 	run->level = &root;
 	run->frame = NULL;
 	run->reason = SUIT_REASON_OK;
