@@ -153,7 +153,7 @@ bool suit_parameter_encoded(const struct suit_target *t, enum suit_parameter key
 	return v != NULL;
 }
 
-static bool open(const struct suit_target *t, enum suit_parameter key, struct scbor *ret)
+static bool value_open(const struct suit_target *t, enum suit_parameter key, struct scbor *ret)
 {
 	struct suit_bytes encoded;
 
@@ -168,7 +168,7 @@ bool suit_parameter_bytes(const struct suit_target *t, enum suit_parameter key,
 {
 	struct scbor c;
 
-	if (!open(t, key, &c))
+	if (!value_open(t, key, &c))
 		return false;
 	struct suit_bytes b = scbor_peek(&c) == SCBOR_TEXT ? scbor_text(&c) : scbor_bytes(&c);
 	if (scbor_ok(&c))
@@ -180,7 +180,7 @@ bool suit_parameter_uint(const struct suit_target *t, enum suit_parameter key, u
 {
 	struct scbor c;
 
-	if (!open(t, key, &c))
+	if (!value_open(t, key, &c))
 		return false;
 	uint64_t v = scbor_uint(&c);
 	if (scbor_ok(&c))
@@ -192,7 +192,7 @@ bool suit_parameter_int(const struct suit_target *t, enum suit_parameter key, in
 {
 	struct scbor c;
 
-	if (!open(t, key, &c))
+	if (!value_open(t, key, &c))
 		return false;
 	int64_t v = scbor_int(&c);
 	if (scbor_ok(&c))
@@ -202,7 +202,7 @@ bool suit_parameter_int(const struct suit_target *t, enum suit_parameter key, in
 
 bool suit_parameter_digest(const struct suit_target *t, struct suit_digest *ret)
 {
-	struct suit_bytes b;
+	struct suit_bytes b = { 0 };
 
 	return suit_parameter_bytes(t, SUIT_PARAM_DIGEST, &b) &&
 	       suit_digest_read(b, ret) == SUIT_OK;
