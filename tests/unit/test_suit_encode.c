@@ -70,10 +70,8 @@ static struct suit_image_ref ref_of(uint8_t seed, uint64_t size)
 	return r;
 }
 
-/* Everything that a source can say at once, in the copy layout with slots and precursors. */
-static void fill(struct fixture *f)
+static void fill_components(struct fixture *f)
 {
-	*f = (struct fixture){ 0 };
 	f->image[0] = (struct suit_source_image){ .whole = ref_of(1, 1000),
 						  .precursor = ref_of(2, 900),
 						  .uri = suit_text("img/patch"),
@@ -102,6 +100,10 @@ static void fill(struct fixture *f)
 							  .uninstall = true };
 	f->component[1].id = id_of("dl", "area");
 	f->component[2].id = id_of("ram", NULL);
+}
+
+static void fill_metadata(struct fixture *f)
+{
 	f->metadata = (struct suit_metadata){
 		.has = 0x1fe,
 		.default_permissions = 4,
@@ -121,6 +123,10 @@ static void fill(struct fixture *f)
 	f->range[1] = (struct suit_source_range){
 		.bound = { { SUIT_VERSION_EQUAL, { 2, 0, -1, 1 }, 4 } }, .count = 1
 	};
+}
+
+static void fill_texts(struct fixture *f)
+{
 	f->words[0] = (struct suit_source_text_component){
 		.component = 0, .text = { [SUIT_TEXT_CURRENT_VERSION] = suit_text("1") }
 	};
@@ -140,6 +146,15 @@ static void fill(struct fixture *f)
 						 .uri = suit_text("modem.suit"),
 						 .sections = SUIT_BIT(SUIT_INSTALL) |
 							     SUIT_BIT(SUIT_UNINSTALL) };
+}
+
+/* Everything that a source can say at once, in the copy layout with slots and precursors. */
+static void fill(struct fixture *f)
+{
+	*f = (struct fixture){ 0 };
+	fill_components(f);
+	fill_metadata(f);
+	fill_texts(f);
 	f->class_id[0].b[0] = 1;
 	f->class_id[1].b[0] = 2;
 	f->source = (struct suit_source){ .sequence = 7,
