@@ -197,3 +197,19 @@ static inline size_t delta_mutate(struct suit_bytes old, uint8_t *buf, size_t si
 	}
 	return n;
 }
+
+/* Feeds a compressed image in pieces of one size; out gets what comes, at most size bytes. */
+static inline enum suit_rc delta_inflate(struct suit_stream_io io, enum suit_codec codec,
+					 struct suit_bytes in, size_t size, size_t piece)
+{
+	struct suit_inflate i;
+	enum suit_rc rc = suit_inflate_open(&i, &io, codec, (uint32_t)size);
+
+	while (rc == SUIT_OK && in.n > 0) {
+		size_t n = in.n < piece ? in.n : piece;
+		rc = suit_inflate_feed(&i, &io, (struct suit_bytes){ in.p, n });
+		in.p += n;
+		in.n -= n;
+	}
+	return rc == SUIT_OK ? suit_inflate_finish(&i, &io) : rc;
+}

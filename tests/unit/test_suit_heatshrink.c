@@ -10,19 +10,10 @@ static uint8_t state[SUIT_HEATSHRINK_STATE(SUIT_HEATSHRINK_WINDOW_MAX)];
 
 static enum suit_rc inflate(struct suit_bytes in, size_t size, size_t piece, size_t state_n)
 {
-	struct suit_stream_io io = delta_io(&images, state, state_n);
-	struct suit_inflate i;
-	enum suit_rc rc = suit_inflate_open(&i, &io, SUIT_CODEC_HEATSHRINK, (uint32_t)size);
-
 	images.n = 0;
 	images.max = size;
-	while (rc == SUIT_OK && in.n > 0) {
-		size_t n = in.n < piece ? in.n : piece;
-		rc = suit_inflate_feed(&i, &io, (struct suit_bytes){ in.p, n });
-		in.p += n;
-		in.n -= n;
-	}
-	return rc == SUIT_OK ? suit_inflate_finish(&i, &io) : rc;
+	return delta_inflate(delta_io(&images, state, state_n), SUIT_CODEC_HEATSHRINK, in, size,
+			     piece);
 }
 
 /* Made by the heatshrink2 package. */

@@ -15,19 +15,9 @@ static struct suit_stream_io io_of(size_t state_n)
 
 static enum suit_rc inflate(struct suit_bytes in, size_t size, size_t piece, size_t state_n)
 {
-	struct suit_stream_io io = io_of(state_n);
-	struct suit_inflate i;
-	enum suit_rc rc = suit_inflate_open(&i, &io, SUIT_CODEC_LZMA, (uint32_t)size);
-
 	images.n = 0;
 	images.max = size;
-	while (rc == SUIT_OK && in.n > 0) {
-		size_t n = in.n < piece ? in.n : piece;
-		rc = suit_inflate_feed(&i, &io, (struct suit_bytes){ in.p, n });
-		in.p += n;
-		in.n -= n;
-	}
-	return rc == SUIT_OK ? suit_inflate_finish(&i, &io) : rc;
+	return delta_inflate(io_of(state_n), SUIT_CODEC_LZMA, in, size, piece);
 }
 
 static bool same(struct suit_bytes image)
