@@ -6,6 +6,7 @@
 #include "core/audit.h"
 #include "core/job.h"
 #include "core/outbox.h"
+#include "db/member_store.h"
 #include "db/offer_store.h"
 #include "db/stage_store.h"
 #include "db/tally_store.h"
@@ -102,6 +103,8 @@ enum rc campaign_jobs(struct call *c, const struct job_filter *filter, struct jo
 	enum rc rc = campaign_store_get(c->db, c->tenant, &filter->campaign_id, c->mem, &row);
 	if (rc == RC_NOT_FOUND)
 		return call_fail(c, ERR_NOT_FOUND, "no such campaign");
+	if (rc == RC_OK)
+		rc = member_store_look(c->db);
 	return rc == RC_OK ? job_store_list(c->db, c->tenant, filter, c->mem, ret, ret_count)
 			   : rc;
 }

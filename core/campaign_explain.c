@@ -3,6 +3,7 @@
 #include "core/campaign_explain.h"
 
 #include "core/offer.h"
+#include "db/member_store.h"
 
 enum rc campaign_explain(struct call *c, const struct uuid *device_id,
 			 const struct uuid *campaign_id, struct explanation *ret)
@@ -15,6 +16,8 @@ enum rc campaign_explain(struct call *c, const struct uuid *device_id,
 	enum rc rc = registration_store_get(c->db, c->tenant, device_id, c->mem, &device);
 	if (rc == RC_NOT_FOUND)
 		return call_fail(c, ERR_NOT_FOUND, "no such device");
+	if (rc == RC_OK)
+		rc = member_store_look(c->db);
 	if (rc == RC_OK)
 		rc = offer_store_get(c->db, c->tenant, device_id, campaign_id, c->mem, &row);
 	if (rc == RC_NOT_FOUND)

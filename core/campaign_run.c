@@ -46,7 +46,9 @@ static enum rc write_members(struct call *c, struct campaign *campaign)
 
 	if (rc == RC_OK)
 		rc = size_stages(c, campaign);
-	return rc == RC_OK ? set_state(c, campaign, CAMPAIGN_RUNNING, "campaign.run") : rc;
+	if (rc == RC_OK)
+		rc = set_state(c, campaign, CAMPAIGN_RUNNING, "campaign.run");
+	return rc == RC_OK ? member_store_publish(c->db) : rc;
 }
 
 /* What was checked at the request does not hold any more. */

@@ -231,7 +231,8 @@ enum rc offer_next(struct call *c, struct offer *ret)
 	struct offer found = { 0 };
 	struct job job;
 
-	enum rc rc = registration_store_lock(c->db, c->tenant, &c->actor.id, c->mem, &device);
+	enum rc rc = registration_store_lock_looking(c->db, c->tenant, &c->actor.id, c->mem,
+						     &device);
 	if (rc == RC_NOT_FOUND || (rc == RC_OK && device.lifecycle == DEVICE_REVOKED))
 		return call_fail(c, ERR_REVOKED, "the device is not known any more");
 	if (rc != RC_OK)

@@ -218,6 +218,8 @@ static enum rc reload_some(struct load *load, struct db *db, const struct uuid *
 
 	enum rc rc = load_releases(load, db);
 	if (rc == RC_OK)
+		rc = member_store_look(db);
+	if (rc == RC_OK)
 		rc = roster_store_get(db, r->tenant, load->mem, ids, count, load_row, load);
 	for (size_t i = 0; rc == RC_OK && i < count; i++)
 		revoke_missing(load, roster_find(r, &ids[i]));
@@ -309,17 +311,30 @@ enum rc roster_load(struct roster *r, struct db *db, int32_t tenant, struct byte
 	return rc;
 }
 
+static enum rc reload_wanted(struct roster *r, struct db *db, const struct ids *wanted)
+{
+	struct ids again = { 0 };
+
+	enum rc rc = reload_all(r, db, wanted, &again);
+	if (rc == RC_OK)
+		return read_rest(r, db, again);
+	free(again.p);
+	return rc;
+}
+
+/* One transaction for all of it: none of them looks at members for long. */
 enum rc roster_reload(struct roster *r, struct db *db, const struct uuid *ids, size_t count)
 {
 	const struct ids wanted = { (struct uuid *)(uintptr_t)ids, count, count };
-	struct ids again = { 0 };
 
 	pthread_mutex_lock(&r->loading);
-	enum rc rc = roster_ready(r) ? reload_all(r, db, &wanted, &again) : RC_UNAVAILABLE;
+	enum rc rc = roster_ready(r) ? db_begin(db) : RC_UNAVAILABLE;
 	if (rc == RC_OK)
-		rc = read_rest(r, db, again);
-	else
-		free(again.p);
+		rc = reload_wanted(r, db, &wanted);
+	if (rc == RC_OK)
+		rc = db_commit(db);
+	if (rc != RC_OK)
+		db_rollback(db);
 	pthread_mutex_unlock(&r->loading);
 	return rc;
 }

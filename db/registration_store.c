@@ -4,18 +4,22 @@
 #include "db/registration_store.h"
 
 #include "base/clean.h"
+#include "db/member_store.h"
 
 #include <string.h>
 
 #define DEVICE_SELECT                                                                          \
-	"SELECT lifecycle, vendor_id, class_id, boot_id, registration FROM device "            \
-	"WHERE tenant_id = $1 AND device_id = $2"
+	"SELECT lifecycle, vendor_id, class_id, boot_id, registration FROM device "
+#define DEVICE_WHERE "WHERE tenant_id = $1 AND device_id = $2"
 
-enum { LOCK, GET, COMPONENTS, PUT, PUT_COMPONENTS, DROP_COMPONENTS };
+enum { LOCK, LOCK_LOOKING, GET, COMPONENTS, PUT, PUT_COMPONENTS, DROP_COMPONENTS };
 
 static const struct db_stmt stmts[] = {
-	[LOCK] = { "registration_lock", DEVICE_SELECT " FOR NO KEY UPDATE" },
-	[GET] = { "registration_get", DEVICE_SELECT },
+	[LOCK] = { "registration_lock", DEVICE_SELECT DEVICE_WHERE " FOR NO KEY UPDATE" },
+	[LOCK_LOOKING] = { "registration_lock_looking",
+			   DEVICE_SELECT ", pg_advisory_xact_lock_shared" MEMBER_LOCK
+					 " " DEVICE_WHERE " FOR NO KEY UPDATE OF device" },
+	[GET] = { "registration_get", DEVICE_SELECT DEVICE_WHERE },
 	[COMPONENTS] = { "registration_components",
 			 "SELECT name, digest, version FROM component "
 			 "WHERE tenant_id = $1 AND device_id = $2 ORDER BY name" },
@@ -96,26 +100,34 @@ static enum rc read_device(struct db *db, int statement, const struct db_args *a
 	return RC_OK;
 }
 
-enum rc registration_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
-				struct arena *mem, struct device_row *ret)
+static enum rc get(struct db *db, int statement, int32_t tenant, const struct uuid *device_id,
+		   struct arena *mem, struct device_row *ret)
 {
 	struct db_args a = { 0 };
 
 	arg_device(&a, tenant, device_id);
-	enum rc rc = read_device(db, LOCK, &a, mem, ret);
+	enum rc rc = read_device(db, statement, &a, mem, ret);
 	ret->device_id = *device_id;
 	return rc == RC_OK ? read_components(db, tenant, mem, ret) : rc;
+}
+
+enum rc registration_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
+				struct arena *mem, struct device_row *ret)
+{
+	return get(db, LOCK, tenant, device_id, mem, ret);
+}
+
+enum rc registration_store_lock_looking(struct db *db, int32_t tenant,
+					const struct uuid *device_id, struct arena *mem,
+					struct device_row *ret)
+{
+	return get(db, LOCK_LOOKING, tenant, device_id, mem, ret);
 }
 
 enum rc registration_store_get(struct db *db, int32_t tenant, const struct uuid *device_id,
 			       struct arena *mem, struct device_row *ret)
 {
-	struct db_args a = { 0 };
-
-	arg_device(&a, tenant, device_id);
-	enum rc rc = read_device(db, GET, &a, mem, ret);
-	ret->device_id = *device_id;
-	return rc == RC_OK ? read_components(db, tenant, mem, ret) : rc;
+	return get(db, GET, tenant, device_id, mem, ret);
 }
 
 static void arg_attributes(struct db_args *a, struct arena *mem, const struct registration *r)

@@ -19,7 +19,11 @@ struct device_row {
  * RC_NOT_FOUND when there is none. */
 enum rc registration_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
 				struct arena *mem, struct device_row *ret) MUST_CHECK;
-/* The same without the lock. */
+/* The same, and member_store_look() at once. */
+enum rc registration_store_lock_looking(struct db *db, int32_t tenant,
+					const struct uuid *device_id, struct arena *mem,
+					struct device_row *ret) MUST_CHECK;
+/* The same without a lock. */
 enum rc registration_store_get(struct db *db, int32_t tenant, const struct uuid *device_id,
 			       struct arena *mem, struct device_row *ret) MUST_CHECK;
 

@@ -2,6 +2,8 @@
  * 6, 8 and 9 there: wrong classes are named, each success is counted once, rolled back and
  * silent devices trip the gate. */
 
+#include "core/campaign_explain.h"
+#include "db/member_store.h"
 #include "tests/store/world.h"
 
 #define GATE                                                                                   \
@@ -466,12 +468,15 @@ static struct call ask_in(struct world *w, struct db *db, struct actor_device *d
 	return c;
 }
 
-/* A transaction that has looked at the members sees a campaign that starts meanwhile, but not
- * its partition.  Who asks in it then is answered "nothing", and must ask again. */
+/* Calls of one batch answer from one transaction, and tell the roster after its end.  A
+ * campaign that is asked to start meanwhile waits until nobody looks at members any more; a
+ * mark that its start leaves before the batch has told the roster "nothing" is not taken back
+ * by that. */
 static void test_asked_in_an_older_transaction(struct world *w)
 {
 	struct actor_device d[2];
 	struct uuid release = world_release(w, 41, 41);
+	struct campaign_new new = plan(&release, "{\"devices\":[\"older-01\"]}");
 	struct db *db = world_connect(w);
 	struct offer first, second, later;
 
@@ -479,10 +484,14 @@ static void test_asked_in_an_older_transaction(struct world *w)
 	uint32_t clock = roster_work_clock(w->core.roster);
 	must(db_begin(db) == RC_OK, "begin");
 	struct call c0 = ask_in(w, db, &d[0], clock, &first);
-	(void)run_campaign(w, plan(&release, "{\"devices\":[\"older-01\"]}"));
-	world_expose(w, &d[1], 1);
+	struct uuid id = run_campaign(w, new);
+	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_STARTING,
+	       "a campaign does not start while somebody looks at members");
 	struct call c1 = ask_in(w, db, &d[1], clock, &second);
 	must(db_commit(db) == RC_OK, "commit");
+	world_tick(w, 1);
+	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_RUNNING, "then it does");
+	world_expose(w, &d[1], 1);
 	call_run_hooks(&c0);
 	call_run_hooks(&c1);
 	ok(!first.has_job && !second.has_job, "the older transaction has nothing for either");
@@ -490,6 +499,90 @@ static void test_asked_in_an_older_transaction(struct world *w)
 	ok(later.has_job, "the member is offered its job when it asks again");
 	must(device_ask(&d[0], &later) == RC_OK && !later.has_job, "the other one has a job");
 	db_close(db);
+}
+
+static bool holds_look(struct world *w)
+{
+	return sql_i64(w, "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' "
+			  "AND mode = 'ShareLock' AND granted AND classid = 1835363682 "
+			  "AND pid = pg_backend_pid()") == 1;
+}
+
+struct held {
+	struct world *w;
+	struct uuid device, campaign;
+	bool held;
+};
+
+static enum rc work_offer_held(struct call *c, void *arg)
+{
+	struct held *l = arg;
+	struct offer o;
+
+	enum rc rc = offer_next(c, &o);
+	l->held = holds_look(l->w);
+	return rc;
+}
+
+static enum rc work_explain_held(struct call *c, void *arg)
+{
+	struct held *l = arg;
+	struct explanation e;
+
+	enum rc rc = campaign_explain(c, &l->device, &l->campaign, &e);
+	l->held = holds_look(l->w);
+	return rc;
+}
+
+static enum rc work_jobs_held(struct call *c, void *arg)
+{
+	struct held *l = arg;
+	struct job_item *items;
+	int n;
+
+	enum rc rc = campaign_jobs(
+		c, &(struct job_filter){ l->campaign, -1, -1, { { 0 } }, 10 }, &items, &n);
+	l->held = holds_look(l->w);
+	return rc;
+}
+
+static void test_reload_looks(struct world *w, const struct uuid *device)
+{
+	struct db *holder = world_connect(w), *db = world_connect(w);
+	struct roster *r = roster_create();
+	uint8_t key[32] = { 0 };
+
+	must(roster_load(r, db, TENANT, (struct bytes){ key, sizeof(key) }) == RC_OK, "a load");
+	sql(db, "SET lock_timeout = '100ms'");
+	sql(holder, "BEGIN; SELECT pg_advisory_xact_lock" MEMBER_LOCK);
+	is_int(roster_reload(r, db, device, 1), RC_UNAVAILABLE, "a reload waits for a start");
+	sql(holder, "COMMIT");
+	is_int(roster_reload(r, db, device, 1), RC_OK, "and is done after it");
+	roster_free(r);
+	db_close(db);
+	db_close(holder);
+}
+
+/* Everything that reads members shares the lock of db/member_store.c to the end of its
+ * transaction; test_statements.c knows what reads them. */
+static void test_who_looks_shares_the_lock(struct world *w)
+{
+	static world_work *const works[] = { work_offer_held, work_explain_held,
+					     work_jobs_held };
+	struct uuid release = world_release(w, 51, 51);
+	struct held l = { .w = w };
+	struct actor_device d;
+
+	make_devices(w, "look", &d, 1);
+	l.device = d.id;
+	l.campaign = run_campaign(w, plan(&release, "{\"devices\":[\"look-00\"]}"));
+	for (size_t i = 0; i < ARRAY_LEN(works); i++) {
+		l.held = false;
+		must(world_call(w, &d, works[i], &l) == RC_OK, "a call failed");
+		ok(l.held, "who looks shares the lock: %zu", i);
+	}
+	ok(!holds_look(w), "until the transaction ends");
+	test_reload_looks(w, &d.id);
 }
 
 static void test_tallies_are_the_jobs(struct world *w)
@@ -528,6 +621,7 @@ int main(void)
 	test_abort(&w);
 	test_tallies_are_the_jobs(&w);
 	test_asked_in_an_older_transaction(&w);
+	test_who_looks_shares_the_lock(&w);
 	world_close(&w);
 	return tap_done();
 }
