@@ -3,50 +3,30 @@
 
 #include "suit/encode.h"
 
+#include "suit/element.h"
 #include "suit/layout.h"
 #include "suit/nest.h"
 
 #include <string.h>
 
 #define TAG_ENVELOPE 107
-#define KEY_COSWID   14
-#define KEY_TEXT     23
-
-/* Elements of a manifest behind its head, in the order of their keys. */
-static const struct element {
-	uint8_t key;
-	int8_t section; /* -1: not a sequence */
-	bool severable;
-} elements[] = {
-	{ 7, SUIT_VALIDATE, false },
-	{ 8, SUIT_LOAD, false },
-	{ 9, SUIT_INVOKE, false },
-	{ KEY_COSWID, -1, true },
-	{ 15, SUIT_DEPENDENCY_RESOLUTION, true },
-	{ 16, SUIT_PAYLOAD_FETCH, true },
-	{ 18, SUIT_CANDIDATE_VERIFICATION, true },
-	{ 20, SUIT_INSTALL, true },
-	{ KEY_TEXT, -1, true },
-	{ 24, SUIT_UNINSTALL, false },
-};
-#define ELEMENTS (sizeof(elements) / sizeof(elements[0]))
 
 struct work {
 	const struct suit_crypto *crypto;
 	const struct suit_source *in;
 	struct scbor_out *o;
-	size_t digest_at;            /* the manifest's, in the wrapper */
-	size_t severed_at[ELEMENTS]; /* the digest of a severed element, in the manifest */
+	size_t digest_at;                 /* the manifest's, in the wrapper */
+	size_t severed_at[SUIT_ELEMENTS]; /* the digest of a severed element, in the manifest */
 };
 
-static bool has_element(const struct suit_source *in, const struct element *e)
+static bool has_element(const struct suit_source *in, const struct suit_element_kind *e)
 {
 	if (e->section >= 0)
 		return suit_layout_has(in, (enum suit_section)e->section);
-	return e->key == KEY_TEXT ? in->text_count > 0 : in->coswid.n > 0;
+	return e->key == SUIT_ELEMENT_TEXT ? in->text_count > 0 : in->coswid.n > 0;
 }
 
-static bool is_severed(const struct suit_source *in, const struct element *e)
+static bool is_severed(const struct suit_source *in, const struct suit_element_kind *e)
 {
 	return e->severable && (in->sever & SUIT_BIT(e->key)) && has_element(in, e);
 }
@@ -165,11 +145,11 @@ static void put_text(struct scbor_out *o, const struct suit_source *in)
 
 /* The content of an element, wrapped in its byte string. */
 static void put_element(struct scbor_out *o, const struct suit_source *in,
-			const struct element *e)
+			const struct suit_element_kind *e)
 {
 	if (e->section >= 0) {
 		suit_layout_put(o, in, (enum suit_section)e->section);
-	} else if (e->key == KEY_COSWID) {
+	} else if (e->key == SUIT_ELEMENT_COSWID) {
 		scbor_put_bytes(o, in->coswid);
 	} else {
 		size_t at = suit_nest_begin(o);
@@ -271,20 +251,20 @@ static void put_manifest(struct work *w)
 	size_t bytes_at = suit_nest_begin(o), map_at = suit_nest_begin(o);
 	size_t count = put_head(o, w->in);
 
-	for (size_t i = 0; i < ELEMENTS; i++) {
-		if (!has_element(w->in, &elements[i]))
+	for (size_t i = 0; i < SUIT_ELEMENTS; i++) {
+		if (!has_element(w->in, &suit_element_kind[i]))
 			continue;
 		count++;
-		scbor_put_uint(o, elements[i].key);
-		if (is_severed(w->in, &elements[i]))
+		scbor_put_uint(o, suit_element_kind[i].key);
+		if (is_severed(w->in, &suit_element_kind[i]))
 			w->severed_at[i] = put_digest_place(o);
 		else
-			put_element(o, w->in, &elements[i]);
+			put_element(o, w->in, &suit_element_kind[i]);
 	}
 	size_t before = o->n;
 	suit_nest_end_map(o, map_at, count);
 	suit_nest_end_bytes(o, bytes_at);
-	for (size_t i = 0; i < ELEMENTS; i++)
+	for (size_t i = 0; i < SUIT_ELEMENTS; i++)
 		w->severed_at[i] += o->n - before;
 }
 
@@ -325,12 +305,12 @@ static enum suit_rc put_severed(struct work *w)
 {
 	enum suit_rc rc = SUIT_OK;
 
-	for (size_t i = 0; i < ELEMENTS && rc == SUIT_OK; i++) {
-		if (!is_severed(w->in, &elements[i]))
+	for (size_t i = 0; i < SUIT_ELEMENTS && rc == SUIT_OK; i++) {
+		if (!is_severed(w->in, &suit_element_kind[i]))
 			continue;
-		scbor_put_uint(w->o, elements[i].key);
+		scbor_put_uint(w->o, suit_element_kind[i].key);
 		size_t from = w->o->n;
-		put_element(w->o, w->in, &elements[i]);
+		put_element(w->o, w->in, &suit_element_kind[i]);
 		rc = fill_digest(w, from, w->o->n, w->severed_at[i]);
 	}
 	return rc;
@@ -357,8 +337,8 @@ static enum suit_rc put_envelope(struct work *w)
 {
 	size_t entries = 2 + w->in->payload_count;
 
-	for (size_t i = 0; i < ELEMENTS; i++)
-		entries += is_severed(w->in, &elements[i]);
+	for (size_t i = 0; i < SUIT_ELEMENTS; i++)
+		entries += is_severed(w->in, &suit_element_kind[i]);
 	scbor_put_tag(w->o, TAG_ENVELOPE);
 	scbor_put_map(w->o, entries);
 	scbor_put_uint(w->o, 2);

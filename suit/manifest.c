@@ -6,6 +6,7 @@
 #include "suit/block.h"
 #include "suit/cbor.h"
 #include "suit/command.h"
+#include "suit/element.h"
 #include "suit/text.h"
 
 #include <string.h>
@@ -24,25 +25,18 @@ enum key {
 	COMMON_SHARED = 4,
 };
 
-/* Keys that a manifest may hold as commands or, severed, as a digest. */
-static const struct element {
-	uint8_t key;
-	int8_t section; /* -1: not a sequence */
-	bool severable;
-} elements[] = {
+const struct suit_element_kind suit_element_kind[SUIT_ELEMENTS] = {
 	{ 7, SUIT_VALIDATE, false },
 	{ 8, SUIT_LOAD, false },
 	{ 9, SUIT_INVOKE, false },
-	{ 14, -1, true }, /* coswid */
+	{ SUIT_ELEMENT_COSWID, -1, true },
 	{ 15, SUIT_DEPENDENCY_RESOLUTION, true },
 	{ 16, SUIT_PAYLOAD_FETCH, true },
 	{ 18, SUIT_CANDIDATE_VERIFICATION, true },
 	{ 20, SUIT_INSTALL, true },
-	{ 23, -1, true }, /* text */
+	{ SUIT_ELEMENT_TEXT, -1, true },
 	{ 24, SUIT_UNINSTALL, false },
 };
-#define ELEMENTS (sizeof(elements) / sizeof(elements[0]))
-#define KEY_TEXT 23
 
 /* While decoding: where each element stands. */
 struct work {
@@ -51,16 +45,16 @@ struct work {
 	struct suit_bytes auth; /* content of the wrapper */
 	struct suit_bytes
 		manifest_encoded; /* with the head of its byte string: what is hashed */
-	struct suit_bytes severed[ELEMENTS]; /* encoded, from the envelope */
-	struct suit_bytes severed_content[ELEMENTS];
-	struct suit_bytes content[ELEMENTS]; /* the one that counts */
+	struct suit_bytes severed[SUIT_ELEMENTS]; /* encoded, from the envelope */
+	struct suit_bytes severed_content[SUIT_ELEMENTS];
+	struct suit_bytes content[SUIT_ELEMENTS]; /* the one that counts */
 	uint32_t indexes; /* bit i: component index i is a component or a dependency */
 };
 
 static int element_find(int64_t key)
 {
-	for (size_t i = 0; i < ELEMENTS; i++)
-		if (elements[i].key == key)
+	for (size_t i = 0; i < SUIT_ELEMENTS; i++)
+		if (suit_element_kind[i].key == key)
 			return (int)i;
 	return -1;
 }
@@ -90,7 +84,7 @@ static enum suit_rc envelope_value(struct work *w, struct scbor *c, int64_t key)
 	} else if (key == ENVELOPE_MANIFEST) {
 		w->e->manifest = content;
 		w->manifest_encoded = encoded;
-	} else if (i >= 0 && elements[i].severable) {
+	} else if (i >= 0 && suit_element_kind[i].severable) {
 		w->severed[i] = encoded;
 		w->severed_content[i] = content;
 	} else {
@@ -107,7 +101,7 @@ static enum suit_rc envelope_map(struct work *w)
 	scbor_init(&c, w->e->whole);
 	if (!w->e->untagged)
 		scbor_tag(&c, SUIT_TAG_ENVELOPE);
-	size_t n = scbor_map(&c, 2 + ELEMENTS + SUIT_PAYLOADS_MAX);
+	size_t n = scbor_map(&c, 2 + SUIT_ELEMENTS + SUIT_PAYLOADS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *start = c.p;
 		bool text = scbor_peek(&c) == SCBOR_TEXT;
@@ -287,13 +281,13 @@ static enum suit_rc element_decode(struct work *w, struct scbor *c, int i)
 		return w->severed[i].p ? SUIT_MALFORMED : SUIT_OK;
 	}
 	struct suit_bytes encoded = scbor_any(c);
-	if (!scbor_ok(c) || !elements[i].severable)
+	if (!scbor_ok(c) || !suit_element_kind[i].severable)
 		return SUIT_MALFORMED;
 	enum suit_rc rc = suit_digest_read(encoded, &digest);
 	if (rc != SUIT_OK)
 		return rc;
 	if (!w->severed[i].p) {
-		w->e->severed_away = w->e->severed_away || elements[i].section >= 0;
+		w->e->severed_away = w->e->severed_away || suit_element_kind[i].section >= 0;
 		return SUIT_OK;
 	}
 	w->content[i] = w->severed_content[i];
@@ -335,7 +329,7 @@ static enum suit_rc manifest_map(struct work *w)
 	unsigned required = 0;
 
 	scbor_init(&c, w->e->manifest);
-	size_t n = scbor_map(&c, 6 + ELEMENTS);
+	size_t n = scbor_map(&c, 6 + SUIT_ELEMENTS);
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *start = c.p;
 		uint64_t key = scbor_uint(&c);
@@ -357,7 +351,7 @@ static enum suit_rc manifest_map(struct work *w)
 /* What the envelope holds severed must have been asked for by a digest. */
 static enum suit_rc severed_check(const struct work *w)
 {
-	for (size_t i = 0; i < ELEMENTS; i++)
+	for (size_t i = 0; i < SUIT_ELEMENTS; i++)
 		if (w->severed[i].p)
 			return SUIT_MALFORMED;
 	return SUIT_OK;
@@ -379,12 +373,12 @@ static enum suit_rc sections_check(struct work *w)
 	struct suit_envelope *e = w->e;
 
 	w->indexes |= (UINT32_C(1) << e->component_count) - 1;
-	for (size_t i = 0; i < ELEMENTS; i++) {
+	for (size_t i = 0; i < SUIT_ELEMENTS; i++) {
 		if (!w->content[i].p)
 			continue;
-		if (elements[i].section >= 0)
-			e->section[elements[i].section] = w->content[i];
-		else if (elements[i].key == KEY_TEXT)
+		if (suit_element_kind[i].section >= 0)
+			e->section[suit_element_kind[i].section] = w->content[i];
+		else if (suit_element_kind[i].key == SUIT_ELEMENT_TEXT)
 			e->text = w->content[i];
 		else
 			e->coswid = w->content[i];
@@ -469,7 +463,7 @@ enum suit_rc suit_envelope_element(const struct suit_envelope *e, uint8_t key,
 	struct scbor c;
 
 	scbor_init(&c, e->manifest);
-	size_t n = scbor_map(&c, 6 + ELEMENTS);
+	size_t n = scbor_map(&c, 6 + SUIT_ELEMENTS);
 	if (element_find(key) < 0 || !key_find(&c, n, key))
 		return SUIT_MISSING;
 	found.severed = scbor_peek(&c) == SCBOR_ARRAY;
@@ -482,7 +476,7 @@ enum suit_rc suit_envelope_element(const struct suit_envelope *e, uint8_t key,
 		scbor_init(&c, e->whole);
 		if (!e->untagged)
 			scbor_tag(&c, SUIT_TAG_ENVELOPE);
-		n = scbor_map(&c, 2 + ELEMENTS + SUIT_PAYLOADS_MAX);
+		n = scbor_map(&c, 2 + SUIT_ELEMENTS + SUIT_PAYLOADS_MAX);
 		if (key_find(&c, n, key))
 			found.content = scbor_bytes(&c);
 	}
