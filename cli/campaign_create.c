@@ -199,6 +199,14 @@ static const char *bytes_text_of(struct arena *mem, const json_t *item)
 	return json_is_integer(size) ? output_size(mem, json_integer_value(size)) : "-";
 }
 
+/* Nothing of it where the release has no delta, or none that fits. */
+static const char *deltas_text(struct arena *mem, const json_t *item)
+{
+	json_int_t n = json_integer_value(json_object_get(item, "deltas"));
+	json_int_t of = json_integer_value(json_object_get(item, "members"));
+	return n > 0 ? arena_printf(mem, "for %d of %d devices", (int)n, (int)of) : "-";
+}
+
 static void print_dry_run(struct cli *c, const json_t *answer)
 {
 	static const struct column card[] = {
@@ -206,6 +214,7 @@ static void print_dry_run(struct cli *c, const json_t *answer)
 		{ "Such as", "sample", NULL, false },
 		{ "Stages", "stages", NULL, false },
 		{ "To send", "bytes", bytes_text_of, false },
+		{ "Deltas", "deltas", deltas_text, false },
 		{ "Bound", "bound", bound_text, false },
 	};
 	output_object(&c->out, card, ARRAY_LEN(card), answer);

@@ -46,9 +46,12 @@ static void draw(struct watch *w, const struct campaign_view *v, struct arena *m
 		campaign_view_title(v, out, mem));
 	for (int i = 0; i < v->stage_count; i++)
 		fprintf(out->to, "%s\n", campaign_view_stage(v, i, out, mem));
+	const char *bytes = campaign_view_bytes(v, mem);
+	if (bytes)
+		fprintf(out->to, "%s\n", bytes);
 	fputs(out->terminal ? "\033[?7h" : "", out->to);
 	fflush(out->to);
-	w->drawn_lines = v->stage_count + 1;
+	w->drawn_lines = v->stage_count + 1 + (bytes != NULL);
 }
 
 static bool has_changed(struct watch *w, int slot, const char *line)
@@ -82,7 +85,7 @@ static void show(struct watch *w, const json_t *campaign, const struct campaign_
 		CLEAN(mem) char *text = json_dumps(campaign, JSON_COMPACT | JSON_SORT_KEYS);
 		if (text && has_changed(w, 0, text))
 			output_json_line(out, campaign);
-	} else if (terminal_rows(out) > v->stage_count + 1 && !out->plain) {
+	} else if (terminal_rows(out) > v->stage_count + 2 && !out->plain) {
 		draw(w, v, mem);
 	} else {
 		print_changes(w, v, mem);
@@ -145,8 +148,19 @@ static bool is_over(const struct campaign_view *v)
 	return false;
 }
 
+/* Where nothing was drawn, and only when there is more to say than how much was sent. */
+static void tell_bytes(const struct watch *w, const struct campaign_view *v)
+{
+	CLEAN(arena) struct arena *mem = arena_create();
+	const char *line = campaign_view_bytes(v, mem);
+	if (line && !w->cli->out.json && !w->drawn_lines &&
+	    (v->bytes_saved || v->delta_fallbacks))
+		fprintf(w->cli->out.to, "%s\n", line);
+}
+
 static enum exit_code finish(struct watch *w, const struct campaign_view *v)
 {
+	tell_bytes(w, v);
 	if (strcmp(v->state, "finished") == 0) {
 		if (!w->cli->out.json)
 			fprintf(w->cli->out.to,

@@ -79,12 +79,16 @@ void campaign_view_read(const json_t *campaign, struct arena *mem, struct campai
 {
 	const json_t *stages = json_object_get(campaign, "stages"), *stage;
 	const json_t *reason = json_object_get(campaign, "pause_reason");
+	const json_t *bytes = json_object_get(campaign, "bytes");
 	*ret = (struct campaign_view){
 		.name = output_member(mem, campaign, "name"),
 		.state = output_member(mem, campaign, "state"),
 		.release = output_member(mem, campaign, "release_version"),
 		.pause_reason = json_is_string(reason) ? output_text(mem, reason) : NULL,
 		.members = number(campaign, "members"),
+		.bytes_offered = number(bytes, "offered"),
+		.bytes_saved = number(bytes, "saved"),
+		.delta_fallbacks = number(bytes, "delta_fallbacks"),
 	};
 	size_t i;
 	json_array_foreach(stages, i, stage)
@@ -127,6 +131,21 @@ const char *campaign_view_title(const struct campaign_view *v, const struct outp
 		output_style(out, STYLE_BOLD), v->name, end, v->release,
 		output_style(out, state_style(v->state)), v->state, end,
 		v->succeeded + v->current, v->members, failed);
+}
+
+const char *campaign_view_bytes(const struct campaign_view *v, struct arena *mem)
+{
+	if (v->bytes_offered == 0)
+		return NULL;
+	const char *saved = v->bytes_saved ? arena_printf(mem, ", %s saved",
+							  output_size(mem, v->bytes_saved))
+					   : "";
+	const char *fell = v->delta_fallbacks
+				   ? arena_printf(mem, ", %" PRId64 " went on without a delta",
+						  v->delta_fallbacks)
+				   : "";
+	return arena_printf(mem, "  bytes     %s offered%s%s",
+			    output_size(mem, v->bytes_offered), saved, fell);
 }
 
 const char *campaign_view_stage(const struct campaign_view *v, int index,

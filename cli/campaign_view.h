@@ -15,6 +15,7 @@ struct campaign_view {
 	const char *name, *state, *release,
 		*pause_reason; /* pause_reason: NULL when there is none */
 	int64_t members, succeeded, current, failed;
+	int64_t bytes_offered, bytes_saved, delta_fallbacks;
 	int stage_count;
 	struct stage_view stages[VIEW_STAGES_MAX];
 };
@@ -24,6 +25,9 @@ void campaign_view_read(const json_t *campaign, struct arena *mem, struct campai
 /* "lock-7-3.7: 3.7, running, 4 of 8 devices proved it" */
 const char *campaign_view_title(const struct campaign_view *v, const struct output *out,
 				struct arena *mem);
+/* "  bytes      1.5 MiB offered, 3.0 MiB saved, 2 went on without a delta"; NULL: none offered
+ * yet */
+const char *campaign_view_bytes(const struct campaign_view *v, struct arena *mem);
 /* One stage with its bar, for a terminal; index from 0. */
 const char *campaign_view_stage(const struct campaign_view *v, int index,
 				const struct output *out, struct arena *mem);

@@ -19,7 +19,18 @@
 struct sum {
 	struct stage_counts *counts;
 	int stage_count;
+	struct campaign_bytes bytes;
 };
+
+static void sum_bytes(struct campaign_bytes *bytes, int kind, int64_t n)
+{
+	if (kind == TALLY_BYTES_OFFERED)
+		bytes->offered += n;
+	else if (kind == TALLY_BYTES_SAVED)
+		bytes->saved += n;
+	else if (kind == TALLY_FALLBACKS)
+		bytes->fallbacks += n;
+}
 
 static void sum_row(void *arg, int32_t stage, int state, int64_t n)
 {
@@ -27,14 +38,16 @@ static void sum_row(void *arg, int32_t stage, int state, int64_t n)
 
 	if (stage >= 0 && stage < sum->stage_count && state >= 0 && state < JOB_STATE_END)
 		sum->counts[stage].n[state] += n;
+	sum_bytes(&sum->bytes, state, n);
 }
 
 enum rc campaign_counts(struct call *c, const struct campaign *campaign,
-			struct stage_counts **ret)
+			struct stage_counts **ret, struct campaign_bytes *ret_bytes)
 {
 	struct sum sum = {
 		arena_array(c->mem, (size_t)campaign->stage_count + 1, sizeof(*sum.counts)),
 		campaign->stage_count,
+		{ 0 },
 	};
 
 	enum rc rc = tally_store_sum(c->db, c->tenant, &campaign->campaign_id, sum_row, &sum);
@@ -43,6 +56,8 @@ enum rc campaign_counts(struct call *c, const struct campaign *campaign,
 	for (int i = 0; i < campaign->stage_count; i++)
 		counts_complete(&sum.counts[i], campaign->stages[i].members);
 	*ret = sum.counts;
+	if (ret_bytes)
+		*ret_bytes = sum.bytes;
 	return RC_OK;
 }
 
@@ -50,7 +65,7 @@ static enum rc item_complete(struct call *c, struct campaign_item *item)
 {
 	const struct campaign *campaign = &item->row.campaign;
 
-	enum rc rc = campaign_counts(c, campaign, &item->counts);
+	enum rc rc = campaign_counts(c, campaign, &item->counts, &item->bytes);
 	if (rc != RC_OK)
 		return rc;
 	for (int i = 0; i < campaign->stage_count; i++)
@@ -210,7 +225,8 @@ enum rc campaign_preview(struct call *c, const struct campaign_new *in,
 		return rc;
 	stages_size(in->stages, in->stage_count, p.audience.members, p.sizes);
 	p.bound = stages_bound(in->stages, in->stage_count, p.audience.members);
-	p.bytes = p.audience.members * p.audience.image_bytes;
+	p.bytes = p.audience.members * p.audience.bytes;
+	p.deltas = p.audience.deltas;
 	*ret = p;
 	return RC_OK;
 }
@@ -307,7 +323,7 @@ static enum rc forgive(struct call *c, const struct campaign *campaign)
 {
 	struct stage_counts *counts;
 
-	enum rc rc = campaign_counts(c, campaign, &counts);
+	enum rc rc = campaign_counts(c, campaign, &counts, NULL);
 	for (int i = 0; rc == RC_OK && i <= campaign->stage; i++) {
 		struct stage stage = campaign->stages[i];
 		enum stage_state from = stage.state;

@@ -22,11 +22,19 @@ struct campaign_new {
 	int32_t max_attempts;
 };
 
+/* What variants of the release are good for. */
+struct campaign_bytes {
+	int64_t offered; /* that offers named, of every attempt */
+	int64_t saved; /* of succeeded jobs, against the largest variant each could have had */
+	int64_t fallbacks; /* jobs whose delta failed */
+};
+
 /* A campaign with its progress, from counters. */
 struct campaign_item {
 	struct campaign_row row;
 	struct stage_counts *counts; /* one for each stage */
 	struct stage_counts total;
+	struct campaign_bytes bytes;
 	int64_t bound; /* devices exposed at most before the first automatic stop */
 };
 
@@ -35,7 +43,8 @@ struct campaign_preview {
 	struct audience audience;
 	int64_t sizes[STAGES_MAX];
 	int64_t bound;
-	int64_t bytes; /* to be brought to all members together */
+	int64_t bytes;  /* to be brought to all members together, at most */
+	int64_t deltas; /* members that a delta fits */
 };
 
 /* Checks everything that campaign_create() checks, and stores nothing.
@@ -70,8 +79,9 @@ struct campaign_change {
 enum rc campaign_set_state(struct call *c, const struct campaign *campaign,
 			   const struct campaign_change *change) MUST_CHECK;
 
-/* Counters of each stage, completed by the members that have no job; in the call's arena. */
+/* Counters of each stage, completed by the members that have no job; in the call's arena.
+ * ret_bytes may be NULL. */
 enum rc campaign_counts(struct call *c, const struct campaign *campaign,
-			struct stage_counts **ret) MUST_CHECK;
+			struct stage_counts **ret, struct campaign_bytes *ret_bytes) MUST_CHECK;
 /* ERR_NO_DEVICES, ERR_WRONG_CLASS or ERR_VALIDATION when the audience cannot be served. */
 enum rc campaign_audience_check(struct call *c, const struct audience *audience) MUST_CHECK;

@@ -171,7 +171,7 @@ static enum rc has_verdict(struct call *c, const struct uuid *campaign_id, bool 
 	enum rc rc = campaign_store_get(c->db, c->tenant, campaign_id, c->mem, &row);
 	if (rc != RC_OK || row.campaign.state != CAMPAIGN_RUNNING)
 		return rc;
-	rc = campaign_counts(c, &row.campaign, &counts);
+	rc = campaign_counts(c, &row.campaign, &counts, NULL);
 	if (rc == RC_OK)
 		*ret = gate_judge(&row.campaign, counts, c->now, reason) != GATE_WAIT;
 	return rc;
@@ -188,6 +188,6 @@ enum rc campaign_judge(struct call *c, const struct uuid *campaign_id, bool *ret
 	rc = campaign_store_lock(c->db, c->tenant, campaign_id, c->mem, &row);
 	if (rc != RC_OK || row.campaign.state != CAMPAIGN_RUNNING)
 		return rc;
-	rc = campaign_counts(c, &row.campaign, &counts);
+	rc = campaign_counts(c, &row.campaign, &counts, NULL);
 	return rc == RC_OK ? act(c, &row.campaign, counts) : rc;
 }

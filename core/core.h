@@ -26,6 +26,7 @@ struct core {
 	struct bytes seal_key; /* SEAL_KEY_SIZE bytes, for secrets at rest (certs/seal.h) */
 	struct uuid node_id;   /* this daemon */
 	const char *state_dir; /* NULL in tests: nothing is kept outside of the database */
-	_Atomic(const char *) not_ready; /* why not, for /readyz; a constant text, or NULL */
+	_Atomic(const char *) not_ready;  /* why not, for /readyz; a constant text, or NULL */
+	_Atomic uint64_t delta_fallbacks; /* jobs whose delta failed, since the start */
 	struct core_options options;
 };

@@ -14,6 +14,7 @@
 #include "db/tally_store.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 /* --- the roster, after the commit --- */
 
@@ -100,9 +101,19 @@ static struct event event_of(struct arena *mem, const struct job *job, const cha
 	};
 }
 
+/* The counters of a job that is made. */
+static enum rc count_new(struct call *c, const struct job *job)
+{
+	struct tally_change changes[] = {
+		{ job->campaign_id, job->stage, job->state, 1 },
+		{ job->campaign_id, job->stage, TALLY_BYTES_OFFERED, job->bytes_total },
+	};
+
+	return count(c, changes, job_state_is_open(job->state) && job->bytes_total ? 2 : 1);
+}
+
 enum rc job_open(struct call *c, struct job *job, const struct roster_release *release)
 {
-	struct tally_change one = { job->campaign_id, job->stage, job->state, 1 };
 	bool open = job_state_is_open(job->state);
 
 	if (!open)
@@ -115,11 +126,33 @@ enum rc job_open(struct call *c, struct job *job, const struct roster_release *r
 				     &(struct slot_claim){ job->device_id, job->component,
 							   job->job_id, job->campaign_id });
 	if (rc == RC_OK)
-		rc = count(c, &one, 1);
-	struct event event = event_of(c->mem, job, NULL);
+		rc = count_new(c, job);
+	struct event event = event_of(c->mem, job, job->text);
 	if (rc == RC_OK)
 		rc = event_add(c, &event);
 	if (rc != RC_OK || !open)
+		return rc;
+	struct job_move *made = arena_new(c->mem, struct job_move);
+	made->to = *job;
+	remember_after_commit(c, made, 1);
+	follow_after_commit(c, job, release);
+	return outbox_device(c, &job->device_id);
+}
+
+enum rc job_choose(struct call *c, struct job *job, const struct variant_choice *choice,
+		   const struct digest *from, const struct roster_release *release)
+{
+	struct tally_change offered = { job->campaign_id, job->stage, TALLY_BYTES_OFFERED,
+					choice->variant->bytes };
+
+	job->manifest = choice->variant->manifest;
+	job->bytes_total = choice->variant->bytes;
+	job->bytes_saved = choice->bytes_saved;
+	job->from_digest = *from;
+	enum rc rc = job_store_choose(c->db, c->tenant, job);
+	if (rc == RC_OK && offered.n)
+		rc = count(c, &offered, 1);
+	if (rc != RC_OK)
 		return rc;
 	struct job_move *made = arena_new(c->mem, struct job_move);
 	made->to = *job;
@@ -143,6 +176,11 @@ static int64_t next_deadline(const struct call *c, const struct job_row *row,
 	return c->now + row->silent_after_s * INT64_C(1000000);
 }
 
+static bool is_another_attempt(const struct job *from, const struct job *to)
+{
+	return from->attempt != to->attempt;
+}
+
 /* What the step makes of the job; only a move renews updated_at, or a postponed deadline would
  * look like progress. */
 static struct job step_result(const struct job_change *change)
@@ -155,6 +193,11 @@ static struct job step_result(const struct job_change *change)
 	to.attempt = step->attempt;
 	to.bytes_done = step->bytes_done;
 	to.bytes_total = step->bytes_total;
+	if (is_another_attempt(&change->row.job, &to)) {
+		to.manifest = (struct digest){ 0 };
+		to.bytes_saved = 0;
+		to.fell_back |= step->fell_back;
+	}
 	if (step->new_boot)
 		to.boot_id = change->boot_id;
 	if (step->renew || step->state != change->row.job.state)
@@ -162,6 +205,9 @@ static struct job step_result(const struct job_change *change)
 	to.deadline_at = next_deadline(change->call, &change->row, step);
 	return to;
 }
+
+/* Out of a state and into another, bytes that are saved, and a fallback. */
+#define TALLIES_OF_A_MOVE 4
 
 /* What many changes write; each list as long as it is filled. */
 struct writing {
@@ -173,6 +219,8 @@ struct writing {
 	struct uuid *closed; /* devices, and their jobs that are over */
 	int64_t *closed_jobs;
 	size_t closed_count;
+	const struct job **unchosen; /* jobs that begin another attempt */
+	size_t unchosen_count;
 	struct tally_change *tallies;
 	size_t tally_count;
 	struct event *events;
@@ -191,39 +239,61 @@ static struct writing *writing_create(struct arena *mem, size_t n)
 	w->lost = arena_array(mem, n, sizeof(*w->lost));
 	w->closed = arena_array(mem, n, sizeof(*w->closed));
 	w->closed_jobs = arena_array(mem, n, sizeof(*w->closed_jobs));
-	w->tallies = arena_array(mem, 2 * n, sizeof(*w->tallies));
+	w->unchosen = arena_array(mem, n, sizeof(*w->unchosen));
+	w->tallies = arena_array(mem, TALLIES_OF_A_MOVE * n, sizeof(*w->tallies));
 	w->events = arena_array(mem, n, sizeof(*w->events));
 	w->event_at = arena_array(mem, n, sizeof(*w->event_at));
 	w->told = arena_array(mem, n, sizeof(*w->told));
 	return w;
 }
 
-static void write_tally(struct writing *w, const struct job *job, int64_t n)
+static void write_tally(struct writing *w, const struct job *job, int32_t what, int64_t n)
 {
 	size_t i = 0;
 
 	while (i < w->tally_count &&
-	       (w->tallies[i].state != (int32_t)job->state ||
-		w->tallies[i].stage != job->stage ||
+	       (w->tallies[i].state != what || w->tallies[i].stage != job->stage ||
 		!uuid_equal(&w->tallies[i].campaign_id, &job->campaign_id)))
 		i++;
 	if (i == w->tally_count)
 		w->tallies[w->tally_count++] =
-			(struct tally_change){ job->campaign_id, job->stage,
-					       (int32_t)job->state, 0 };
+			(struct tally_change){ job->campaign_id, job->stage, what, 0 };
 	w->tallies[i].n += n;
 }
 
-/* Rosters must learn that a job is over, or that its attempt is another one. */
+static void count_fallback(struct core *core, void *arg)
+{
+	(void)arg;
+	atomic_fetch_add(&core->delta_fallbacks, 1);
+}
+
+/* At most TALLIES_OF_A_MOVE. */
+static void write_tallies(struct writing *w, struct call *c, const struct job_move *m)
+{
+	bool was = m->from.state == JOB_SUCCEEDED, is = m->to.state == JOB_SUCCEEDED;
+
+	if (m->from.state != m->to.state) {
+		write_tally(w, &m->from, (int32_t)m->from.state, -1);
+		write_tally(w, &m->to, (int32_t)m->to.state, 1);
+	}
+	if (was != is && m->to.bytes_saved)
+		write_tally(w, &m->to, TALLY_BYTES_SAVED,
+			    is ? m->to.bytes_saved : -m->to.bytes_saved);
+	if (!m->to.fell_back || m->from.fell_back)
+		return;
+	write_tally(w, &m->to, TALLY_FALLBACKS, 1);
+	call_after_commit(c, count_fallback, NULL);
+}
+
+/* Rosters must learn that a job is over, or that its attempt is another one, for which the
+ * device has to ask. */
 static void write_hook(struct writing *w, struct call *c, const struct job_move *m)
 {
 	bool over = job_state_is_open(m->from.state) && !job_state_is_open(m->to.state);
 
-	if (!over && m->from.attempt == m->to.attempt)
+	if (!over && !is_another_attempt(&m->from, &m->to))
 		return;
-	follow_after_commit(c, &m->to,
-			    over ? NULL
-				 : roster_release_find(c->core->roster, &m->to.release_id));
+	follow_after_commit(c, &m->to, NULL);
 	w->told[w->told_count++] = m->to.device_id;
 }
 
@@ -235,9 +305,10 @@ static void write_move(struct writing *w, struct call *c, const struct job_move 
 		w->closed[w->closed_count] = m->to.device_id;
 		w->closed_jobs[w->closed_count++] = m->to.job_id;
 	}
-	if (m->from.state != m->to.state) {
-		write_tally(w, &m->from, -1);
-		write_tally(w, &m->to, 1);
+	write_tallies(w, c, m);
+	if (is_another_attempt(&m->from, &m->to))
+		w->unchosen[w->unchosen_count++] = &m->to;
+	if (m->from.state != m->to.state || is_another_attempt(&m->from, &m->to)) {
 		w->event_at[w->event_count] = c->now;
 		w->events[w->event_count++] = event_of(mem, &m->to, m->text);
 	}
@@ -287,6 +358,9 @@ static enum rc store_rest(struct call *c, struct writing *w)
 	if (w->closed_count)
 		rc = slot_store_release(c->db, c->tenant, c->mem, w->closed, w->closed_jobs,
 					w->closed_count);
+	if (rc == RC_OK && w->unchosen_count)
+		rc = job_store_forget_choice(c->db, c->tenant, c->mem, w->unchosen,
+					     w->unchosen_count);
 	if (rc == RC_OK && w->tally_count)
 		rc = count(c, w->tallies, w->tally_count);
 	if (rc == RC_OK && w->event_count)
@@ -316,22 +390,69 @@ enum rc job_apply(struct call *c, const struct job_row *row, const struct job_st
 	return step->changed ? job_apply_many(c, &change, 1) : RC_OK;
 }
 
+/* --- a delta that failed --- */
+
+/* What is told of the attempt; the job goes on. */
+static const char *fallback_text(struct arena *mem, const struct job_report *report)
+{
+	const char *text = report->text && report->text[0] ? report->text : NULL;
+
+	return arena_printf(mem, "the delta failed (%s%s%s); next without one",
+			    job_cause_name(report->cause ? report->cause : CAUSE_OTHER),
+			    text ? ": " : "", text ? text : "");
+}
+
+/* Reports that would end their jobs are thought over: by[i] said what changes[i] is. */
+static enum rc fall_back(struct call *c, struct job_change *const *changes,
+			 const struct job_report *const *by, size_t n)
+{
+	struct uuid *devices = arena_array(c->mem, n, sizeof(*devices));
+	int64_t *jobs = arena_array(c->mem, n, sizeof(*jobs));
+	struct job_variant *variants = arena_array(c->mem, n, sizeof(*variants));
+
+	for (size_t i = 0; i < n; i++) {
+		devices[i] = changes[i]->row.job.device_id;
+		jobs[i] = changes[i]->row.job.job_id;
+		variants[i].variant.needs = "";
+	}
+	enum rc rc =
+		n ? job_store_variants(c->db, c->tenant, c->mem, devices, jobs, n, variants)
+		  : RC_OK;
+	for (size_t i = 0; rc == RC_OK && i < n; i++) {
+		struct job_change *change = changes[i];
+		if (!variant_is_delta(&variants[i].variant))
+			continue;
+		change->row.job.fell_back = variants[i].fell_back;
+		if (job_on_failed_delta(&change->row.job, variants[i].max_attempts,
+					&change->step))
+			change->step.text = fallback_text(c->mem, by[i]);
+	}
+	return rc;
+}
+
 /* --- what happens to jobs --- */
+
+static bool ends_job(const struct job_change *change)
+{
+	return change->step.changed && !job_state_is_open(change->step.state);
+}
 
 enum rc job_report(struct call *c, const struct job_report *in, bool *ret_stop)
 {
-	struct job_row row;
-	struct job_step step;
+	struct job_change change = { .call = c }, *one = &change;
 
-	enum rc rc = job_store_lock(c->db, c->tenant, &c->actor.id, in->job_id, c->mem, &row);
+	enum rc rc =
+		job_store_lock(c->db, c->tenant, &c->actor.id, in->job_id, c->mem, &change.row);
 	if (rc == RC_NOT_FOUND)
 		return call_fail(c, ERR_NOT_FOUND, "no such job");
 	if (rc != RC_OK)
 		return rc;
-	job_on_report(&row.job, in, &step);
-	rc = job_apply(c, &row, &step, (struct bytes){ 0 });
+	job_on_report(&change.row.job, in, &change.step);
+	rc = fall_back(c, &one, &in, ends_job(&change) ? 1 : 0);
+	if (rc == RC_OK && change.step.changed)
+		rc = job_apply_many(c, &change, 1);
 	if (rc == RC_OK)
-		*ret_stop = !job_state_is_open(row.job.state);
+		*ret_stop = !job_state_is_open(change.row.job.state);
 	return rc;
 }
 
@@ -399,17 +520,39 @@ static enum rc report_read(struct reading *r, const size_t *places, size_t n)
 	return rc;
 }
 
+/* Of the reports at these places, NULL: of the first n. */
+static enum rc report_think(struct call *c, struct reading *r, const size_t *places, size_t n)
+{
+	struct job_change **ended = arena_array(c->mem, n, sizeof(struct job_change *));
+	const struct job_report **by =
+		arena_array(c->mem, n, sizeof(const struct job_report *));
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t place = places ? places[i] : i;
+		if (!ends_job(&r->changes[place]))
+			continue;
+		ended[count] = &r->changes[place];
+		by[count++] = &r->reported[place].report;
+	}
+	return fall_back(c, ended, by, count);
+}
+
 /* What memory was wrong about, or somebody else changed since it was read, is read and judged
  * again. */
 static enum rc report_store(struct call *c, struct reading *r, struct writing *w, size_t n)
 {
-	enum rc rc = store_jobs(c, w, r->changes, NULL, n);
-	size_t count = w->lost_count;
+	enum rc rc = report_think(c, r, NULL, n);
 
+	if (rc == RC_OK)
+		rc = store_jobs(c, w, r->changes, NULL, n);
+	size_t count = w->lost_count;
 	if (rc != RC_OK || !count)
 		return rc;
 	const size_t *lost = arena_copy(c->mem, w->lost, count * sizeof(*lost));
 	rc = report_read(r, lost, count);
+	if (rc == RC_OK)
+		rc = report_think(c, r, lost, count);
 	if (rc == RC_OK)
 		rc = store_jobs(c, w, r->changes, lost, count);
 	return rc == RC_OK && w->lost_count ? RC_RETRY : rc;

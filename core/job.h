@@ -1,10 +1,11 @@
-/* Jobs: one campaign's update of one device.  job_open() and job_apply_many() are the only
- * functions that write a job: each keeps job, slot, tally, event and outbox in step, in the
- * caller's transaction, and the roster after the commit. */
+/* Jobs: one campaign's update of one device.  job_open(), job_choose() and job_apply_many() are
+ * the only functions that write a job: each keeps job, slot, tally, event and outbox in step,
+ * in the caller's transaction, and the roster after the commit. */
 #pragma once
 
 #include "core/call.h"
 #include "core/job_rules.h"
+#include "core/variant_rules.h"
 #include "db/job_store.h"
 
 struct roster_release;
@@ -13,6 +14,11 @@ struct roster_release;
  * names joined by a comma.  release may be NULL for a job that is over at once. */
 enum rc job_open(struct call *c, struct job *job,
 		 const struct roster_release *release) MUST_CHECK;
+
+/* The open job, for which nothing is chosen, is offered what the choice says; the device has
+ * this digest, or a zero one.  Within the lock on the device, the job's row held. */
+enum rc job_choose(struct call *c, struct job *job, const struct variant_choice *choice,
+		   const struct digest *from, const struct roster_release *release) MUST_CHECK;
 
 /* A step of one job, and whose call it is: its time counts, and its hooks follow the commit. */
 struct job_change {

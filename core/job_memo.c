@@ -49,6 +49,7 @@ void job_memo_put(struct job_memo *memo, const struct job *job, int64_t now)
 	pthread_mutex_lock(&memo->mutex);
 	place->job = *job;
 	place->job.component = NULL;
+	place->job.text = NULL;
 	if (job->boot_id.n)
 		memcpy(place->boot_id, job->boot_id.p, job->boot_id.n);
 	place->at = now;

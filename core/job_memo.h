@@ -13,7 +13,7 @@
 
 struct job_memo;
 
-#define JOB_MEMO_PLACES 32768 /* 5 MB, touched as they are used */
+#define JOB_MEMO_PLACES 32768 /* 7 MB, touched as they are used */
 /* Nothing is believed for longer: versions of rows come round again, after very long. */
 #define JOB_MEMO_LIFE_US (INT64_C(600) * 1000000)
 

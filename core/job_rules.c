@@ -120,6 +120,25 @@ void job_on_report(const struct job *job, const struct job_report *report, struc
 		step_to(ret, report->state, CAUSE_NONE, report->text);
 }
 
+static void next_attempt(const struct job *job, const char *text, struct job_step *ret)
+{
+	step_to(ret, JOB_OFFERED, CAUSE_NONE, text);
+	ret->attempt = job->attempt + 1;
+	ret->bytes_done = 0;
+}
+
+bool job_on_failed_delta(const struct job *job, int32_t max_attempts, struct job_step *step)
+{
+	bool failed = step->state == JOB_FAILED || step->state == JOB_REJECTED;
+
+	if (!step->changed || !failed || job->attempt >= max_attempts ||
+	    step->cause == CAUSE_CLASS || step->cause == CAUSE_SEQUENCE)
+		return false;
+	next_attempt(job, step->text, step);
+	step->fell_back = true;
+	return true;
+}
+
 /* A judgement that proof may still correct. */
 static bool judged_from_afar(const struct job *job)
 {
@@ -136,9 +155,11 @@ static void boot_retries(const struct job *job, const struct job_boot *boot,
 		step_to(ret, JOB_FAILED, CAUSE_ATTEMPTS, "interrupted too often");
 		return;
 	}
-	step_to(ret, JOB_OFFERED, CAUSE_NONE, "the installation was interrupted; once more");
-	ret->attempt = job->attempt + 1;
-	ret->bytes_done = 0;
+	next_attempt(job,
+		     boot->delta ? "the delta's installation was interrupted; next without one"
+				 : "the installation was interrupted; once more",
+		     ret);
+	ret->fell_back = boot->delta;
 }
 
 /* A new boot without the new image. */
@@ -159,6 +180,8 @@ static void boot_without_proof(const struct job *job, const struct job_boot *boo
 	case JOB_DOWNLOADING:
 	case JOB_DOWNLOADED:
 	case JOB_DEFERRED:
+		if (boot->base_gone && job->attempt < boot->max_attempts)
+			next_attempt(job, "what the delta is from is not there any more", ret);
 		ret->changed = true;
 		ret->new_boot = true;
 		ret->renew = true;

@@ -26,7 +26,8 @@ struct job_step {
 	bool changed; /* something must be stored */
 	enum job_state state;
 	enum job_cause cause;
-	int32_t attempt;
+	int32_t attempt; /* another than the job's: its manifest is chosen again */
+	bool fell_back;  /* with another attempt: a delta failed, it gets no other */
 	int64_t bytes_done, bytes_total;
 	bool new_boot;       /* the job is in another boot from now on */
 	bool renew;          /* the deadline starts again from now */
@@ -46,6 +47,10 @@ struct job_report {
 
 void job_on_report(const struct job *job, const struct job_report *report,
 		   struct job_step *ret);
+/* A step of job_on_report() that ends an attempt with a delta: the next attempt is without one,
+ * when the campaign allows another and the cause lies not in the release itself.  True when it
+ * became that. */
+bool job_on_failed_delta(const struct job *job, int32_t max_attempts, struct job_step *step);
 
 /* What a committed registration says about a job. */
 struct job_boot {
@@ -54,6 +59,8 @@ struct job_boot {
 	bool runs_old;        /* what ran when the job was offered */
 	bool campaign_active; /* running or paused */
 	int32_t max_attempts;
+	bool delta;       /* what it was offered patches what it has */
+	bool base_gone;   /* and that is not there any more */
 	int64_t last_job; /* the launcher's verdict, 0: none */
 	int32_t last_attempt;
 	enum job_state last_outcome;

@@ -50,29 +50,54 @@ static void idle_after_commit(struct call *c)
 	call_after_commit(c, roster_idle, idle);
 }
 
-/* --- releases --- */
+/* --- manifests --- */
 
-static enum rc release_intern(struct call *c, const struct uuid *release_id,
+static enum rc release_intern(struct call *c, const struct digest *manifest,
 			      const struct roster_release **ret)
 {
-	struct release_row row;
+	struct manifest_row row;
 
-	*ret = roster_release_find(c->core->roster, release_id);
+	*ret = roster_release_find(c->core->roster, manifest);
 	if (*ret)
 		return RC_OK;
-	enum rc rc = roster_store_release(c->db, c->tenant, release_id, c->mem, &row);
+	enum rc rc = roster_store_manifest(c->db, c->tenant, manifest, c->mem, &row);
 	if (rc != RC_OK)
-		return rc == RC_NOT_FOUND ? call_fail(c, ERR_INTERNAL, "the release is gone")
+		return rc == RC_NOT_FOUND ? call_fail(c, ERR_INTERNAL, "the manifest is gone")
 					  : rc;
-	*ret = roster_release_intern(c->core->roster,
-				     &(struct roster_release){
-					     .release_id = *release_id,
-					     .manifest_digest = row.manifest_digest,
-					     .envelope = row.envelope,
-					     .images = row.images,
-					     .image_count = row.image_count,
-				     });
+	*ret = roster_release_intern(c->core->roster, &(struct roster_release){
+							      .release_id = row.release_id,
+							      .manifest_digest = *manifest,
+							      .envelope = row.envelope,
+							      .images = row.images,
+							      .image_count = row.image_count,
+						      });
 	return RC_OK;
+}
+
+static enum rc choose(struct call *c, const struct device_row *device,
+		      const struct uuid *release_id, bool no_delta, struct variant_choice *ret)
+{
+	const struct variant_device side = {
+		.formats = device->formats,
+		.only_encrypted = device->only_encrypted,
+		.max_envelope = device->max_envelope,
+		.max_image = device->max_image,
+		.components = device->components,
+		.component_count = device->component_count,
+		.no_delta = no_delta,
+	};
+	struct variant *variants;
+	int n;
+
+	enum rc rc = offer_store_variants(c->db, c->tenant, release_id, c->mem, &variants, &n);
+	if (rc == RC_OK)
+		variant_choose(variants, n, &side, ret);
+	return rc;
+}
+
+static enum job_cause unfit_cause(const struct variant_choice *choice)
+{
+	return choice->too_large ? CAUSE_SPACE : CAUSE_MANIFEST;
 }
 
 /* --- the decision --- */
@@ -98,63 +123,88 @@ enum rc offer_gather(struct call *c, const struct device_row *device,
 						   release, row->confirm),
 		.release_sequence = release->sequence,
 	};
+	struct variant_choice *choice = arena_new(c->mem, struct variant_choice);
 
+	f.choice = choice;
 	enum rc rc = slot_store_busy(c->db, c->tenant, &device->device_id, release->components,
 				     &f.slot_busy);
 	if (rc == RC_OK)
 		rc = offer_store_runs_sequence(c->db, c->tenant, &device->device_id, release,
 					       &f.runs_sequence);
 	if (rc == RC_OK)
+		rc = choose(c, device, &row->release_id, false, choice);
+	if (rc == RC_OK)
 		*ret = f;
 	return rc;
+}
+
+/* What the device has in the first of these components; zero when it does not say. */
+static struct digest digest_of(const struct device_row *device, const char *components)
+{
+	const struct component *have =
+		component_find(device->components, device->component_count, components,
+			       strcspn(components, ","));
+
+	return have && have->has_digest ? have->digest : (struct digest){ 0 };
 }
 
 static struct job new_job(const struct call *c, const struct device_row *device,
 			  const struct offer_row *row, enum job_state state)
 {
-	const char *first = row->release.components;
-	const struct component *have = component_find(
-		device->components, device->component_count, first, strcspn(first, ","));
-	struct job job = {
+	return (struct job){
 		.device_id = device->device_id,
 		.campaign_id = row->campaign_id,
 		.release_id = row->release_id,
 		.component = row->release.components,
 		.state = state,
-		.cause = state == JOB_CANCELLED ? CAUSE_CLASS : CAUSE_NONE,
 		.stage = row->stage,
 		.attempt = 1,
+		.from_digest = digest_of(device, row->release.components),
 		.boot_id = device->boot_id,
-		.bytes_total = row->image_bytes,
 		.created_at = c->now,
 		.updated_at = c->now,
 		.deadline_at = c->now + row->silent_after_s * INT64_C(1000000),
 	};
-
-	if (have && have->has_digest)
-		job.from_digest = have->digest;
-	return job;
 }
 
-/* Makes the job in this state, unless the campaign stopped running meanwhile; the campaign
- * cannot stop before this transaction ends, so an abort sees the job. */
-static enum rc make_job(struct call *c, const struct device_row *device,
-			const struct offer_row *row, enum job_state state, struct offer *ret)
+/* Makes the job, unless the campaign stopped running meanwhile; the campaign cannot stop before
+ * this transaction ends, so an abort sees the job. */
+static enum rc make_job(struct call *c, struct job *job, struct offer *ret)
 {
-	struct job job = new_job(c, device, row, state);
+	bool open = job->state == JOB_OFFERED;
 	const struct roster_release *release = NULL;
 	enum campaign_state now;
 
-	enum rc rc = campaign_store_hold(c->db, c->tenant, &row->campaign_id, &now);
+	enum rc rc = campaign_store_hold(c->db, c->tenant, &job->campaign_id, &now);
 	if (rc != RC_OK || now != CAMPAIGN_RUNNING)
 		return rc;
-	if (state == JOB_OFFERED)
-		rc = release_intern(c, &row->release_id, &release);
+	if (open)
+		rc = release_intern(c, &job->manifest, &release);
 	if (rc == RC_OK)
-		rc = job_open(c, &job, release);
-	if (rc == RC_OK && state == JOB_OFFERED)
-		*ret = (struct offer){ true, job.job_id, job.attempt, release };
+		rc = job_open(c, job, release);
+	if (rc == RC_OK && open)
+		*ret = (struct offer){ true, job->job_id, job->attempt, release };
 	return rc;
+}
+
+static enum rc make_offer(struct call *c, struct job *job, const struct variant_choice *choice,
+			  struct offer *ret)
+{
+	job->manifest = choice->variant->manifest;
+	job->bytes_total = choice->variant->bytes;
+	job->bytes_saved = choice->bytes_saved;
+	return make_job(c, job, ret);
+}
+
+/* A job that is over at once, and why. */
+static enum rc make_over(struct call *c, struct job *job, enum job_cause cause,
+			 const char *text)
+{
+	struct offer none;
+
+	job->cause = cause;
+	job->text = text;
+	return make_job(c, job, &none);
 }
 
 static enum rc consider(struct call *c, const struct device_row *device,
@@ -162,18 +212,27 @@ static enum rc consider(struct call *c, const struct device_row *device,
 {
 	struct offer_facts f;
 
+	struct job job;
+
 	enum rc rc = offer_gather(c, device, row, &f);
 	if (rc != RC_OK)
 		return rc;
 	switch (offer_decide(&f)) {
 	case OFFER_YES:
-		return make_job(c, device, row, JOB_OFFERED, ret);
+		job = new_job(c, device, row, JOB_OFFERED);
+		return make_offer(c, &job, f.choice, ret);
 	case OFFER_CURRENT:
-		return make_job(c, device, row, JOB_CURRENT, ret);
+		job = new_job(c, device, row, JOB_CURRENT);
+		return make_over(c, &job, CAUSE_NONE, NULL);
 	case OFFER_SUPERSEDED:
-		return make_job(c, device, row, JOB_SUPERSEDED, ret);
+		job = new_job(c, device, row, JOB_SUPERSEDED);
+		return make_over(c, &job, CAUSE_NONE, NULL);
 	case OFFER_WRONG_CLASS:
-		return make_job(c, device, row, JOB_CANCELLED, ret);
+		job = new_job(c, device, row, JOB_CANCELLED);
+		return make_over(c, &job, CAUSE_CLASS, NULL);
+	case OFFER_UNFIT:
+		job = new_job(c, device, row, JOB_REJECTED);
+		return make_over(c, &job, unfit_cause(f.choice), f.choice->lack);
 	case OFFER_OPEN:
 	case OFFER_LATER:
 	case OFFER_NEVER:
@@ -198,19 +257,69 @@ static void roster_job_again(struct core *core, void *arg)
 	roster_set_job(a->device, a->offer.job_id, a->offer.attempt, a->offer.release, a->turn);
 }
 
+/* Nothing fits for the next attempt.  After a delta that failed this is a failure. */
+static enum rc end_job(struct call *c, const struct job *job,
+		       const struct variant_choice *choice)
+{
+	struct job_row row;
+	const struct job_step step = {
+		.changed = true,
+		.state = job->fell_back ? JOB_FAILED : JOB_REJECTED,
+		.cause = unfit_cause(choice),
+		.attempt = job->attempt,
+		.bytes_done = job->bytes_done,
+		.bytes_total = job->bytes_total,
+		.text = choice->lack,
+	};
+
+	enum rc rc =
+		job_store_lock(c->db, c->tenant, &job->device_id, job->job_id, c->mem, &row);
+	return rc == RC_OK ? job_apply(c, &row, &step, (struct bytes){ 0 }) : rc;
+}
+
+/* A new attempt begins: what fits the device as it is now. */
+static enum rc choose_again(struct call *c, const struct device_row *device, struct job *job,
+			    struct offer *ret)
+{
+	const struct digest from = digest_of(device, job->component);
+	const struct roster_release *release;
+	struct variant_choice choice;
+
+	enum rc rc = choose(c, device, &job->release_id, job->fell_back, &choice);
+	if (rc != RC_OK)
+		return rc;
+	if (!choice.variant) {
+		*ret = (struct offer){ 0 };
+		return end_job(c, job, &choice);
+	}
+	rc = release_intern(c, &choice.variant->manifest, &release);
+	if (rc == RC_OK)
+		rc = job_choose(c, job, &choice, &from, release);
+	if (rc == RC_OK)
+		*ret = (struct offer){ true, job->job_id, job->attempt, release };
+	return rc;
+}
+
 /* The open job that the database knows and this daemon's roster did not. */
 static enum rc open_job(struct call *c, const struct job *job, struct offer *ret)
 {
 	struct job_again *again = arena_new(c->mem, struct job_again);
 	const struct roster_release *release;
 
-	enum rc rc = release_intern(c, &job->release_id, &release);
+	enum rc rc = release_intern(c, &job->manifest, &release);
 	if (rc != RC_OK)
 		return rc;
 	*ret = (struct offer){ true, job->job_id, job->attempt, release };
 	*again = (struct job_again){ c->actor.device, *ret, roster_turn(c->core->roster) };
 	call_after_commit(c, roster_job_again, again);
 	return RC_OK;
+}
+
+static bool is_chosen(const struct job *job)
+{
+	static const struct digest nothing;
+
+	return !digest_equal(&job->manifest, &nothing);
 }
 
 static enum rc new_offer(struct call *c, const struct device_row *device, struct offer *ret)
@@ -239,7 +348,8 @@ enum rc offer_next(struct call *c, struct offer *ret)
 		return rc;
 	rc = job_store_open(c->db, c->tenant, &c->actor.id, c->mem, &job);
 	if (rc == RC_OK)
-		return open_job(c, &job, ret);
+		return is_chosen(&job) ? open_job(c, &job, ret)
+				       : choose_again(c, &device, &job, ret);
 	if (rc == RC_NOT_FOUND)
 		rc = new_offer(c, &device, &found);
 	if (rc != RC_OK)

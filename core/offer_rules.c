@@ -67,11 +67,16 @@ static bool slot_is_free(const struct offer_facts *f)
 	return !f->slot_busy;
 }
 
+static bool some_variant_fits(const struct offer_facts *f)
+{
+	return f->choice->variant != NULL;
+}
+
 struct offer_check {
 	const char *code;
 	offer_test *test;
 	enum offer_verdict otherwise; /* the verdict when the test fails */
-	const char *yes, *no;
+	const char *yes, *no;         /* no: NULL when the choice says it */
 };
 
 static const struct offer_check checks[] = {
@@ -97,6 +102,8 @@ static const struct offer_check checks[] = {
 	  "the device runs a release with a higher sequence number" },
 	{ "slot", slot_is_free, OFFER_LATER, "no other campaign's job holds the component",
 	  "another campaign's job holds the component" },
+	{ "variant", some_variant_fits, OFFER_UNFIT,
+	  "a manifest of the release fits the device", NULL },
 };
 
 _Static_assert(ARRAY_LEN(checks) <= OFFER_CHECKS_MAX, "room for all checks");
@@ -109,6 +116,11 @@ enum offer_verdict offer_decide(const struct offer_facts *f)
 	return OFFER_YES;
 }
 
+static const char *no_text(const struct offer_facts *f, const struct offer_check *check)
+{
+	return check->no ? check->no : f->choice->lack;
+}
+
 int offer_reasons(const struct offer_facts *f, struct offer_reason *ret)
 {
 	int n = 0;
@@ -118,7 +130,7 @@ int offer_reasons(const struct offer_facts *f, struct offer_reason *ret)
 		ret[n++] = (struct offer_reason){
 			.code = checks[i].code,
 			.ok = ok,
-			.text = ok ? checks[i].yes : checks[i].no,
+			.text = ok ? checks[i].yes : no_text(f, &checks[i]),
 		};
 		if (!ok)
 			break;

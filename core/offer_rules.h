@@ -6,6 +6,7 @@
 #include "base/model/device.h"
 #include "base/model/job.h"
 #include "base/model/release.h"
+#include "core/variant_rules.h"
 
 #include <stdbool.h>
 
@@ -28,21 +29,23 @@ struct offer_facts {
 	int64_t runs_sequence; /* highest sequence number it is known to run; 0: unknown */
 	int64_t release_sequence;
 	bool slot_busy; /* another campaign's job is open on the component */
+	const struct variant_choice *choice; /* among the release's manifests */
 };
 
 struct offer_reason {
 	const char *code; /* stable word */
 	bool ok;
-	const char *text; /* a sentence, static */
+	const char *text; /* a sentence; of what lacks, as long as the facts live */
 };
 
 enum offer_verdict {
-	OFFER_YES,         /* make the job */
-	OFFER_OPEN,        /* its job is open already */
-	OFFER_LATER,       /* not now */
-	OFFER_NEVER,       /* not a member, or its job is over */
-	OFFER_CURRENT,     /* runs it already: JOB_CURRENT */
-	OFFER_SUPERSEDED,  /* runs something newer: JOB_SUPERSEDED */
+	OFFER_YES,        /* make the job */
+	OFFER_OPEN,       /* its job is open already */
+	OFFER_LATER,      /* not now */
+	OFFER_NEVER,      /* not a member, or its job is over */
+	OFFER_CURRENT,    /* runs it already: JOB_CURRENT */
+	OFFER_SUPERSEDED, /* runs something newer: JOB_SUPERSEDED */
+	OFFER_UNFIT, /* no manifest of the release fits it: JOB_REJECTED, as if by itself */
 	OFFER_WRONG_CLASS, /* class changed since the start: JOB_CANCELLED with CAUSE_CLASS */
 };
 

@@ -81,13 +81,18 @@ static enum rc judge_job(struct call *c, const struct registration *in,
 			 const struct job_row *row)
 {
 	struct offer_row release = { 0 };
+	struct job_variant offered = { .variant.needs = "" };
 	struct job_step step;
 
 	enum rc rc =
 		offer_store_release(c->db, c->tenant, &row->job.release_id, c->mem, &release);
+	if (rc == RC_NOT_FOUND)
+		return call_fail(c, ERR_INTERNAL, "the release is gone");
+	if (rc == RC_OK && job_state_is_open(row->job.state))
+		rc = job_store_variants(c->db, c->tenant, c->mem, &row->job.device_id,
+					&row->job.job_id, 1, &offered);
 	if (rc != RC_OK)
-		return rc == RC_NOT_FOUND ? call_fail(c, ERR_INTERNAL, "the release is gone")
-					  : rc;
+		return rc;
 	struct job_boot boot = {
 		.new_boot = !bytes_equal(in->boot_id, row->job.boot_id),
 		.runs_release = offer_runs_release(in->components, in->component_count,
@@ -96,6 +101,9 @@ static enum rc judge_job(struct call *c, const struct registration *in,
 		.campaign_active = row->campaign_state == CAMPAIGN_RUNNING ||
 				   row->campaign_state == CAMPAIGN_PAUSED,
 		.max_attempts = row->max_attempts,
+		.delta = variant_is_delta(&offered.variant),
+		.base_gone = !variant_has_base(&offered.variant, in->components,
+					       in->component_count),
 		.last_job = in->last_job,
 		.last_attempt = in->last_attempt,
 		.last_outcome = (enum job_state)in->last_outcome,

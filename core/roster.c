@@ -41,6 +41,15 @@ static void tables_free(struct roster_table *t)
 	}
 }
 
+static void releases_free(struct roster_release_node *n)
+{
+	while (n) {
+		struct roster_release_node *next = n->next;
+		free(n);
+		n = next;
+	}
+}
+
 void roster_free(struct roster *r)
 {
 	if (!r)
@@ -48,11 +57,8 @@ void roster_free(struct roster *r)
 	tables_free(atomic_load(&r->table));
 	for (size_t i = 0; i < ROSTER_CHUNKS_MAX; i++)
 		free(atomic_load(&r->chunks[i]));
-	for (struct roster_release_node *n = atomic_load(&r->releases); n;) {
-		struct roster_release_node *next = n->next;
-		free(n);
-		n = next;
-	}
+	for (size_t i = 0; i < ROSTER_RELEASES; i++)
+		releases_free(atomic_load(&r->releases[i]));
 	pthread_mutex_destroy(&r->growing);
 	pthread_mutex_destroy(&r->loading);
 	free(r);

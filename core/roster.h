@@ -27,11 +27,11 @@ struct roster_view {
 	uint32_t work_epoch;   /* of the roster's clock, when maybe_work was set last */
 	int64_t job_id;        /* the open job that it was offered; 0: none */
 	int32_t attempt;
-	const struct roster_release *release; /* of that job; lives until the process ends */
+	const struct roster_release *release; /* what it is of; lives until the process ends */
 	int64_t last_seen;                    /* wall, us */
 };
 
-/* What an offer needs; interned, immutable. */
+/* One manifest of a release: what an offer needs; interned, immutable. */
 struct roster_release {
 	struct uuid release_id;
 	struct digest manifest_digest;

@@ -17,6 +17,7 @@
 #define ROSTER_CHUNKS_MAX 16384 /* 16 million devices */
 #define ROSTER_LINE       64
 #define ROSTER_PSK_WORDS  (PSK_MAX / 8)
+#define ROSTER_RELEASES   1024 /* lists of manifests, by the first bytes of their digests */
 
 /* A million of them are in memory, three lines of the processor's cache each: who it is and who
  * wrote last; what a check-in needs; the key. */
@@ -75,7 +76,7 @@ struct roster {
 	_Atomic uint64_t writes;
 	_Atomic uint64_t turns;
 	_Atomic uint32_t work_clock; /* marks of work so far; wraps */
-	_Atomic(struct roster_release_node *) releases;
+	_Atomic(struct roster_release_node *) releases[ROSTER_RELEASES];
 	_Atomic bool ready;
 	pthread_mutex_t growing; /* one maker of entries or releases at a time */
 	pthread_mutex_t loading; /* one load at a time; guards what follows */

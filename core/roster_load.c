@@ -68,15 +68,16 @@ struct changes {
 	bool credential, offer;
 };
 
-/* The open job, as far as its release is known here; else the device is sent to the database.
- */
+/* The open job, as far as its manifest is chosen and known here; else the device is sent to the
+ * database. */
 static void load_job(struct roster_device *d, const struct roster_row *row, struct changes *ret)
 {
 	const struct roster_release *release =
-		row->job_id ? roster_release_find(entry_chunk(d)->roster, &row->release_id)
+		row->job_id ? roster_release_find(entry_chunk(d)->roster, &row->manifest)
 			    : NULL;
 
 	ret->offer = ENTRY_LOAD(d, job_id) != row->job_id ||
+		     ENTRY_LOAD(d, attempt) != row->attempt ||
 		     (row->exposed && !ENTRY_LOAD(d, maybe_work));
 	ENTRY_STORE(d, job_id, release ? row->job_id : 0);
 	ENTRY_STORE(d, attempt, release ? row->attempt : 0);
@@ -131,21 +132,20 @@ static void load_row(void *arg, const struct roster_row *row)
 		roster_wake_device(load->roster, d);
 }
 
-static enum rc load_release(struct load *load, struct db *db, const struct uuid *release_id)
+static enum rc load_manifest(struct load *load, struct db *db, const struct digest *digest)
 {
-	struct release_row row;
+	struct manifest_row row;
 
-	if (roster_release_find(load->roster, release_id))
+	if (roster_release_find(load->roster, digest))
 		return RC_OK;
-	enum rc rc =
-		roster_store_release(db, load->roster->tenant, release_id, load->mem, &row);
+	enum rc rc = roster_store_manifest(db, load->roster->tenant, digest, load->mem, &row);
 	if (rc == RC_NOT_FOUND)
 		return RC_OK;
 	if (rc != RC_OK)
 		return rc;
 	roster_release_intern(load->roster, &(struct roster_release){
-						    .release_id = *release_id,
-						    .manifest_digest = row.manifest_digest,
+						    .release_id = row.release_id,
+						    .manifest_digest = *digest,
 						    .envelope = row.envelope,
 						    .images = row.images,
 						    .image_count = row.image_count,
@@ -153,15 +153,16 @@ static enum rc load_release(struct load *load, struct db *db, const struct uuid 
 	return RC_OK;
 }
 
-static enum rc load_releases(struct load *load, struct db *db)
+/* Before the devices: what their jobs name must be there. */
+static enum rc load_manifests(struct load *load, struct db *db)
 {
-	struct uuid *ids;
+	struct digest *digests;
 	size_t count;
 
-	enum rc rc =
-		roster_store_active_releases(db, load->roster->tenant, load->mem, &ids, &count);
+	enum rc rc = roster_store_active_manifests(db, load->roster->tenant, load->mem,
+						   &digests, &count);
 	for (size_t i = 0; rc == RC_OK && i < count; i++)
-		rc = load_release(load, db, &ids[i]);
+		rc = load_manifest(load, db, &digests[i]);
 	return rc;
 }
 
@@ -216,7 +217,7 @@ static enum rc reload_some(struct load *load, struct db *db, const struct uuid *
 {
 	struct roster *r = load->roster;
 
-	enum rc rc = load_releases(load, db);
+	enum rc rc = load_manifests(load, db);
 	if (rc == RC_OK)
 		rc = member_store_look(db);
 	if (rc == RC_OK)
@@ -267,7 +268,7 @@ static enum rc load_all(struct roster *r, struct db *db)
 	struct load load;
 
 	load_begin(&load, r, mem, true);
-	enum rc rc = load_releases(&load, db);
+	enum rc rc = load_manifests(&load, db);
 	if (rc == RC_OK)
 		rc = roster_store_copy(db, r->tenant, load_row, &load);
 	if (rc == RC_OK)

@@ -233,13 +233,22 @@ void roster_on_evict(struct roster *r, roster_wake *fn, void *arg)
 	r->evict = fn;
 }
 
-/* --- releases: few, never forgotten --- */
+/* --- manifests of releases: few, never forgotten --- */
+
+static _Atomic(struct roster_release_node *) *releases_of(struct roster *r,
+							  const struct digest *manifest)
+{
+	size_t first = (size_t)manifest->b[0] << 8 | manifest->b[1];
+
+	return &r->releases[first % ROSTER_RELEASES];
+}
 
 const struct roster_release *roster_release_find(struct roster *r,
-						 const struct uuid *release_id)
+						 const struct digest *manifest)
 {
-	for (struct roster_release_node *n = atomic_load(&r->releases); n; n = n->next)
-		if (uuid_equal(&n->release.release_id, release_id))
+	for (struct roster_release_node *n = atomic_load(releases_of(r, manifest)); n;
+	     n = n->next)
+		if (digest_equal(&n->release.manifest_digest, manifest))
 			return &n->release;
 	return NULL;
 }
@@ -266,11 +275,11 @@ const struct roster_release *roster_release_intern(struct roster *r,
 						   const struct roster_release *release)
 {
 	pthread_mutex_lock(&r->growing);
-	const struct roster_release *found = roster_release_find(r, &release->release_id);
+	const struct roster_release *found = roster_release_find(r, &release->manifest_digest);
 	if (!found) {
 		struct roster_release_node *n = release_copy(release);
-		n->next = atomic_load(&r->releases);
-		atomic_store(&r->releases, n);
+		n->next = atomic_load(releases_of(r, &release->manifest_digest));
+		atomic_store(releases_of(r, &release->manifest_digest), n);
 		found = &n->release;
 	}
 	pthread_mutex_unlock(&r->growing);

@@ -60,9 +60,9 @@ void roster_work_done(struct roster_device *d, uint32_t clock);
 /* Tells the transport that the device has something to hear. */
 void roster_wake_device(struct roster *r, struct roster_device *d);
 
-/* An interned release; NULL when it is not there yet. */
+/* An interned manifest; NULL when it is not there yet. */
 const struct roster_release *roster_release_find(struct roster *r,
-						 const struct uuid *release_id);
+						 const struct digest *manifest);
 /* Copies it in; the one that is there already wins. */
 const struct roster_release *roster_release_intern(struct roster *r,
 						   const struct roster_release *release);

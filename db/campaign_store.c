@@ -14,6 +14,10 @@
 	"JOIN release r ON r.tenant_id = c.tenant_id AND r.release_id = c.release_id "
 #define WRONG_CLASS "(t.vendor_id IS DISTINCT FROM $3 OR t.class_id IS DISTINCT FROM $4)"
 
+#define IS_DELTA(m)                                                                            \
+	"(" m ".base_component IS NOT NULL OR array_to_string(" m                              \
+	".needs, ',') ~ '(^|,)patch-')"
+
 #define NEWER_RELEASES                                                                         \
 	"SELECT 1 FROM release n WHERE n.tenant_id = $1 AND n.vendor_id = $3 "                 \
 	"AND n.class_id = $4 AND n.components = $5 AND n.sequence > $6"
@@ -31,7 +35,8 @@ enum {
 	WRONG,
 	NEWER,
 	MISSING,
-	BYTES
+	BYTES,
+	DELTAS
 };
 
 static const struct db_stmt stmts[] = {
@@ -95,11 +100,33 @@ static const struct db_stmt stmts[] = {
 		      "AND d.endpoint = n.name AND d.lifecycle <> 2) ORDER BY n.name LIMIT "
 		      "10" },
 	[BYTES] = { "campaign_bytes",
-		    "SELECT coalesce(sum(i.size), 0)::bigint AS bytes FROM manifest m "
-		    "JOIN manifest_image x ON x.tenant_id = m.tenant_id "
-		    "AND x.manifest_digest = m.digest "
-		    "JOIN image i ON i.tenant_id = x.tenant_id AND i.digest = x.image_digest "
-		    "WHERE m.tenant_id = $1 AND m.release_id = $2" },
+		    "SELECT coalesce(max(bytes), 0) AS bytes, "
+		    "coalesce(bool_or(" IS_DELTA(
+			    "m") "), false) AS has_delta "
+				 "FROM manifest m WHERE tenant_id = $1 AND release_id = $2" },
+	/* variant_fits() of core/variant_rules.h, for many devices. */
+	[DELTAS] = { "campaign_deltas",
+		     "SELECT count(*) AS deltas FROM " TARGET_DEVICES(
+			     "$1", "$2::jsonb") " t JOIN device d ON d.tenant_id = $1 "
+						"AND d.device_id = t.device_id "
+						"WHERE EXISTS (SELECT 1 FROM manifest m "
+						"LEFT JOIN component k ON k.tenant_id = $1 "
+						"AND k.device_id = d.device_id "
+						"AND k.name = m.base_component "
+						"WHERE m.tenant_id = $1 AND m.release_id = $3 "
+						"AND " IS_DELTA(
+							"m") " AND m.needs <@ d.formats "
+							     "AND (NOT d.only_encrypted OR "
+							     "m.needs && "
+							     "ARRAY['aes-kw', 'ecdh-es', "
+							     "'gcm', 'ctr', 'chacha20']) "
+							     "AND (m.base_component IS NULL "
+							     "OR k.digest = m.base_digest) "
+							     "AND (d.max_envelope = 0 "
+							     "OR octet_length(m.envelope) <= "
+							     "d.max_envelope) "
+							     "AND (d.max_image = 0 OR "
+							     "m.image_bytes <= d.max_image))" },
 };
 DB_STMTS(stmts)
 
@@ -355,6 +382,21 @@ static enum rc audience_newer(struct db *db, int32_t tenant, const struct audien
 	return RC_OK;
 }
 
+static enum rc audience_deltas(struct db *db, int32_t tenant, const struct audience_query *q,
+			       struct audience *au)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_text(&a, q->target);
+	db_arg_uuid(&a, q->release_id);
+	enum rc rc = db_run(db, &stmts[DELTAS], &a, &rows);
+	if (rc == RC_OK)
+		au->deltas = db_row_i64(rows, 0, "deltas");
+	return rc;
+}
+
 static enum rc audience_bytes(struct db *db, int32_t tenant, const struct audience_query *q,
 			      struct audience *au)
 {
@@ -364,9 +406,12 @@ static enum rc audience_bytes(struct db *db, int32_t tenant, const struct audien
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, q->release_id);
 	enum rc rc = db_run(db, &stmts[BYTES], &a, &rows);
-	if (rc == RC_OK)
-		au->image_bytes = db_row_i64(rows, 0, "bytes");
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	au->bytes = db_row_i64(rows, 0, "bytes");
+	return q->sample && db_row_bool(rows, 0, "has_delta")
+		       ? audience_deltas(db, tenant, q, au)
+		       : RC_OK;
 }
 
 enum rc campaign_store_audience(struct db *db, int32_t tenant,

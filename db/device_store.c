@@ -10,7 +10,8 @@
 
 #define DEVICE_COLUMNS                                                                         \
 	"d.device_id, d.endpoint, d.lifecycle, d.credential, d.vendor_id, d.class_id, "        \
-	"d.boot_id, d.revision, d.created_at, d.registered_at, d.next_wake_at, s.seen_at, "    \
+	"d.boot_id, array_to_string(d.formats, ',') AS formats, d.only_encrypted, "            \
+	"d.revision, d.created_at, d.registered_at, d.next_wake_at, s.seen_at, "               \
 	"c.name AS class_name "                                                                \
 	"FROM device d "                                                                       \
 	"LEFT JOIN device_seen s ON s.tenant_id = d.tenant_id AND s.device_id = d.device_id "  \
@@ -92,6 +93,8 @@ static void read_item(const struct db_rows *rows, int row, struct arena *mem,
 	d->lifecycle = (enum device_lifecycle)db_row_i64(rows, row, "lifecycle");
 	d->credential = (enum credential_kind)db_row_i64(rows, row, "credential");
 	d->boot_id = db_row_bytes(rows, row, "boot_id", mem);
+	d->formats = db_row_text(rows, row, "formats", mem);
+	d->only_encrypted = db_row_bool(rows, row, "only_encrypted");
 	d->revision = db_row_i64(rows, row, "revision");
 	d->created_at = db_row_i64(rows, row, "created_at");
 	d->registered_at = db_row_i64(rows, row, "registered_at");

@@ -9,14 +9,15 @@
 #define JOB_COLUMNS                                                                            \
 	"j.job_id, j.device_id, j.campaign_id, j.release_id, j.component, j.state, j.cause, "  \
 	"j.stage, j.attempt, j.from_digest, j.boot_id, j.bytes_done, j.bytes_total, "          \
-	"j.created_at, j.updated_at, j.deadline_at"
+	"j.created_at, j.updated_at, j.deadline_at, j.manifest_digest, j.bytes_saved, "        \
+	"j.fell_back, j.xmin AS row_version"
 /* What a report can change, and what follows from a change. */
 #define JOB_FEW_COLUMNS                                                                        \
 	"j.campaign_id, j.release_id, j.state, j.cause, j.stage, j.attempt, j.boot_id, "       \
 	"j.bytes_done, j.bytes_total, j.updated_at, j.deadline_at, " ROW_VERSION               \
 	" AS row_version"
 #define CAMPAIGN_COLUMNS                                                                       \
-	", " ROW_VERSION " AS row_version, c.state AS campaign_state, c.silent_after_s, "      \
+	", c.state AS campaign_state, c.silent_after_s, "                                      \
 	"c.max_attempts, 0 AS heard_at, 0 AS "                                                 \
 	"fetched_at "
 #define FROM_JOB_CAMPAIGN                                                                      \
@@ -30,7 +31,21 @@
 /* Names the version of a row that was read; a lock does not change it. */
 #define ROW_VERSION "j.xmin"
 
-enum { LOCK, GET, LOCK_DEVICE, OPEN, DUE, ANY_DUE, INSERT, MOVE, LIST, OPEN_OF_CAMPAIGN };
+enum {
+	LOCK,
+	GET,
+	LOCK_DEVICE,
+	OPEN,
+	DUE,
+	ANY_DUE,
+	INSERT,
+	MOVE,
+	VARIANTS,
+	CHOOSE,
+	FORGET_CHOICE,
+	LIST,
+	OPEN_OF_CAMPAIGN
+};
 
 static const struct db_stmt stmts[] = {
 	[LOCK] = { "job_lock", "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
@@ -53,8 +68,7 @@ static const struct db_stmt stmts[] = {
 		   "WHERE l.tenant_id = $1 AND l.device_id = $2 "
 		   "AND j.state IN " OPEN_STATES " ORDER BY j.job_id LIMIT 1 FOR SHARE OF j" },
 	[DUE] = { "job_due",
-		  "SELECT " JOB_COLUMNS ", " ROW_VERSION
-		  " AS row_version, c.state AS campaign_state, c.silent_after_s, "
+		  "SELECT " JOB_COLUMNS ", c.state AS campaign_state, c.silent_after_s, "
 		  "c.max_attempts, greatest(s.seen_at, d.next_wake_at, 0) AS heard_at, "
 		  "coalesce(s.fetched_at, 0) AS fetched_at "
 		  "FROM job j JOIN campaign c ON c.tenant_id = j.tenant_id "
@@ -80,9 +94,9 @@ static const struct db_stmt stmts[] = {
 		     "INSERT INTO job (tenant_id, device_id, campaign_id, release_id, "
 		     "component, "
 		     "state, cause, stage, attempt, from_digest, boot_id, bytes_total, "
-		     "created_at, updated_at, deadline_at) "
+		     "created_at, updated_at, deadline_at, manifest_digest, bytes_saved, text) "
 		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, "
-		     "$14) "
+		     "$14, $15, $16, coalesce($17, '')) "
 		     "RETURNING job_id, xmin AS row_version" },
 	[MOVE] = { "job_move",
 		   "UPDATE job j SET state = u.state, cause = u.cause, attempt = u.attempt, "
@@ -97,6 +111,26 @@ static const struct db_stmt stmts[] = {
 		   "WHERE j.tenant_id = $1 AND j.device_id = u.device_id "
 		   "AND j.job_id = u.job_id AND " ROW_VERSION " = u.row_version "
 		   "RETURNING u.place, " ROW_VERSION " AS row_version" },
+	[VARIANTS] = { "job_variants",
+		       "SELECT u.place, m.base_component, m.base_digest, j.fell_back, "
+		       "coalesce(array_to_string(m.needs, ','), '') AS needs, c.max_attempts "
+		       "FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY "
+		       "AS u (device_id, job_id, place) "
+		       "JOIN job j ON j.tenant_id = $1 AND j.device_id = u.device_id "
+		       "AND j.job_id = u.job_id JOIN campaign c ON c.tenant_id = $1 "
+		       "AND c.campaign_id = j.campaign_id "
+		       "LEFT JOIN manifest m ON m.tenant_id = $1 "
+		       "AND m.digest = j.manifest_digest" },
+	[CHOOSE] = { "job_choose", "UPDATE job j SET manifest_digest = $4, bytes_saved = $5, "
+				   "bytes_total = $6, from_digest = $7 WHERE tenant_id = $1 "
+				   "AND device_id = $2 AND job_id = $3 RETURNING " ROW_VERSION
+				   " AS row_version" },
+	[FORGET_CHOICE] = { "job_forget_choice",
+			    "UPDATE job j SET manifest_digest = NULL, bytes_saved = 0, "
+			    "fell_back = u.fell_back <> 0 "
+			    "FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) "
+			    "AS u (device_id, job_id, fell_back) WHERE j.tenant_id = $1 "
+			    "AND j.device_id = u.device_id AND j.job_id = u.job_id" },
 	[LIST] = { "job_list",
 		   "SELECT d.endpoint, m.device_id, coalesce(j.job_id, 0) AS job_id, "
 		   "m.campaign_id, j.release_id, coalesce(j.component, '') AS component, "
@@ -104,7 +138,9 @@ static const struct db_stmt stmts[] = {
 		   "coalesce(j.stage, t.stage) AS stage, coalesce(j.attempt, 0) AS attempt, "
 		   "j.from_digest, j.boot_id, coalesce(j.bytes_done, 0) AS bytes_done, "
 		   "coalesce(j.bytes_total, 0) AS bytes_total, j.created_at, j.updated_at, "
-		   "j.deadline_at, coalesce(j.text, '') AS text "
+		   "j.deadline_at, j.manifest_digest, coalesce(j.bytes_saved, 0) AS "
+		   "bytes_saved, coalesce(j.fell_back, false) AS fell_back, "
+		   "0 AS row_version, coalesce(j.text, '') AS text "
 		   "FROM member m "
 		   "JOIN device d ON d.tenant_id = m.tenant_id AND d.device_id = m.device_id "
 		   "LEFT JOIN job j ON j.tenant_id = m.tenant_id AND j.device_id = m.device_id "
@@ -143,6 +179,10 @@ static void read_job(const struct db_rows *rows, int i, struct arena *mem, struc
 		.created_at = db_row_i64(rows, i, "created_at"),
 		.updated_at = db_row_i64(rows, i, "updated_at"),
 		.deadline_at = db_row_i64(rows, i, "deadline_at"),
+		.manifest = db_row_digest(rows, i, "manifest_digest"),
+		.bytes_saved = db_row_i64(rows, i, "bytes_saved"),
+		.fell_back = db_row_bool(rows, i, "fell_back"),
+		.row_version = db_row_i64(rows, i, "row_version"),
 	};
 }
 
@@ -150,7 +190,6 @@ static void read_job_row(const struct db_rows *rows, int i, struct arena *mem,
 			 struct job_row *ret)
 {
 	read_job(rows, i, mem, &ret->job);
-	ret->job.row_version = db_row_i64(rows, i, "row_version");
 	ret->campaign_state = (enum campaign_state)db_row_i64(rows, i, "campaign_state");
 	ret->silent_after_s = (int32_t)db_row_i64(rows, i, "silent_after_s");
 	ret->max_attempts = (int32_t)db_row_i64(rows, i, "max_attempts");
@@ -305,6 +344,9 @@ enum rc job_store_insert(struct db *db, int32_t tenant, struct job *job)
 	db_arg_i64(&a, job->bytes_total);
 	db_arg_i64(&a, job->created_at);
 	db_arg_i64(&a, job->deadline_at);
+	arg_digest_or_null(&a, &job->manifest);
+	db_arg_i64(&a, job->bytes_saved);
+	db_arg_text(&a, job->text);
 	enum rc rc = db_run(db, &stmts[INSERT], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
@@ -373,6 +415,68 @@ enum rc job_store_move(struct db *db, int32_t tenant, struct arena *mem, struct 
 		m->moved = true;
 	}
 	return RC_OK;
+}
+
+enum rc job_store_variants(struct db *db, int32_t tenant, struct arena *mem,
+			   const struct uuid *device_ids, const int64_t *job_ids, size_t count,
+			   struct job_variant *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuids(&a, mem, device_ids, count);
+	db_arg_i64s(&a, mem, job_ids, count);
+	enum rc rc = db_run(db, &stmts[VARIANTS], &a, &rows);
+	for (int i = 0; rc == RC_OK && i < db_rows_count(rows); i++)
+		ret[db_row_i64(rows, i, "place") - 1] = (struct job_variant){
+			.variant = {
+				.needs = db_row_text(rows, i, "needs", mem),
+				.base_component = db_row_text(rows, i, "base_component", mem),
+				.base_digest = db_row_digest(rows, i, "base_digest"),
+			},
+			.fell_back = db_row_bool(rows, i, "fell_back"),
+			.max_attempts = (int32_t)db_row_i64(rows, i, "max_attempts"),
+		};
+	return rc;
+}
+
+enum rc job_store_choose(struct db *db, int32_t tenant, struct job *job)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, &job->device_id);
+	db_arg_i64(&a, job->job_id);
+	db_arg_digest(&a, &job->manifest);
+	db_arg_i64(&a, job->bytes_saved);
+	db_arg_i64(&a, job->bytes_total);
+	arg_digest_or_null(&a, &job->from_digest);
+	enum rc rc = db_run_one(db, &stmts[CHOOSE], &a, &rows);
+	if (rc == RC_OK)
+		job->row_version = db_row_i64(rows, 0, "row_version");
+	return rc;
+}
+
+enum rc job_store_forget_choice(struct db *db, int32_t tenant, struct arena *mem,
+				const struct job *const *jobs, size_t count)
+{
+	struct uuid *devices = arena_array(mem, count, sizeof(*devices));
+	int64_t *ids = arena_array(mem, count, sizeof(*ids));
+	int64_t *fell_back = arena_array(mem, count, sizeof(*fell_back));
+	struct db_args a = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		devices[i] = jobs[i]->device_id;
+		ids[i] = jobs[i]->job_id;
+		fell_back[i] = jobs[i]->fell_back;
+	}
+	db_arg_i64(&a, tenant);
+	db_arg_uuids(&a, mem, devices, count);
+	db_arg_i64s(&a, mem, ids, count);
+	db_arg_i64s(&a, mem, fell_back, count);
+	return db_run(db, &stmts[FORGET_CHOICE], &a, NULL);
 }
 
 enum rc job_store_list(struct db *db, int32_t tenant, const struct job_filter *filter,

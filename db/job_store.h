@@ -4,6 +4,7 @@
 
 #include "base/model/campaign.h"
 #include "base/model/job.h"
+#include "base/model/variant.h"
 #include "db/db.h"
 
 #include <stdbool.h>
@@ -48,6 +49,25 @@ enum rc job_store_any_due(struct db *db, int32_t tenant, int64_t now, bool *ret)
 /* Gives the job its id and its version.  RC_CONFLICT when the device has a job of this campaign
  * and component. */
 enum rc job_store_insert(struct db *db, int32_t tenant, struct job *job) MUST_CHECK;
+
+/* What decides whether a job that failed is tried in another way. */
+struct job_variant {
+	struct variant
+		variant; /* only what it needs and is from; needs "": nothing is offered */
+	bool fell_back;
+	int32_t max_attempts;
+};
+/* Of many jobs, by place; those that are not there are left alone. */
+enum rc job_store_variants(struct db *db, int32_t tenant, struct arena *mem,
+			   const struct uuid *device_ids, const int64_t *job_ids, size_t count,
+			   struct job_variant *ret) MUST_CHECK;
+/* Stores what the job is offered now: manifest, bytes_saved, bytes_total, from_digest; the job
+ * gets its new version. */
+enum rc job_store_choose(struct db *db, int32_t tenant, struct job *job) MUST_CHECK;
+/* Jobs that begin another attempt: nothing is chosen for them, and fell_back as it is in them.
+ */
+enum rc job_store_forget_choice(struct db *db, int32_t tenant, struct arena *mem,
+				const struct job *const *jobs, size_t count) MUST_CHECK;
 struct job_move {
 	struct job from, to; /* `to` gets the new version */
 	const char *text;    /* NULL keeps the text */

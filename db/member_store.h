@@ -5,7 +5,8 @@
 #include "base/hash.h"
 #include "db/db.h"
 
-/* Of advisory locks: who has it in a transaction may publish members, who shares it may look. */
+/* Of advisory locks: who has it in a transaction may publish members, who shares it may look.
+ */
 #define MEMBER_LOCK "(1835363682, 0)"
 
 /* Writes the members of the campaign's target into a fresh partition, with its indexes, and

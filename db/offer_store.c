@@ -19,7 +19,7 @@
 	"LEFT JOIN job j ON j.tenant_id = $1 AND j.device_id = $2 "                            \
 	"AND j.campaign_id = c.campaign_id "
 
-enum { CANDIDATES, GET, RELEASE, INSTALLED, RUNS };
+enum { CANDIDATES, GET, RELEASE, INSTALLED, VARIANTS, RUNS };
 
 static const struct db_stmt stmts[] = {
 	[CANDIDATES] = { "offer_candidates",
@@ -29,19 +29,19 @@ static const struct db_stmt stmts[] = {
 	[GET] = { "offer_get", OFFER_COLUMNS "WHERE c.tenant_id = $1 AND c.campaign_id = $3" },
 	[RELEASE] = { "offer_release",
 		      "SELECT r.vendor_id, r.class_id, r.components, r.version, r.sequence, "
-		      "r.withdrawn_at, coalesce(k.confirm, 0) AS confirm, "
-		      "(SELECT coalesce(sum(i.size), 0)::bigint FROM manifest m "
-		      "JOIN manifest_image x ON x.tenant_id = m.tenant_id "
-		      "AND x.manifest_digest = m.digest JOIN image i ON i.tenant_id = "
-		      "x.tenant_id "
-		      "AND i.digest = x.image_digest WHERE m.tenant_id = r.tenant_id "
-		      "AND m.release_id = r.release_id) AS image_bytes "
+		      "r.withdrawn_at, coalesce(k.confirm, 0) AS confirm "
 		      "FROM release r LEFT JOIN class k ON k.tenant_id = r.tenant_id "
 		      "AND k.vendor_id = r.vendor_id AND k.class_id = r.class_id "
 		      "WHERE r.tenant_id = $1 AND r.release_id = $2" },
 	[INSTALLED] = { "offer_installed",
 			"SELECT component, digest FROM release_installed "
 			"WHERE tenant_id = $1 AND release_id = $2 ORDER BY component, digest" },
+	/* The size of an envelope is known without reading it. */
+	[VARIANTS] = { "offer_variants",
+		       "SELECT digest, octet_length(envelope) AS envelope_bytes, bytes, "
+		       "image_bytes, array_to_string(needs, ',') AS needs, base_component, "
+		       "base_digest FROM manifest WHERE tenant_id = $1 AND release_id = $2 "
+		       "ORDER BY bytes + octet_length(envelope), digest LIMIT $3" },
 	[RUNS] = { "offer_runs_sequence",
 		   "SELECT coalesce(max(r.sequence), 0) AS sequence FROM release r "
 		   "JOIN release_installed i ON i.tenant_id = r.tenant_id "
@@ -112,8 +112,36 @@ enum rc offer_store_release(struct db *db, int32_t tenant, const struct uuid *re
 		.withdrawn_at = db_row_i64(rows, 0, "withdrawn_at"),
 	};
 	ret->confirm = (enum class_confirm)db_row_i64(rows, 0, "confirm");
-	ret->image_bytes = db_row_i64(rows, 0, "image_bytes");
 	return read_installed(db, tenant, mem, &ret->release);
+}
+
+enum rc offer_store_variants(struct db *db, int32_t tenant, const struct uuid *release_id,
+			     struct arena *mem, struct variant **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, release_id);
+	db_arg_i64(&a, VARIANTS_MAX);
+	enum rc rc = db_run(db, &stmts[VARIANTS], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	int n = db_rows_count(rows);
+	struct variant *out = arena_array(mem, (size_t)n + 1, sizeof(*out));
+	for (int i = 0; i < n; i++)
+		out[i] = (struct variant){
+			.manifest = db_row_digest(rows, i, "digest"),
+			.envelope_bytes = db_row_i64(rows, i, "envelope_bytes"),
+			.bytes = db_row_i64(rows, i, "bytes"),
+			.image_bytes = db_row_i64(rows, i, "image_bytes"),
+			.needs = db_row_text(rows, i, "needs", mem),
+			.base_component = db_row_text(rows, i, "base_component", mem),
+			.base_digest = db_row_digest(rows, i, "base_digest"),
+		};
+	*ret = out;
+	*ret_count = n;
+	return RC_OK;
 }
 
 enum rc offer_store_candidates(struct db *db, int32_t tenant, const struct uuid *device_id,

@@ -4,6 +4,7 @@
 #include "base/model/campaign.h"
 #include "base/model/job.h"
 #include "base/model/release.h"
+#include "base/model/variant.h"
 #include "db/db.h"
 
 #include <stdbool.h>
@@ -22,7 +23,6 @@ struct offer_row {
 	struct release
 		release; /* class, components, version, sequence, withdrawn_at, installed */
 	enum class_confirm confirm;
-	int64_t image_bytes; /* that a device fetches */
 };
 
 /* Running campaigns that expose this device and have no job for it, oldest first; few. */
@@ -36,6 +36,10 @@ enum rc offer_store_get(struct db *db, int32_t tenant, const struct uuid *device
 /* The release of a job, with its installed digests and its class's confirmation rule. */
 enum rc offer_store_release(struct db *db, int32_t tenant, const struct uuid *release_id,
 			    struct arena *mem, struct offer_row *ret) MUST_CHECK;
+/* The release's manifests, cheapest first; at most VARIANTS_MAX. */
+enum rc offer_store_variants(struct db *db, int32_t tenant, const struct uuid *release_id,
+			     struct arena *mem, struct variant **ret,
+			     int *ret_count) MUST_CHECK;
 /* Highest sequence number of the releases that the device's components are known to run, of the
  * release's class and components, not below the release's own; 0: none. */
 enum rc offer_store_runs_sequence(struct db *db, int32_t tenant, const struct uuid *device_id,

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define DEVICE_SELECT                                                                          \
-	"SELECT lifecycle, vendor_id, class_id, boot_id, registration FROM device "
+	"SELECT lifecycle, vendor_id, class_id, boot_id, registration, max_envelope, "         \
+	"max_image, array_to_string(formats, ',') AS formats, only_encrypted FROM device "
 #define DEVICE_WHERE "WHERE tenant_id = $1 AND device_id = $2"
 
 enum { LOCK, LOCK_LOOKING, GET, COMPONENTS, PUT, PUT_COMPONENTS, DROP_COMPONENTS };
@@ -27,6 +28,7 @@ static const struct db_stmt stmts[] = {
 		  "UPDATE device SET vendor_id = $3, class_id = $4, boot_id = $5, "
 		  "registration = $6, max_envelope = $7, max_image = $8, block_size = $9, "
 		  "next_wake_at = $10, lifecycle = 1, "
+		  "formats = $15::text[], only_encrypted = $16, "
 		  "attributes = attributes || jsonb_object($11::text[], $12::text[]), "
 		  "registered_at = coalesce(registered_at, $13), revision = revision + 1 "
 		  "WHERE tenant_id = $1 AND device_id = $2 AND lifecycle <> 2 "
@@ -96,6 +98,10 @@ static enum rc read_device(struct db *db, int statement, const struct db_args *a
 		.class_id = db_row_uuid(rows, 0, "class_id"),
 		.boot_id = db_row_bytes(rows, 0, "boot_id", mem),
 		.registration = db_row_digest(rows, 0, "registration"),
+		.max_envelope = db_row_i64(rows, 0, "max_envelope"),
+		.max_image = db_row_i64(rows, 0, "max_image"),
+		.formats = db_row_text(rows, 0, "formats", mem),
+		.only_encrypted = db_row_bool(rows, 0, "only_encrypted"),
 	};
 	return RC_OK;
 }
@@ -166,6 +172,8 @@ static enum rc put_device(struct db *db, int32_t tenant, struct arena *mem,
 	arg_attributes(&a, mem, r);
 	db_arg_i64(&a, in->now);
 	db_arg_i64(&a, 2 * ATTRIBUTES_MAX);
+	db_arg_texts(&a, mem, r->formats, (size_t)r->format_count);
+	db_arg_bool(&a, r->only_encrypted);
 	enum rc rc = db_run_count(db, &stmts[PUT], &a, &n);
 	if (rc != RC_OK)
 		return rc;

@@ -13,6 +13,9 @@ struct device_row {
 	struct digest registration; /* SHA-256 of the last one; zero: none */
 	struct component *components;
 	int component_count;
+	int64_t max_envelope, max_image; /* bytes; 0: not said */
+	const char *formats;             /* joined by a comma; empty: none */
+	bool only_encrypted;
 };
 
 /* Locks the device against other registrations and offers: one at a time, over all daemons.

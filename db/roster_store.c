@@ -13,7 +13,7 @@
 	"d.device_id, d.lifecycle, d.credential, encode(coalesce(d.psk_sealed, "               \
 	"d.certificate), 'hex') AS proof, "                                                    \
 	"encode(substring(d.registration for 8), 'hex') AS registration, s.seen_at, "          \
-	"j.job_id, j.attempt, j.release_id, "
+	"j.job_id, j.attempt, encode(j.manifest_digest, 'hex') AS manifest, "
 #define ROSTER_EXPOSED                                                                         \
 	"EXISTS (SELECT 1 FROM campaign c "                                                    \
 	"JOIN stage t ON t.tenant_id = c.tenant_id AND t.campaign_id = c.campaign_id "         \
@@ -29,20 +29,20 @@
 	"LEFT JOIN job j ON j.tenant_id = l.tenant_id AND j.device_id = l.device_id "          \
 	"AND j.job_id = l.job_id "
 
-enum { GET, ACTIVE_RELEASES, RELEASE, RELEASE_IMAGES };
+enum { GET, ACTIVE_MANIFESTS, MANIFEST, MANIFEST_IMAGES };
 
 static const struct db_stmt stmts[] = {
 	[GET] = { "roster_get", "SELECT " ROSTER_COLUMNS ROSTER_EXPOSED ROSTER_TABLES
 				"WHERE d.tenant_id = $1 AND d.device_id = ANY($2::uuid[])" },
-	[ACTIVE_RELEASES] = { "roster_active_releases",
-			      "SELECT DISTINCT release_id FROM campaign "
-			      "WHERE tenant_id = $1 AND state IN (1, 2, 3)" },
-	[RELEASE] = { "roster_release",
-		      "SELECT digest, envelope FROM manifest "
-		      "WHERE tenant_id = $1 AND release_id = $2 ORDER BY digest LIMIT 1" },
-	[RELEASE_IMAGES] = { "roster_release_images",
-			     "SELECT image_digest FROM manifest_image "
-			     "WHERE tenant_id = $1 AND manifest_digest = $2 ORDER BY 1" },
+	[ACTIVE_MANIFESTS] = { "roster_active_manifests",
+			       "SELECT digest FROM manifest WHERE tenant_id = $1 "
+			       "AND release_id IN (SELECT release_id FROM campaign "
+			       "WHERE tenant_id = $1 AND state IN (1, 2, 3))" },
+	[MANIFEST] = { "roster_manifest", "SELECT release_id, envelope FROM manifest "
+					  "WHERE tenant_id = $1 AND digest = $2" },
+	[MANIFEST_IMAGES] = { "roster_manifest_images",
+			      "SELECT image_digest FROM manifest_image "
+			      "WHERE tenant_id = $1 AND manifest_digest = $2 ORDER BY 1" },
 };
 DB_STMTS(stmts)
 
@@ -57,7 +57,7 @@ enum {
 	F_SEEN,
 	F_JOB,
 	F_ATTEMPT,
-	F_RELEASE,
+	F_MANIFEST,
 	F_EXPOSED,
 	F_COUNT
 };
@@ -87,7 +87,7 @@ static bool copy_row(void *arg, char *const *fields, int count)
 	if (fields[F_PROOF] &&
 	    hex_decode(copy->mem, bytes_of(fields[F_PROOF]), &row.proof) != RC_OK)
 		return false;
-	if (fields[F_RELEASE] && uuid_parse(fields[F_RELEASE], &row.release_id) != RC_OK)
+	if (fields[F_MANIFEST] && digest_parse(fields[F_MANIFEST], &row.manifest) != RC_OK)
 		return false;
 	row.lifecycle = (enum device_lifecycle)field_i64(fields[F_LIFECYCLE], 10);
 	row.credential = (enum credential_kind)field_i64(fields[F_CREDENTIAL], 10);
@@ -120,6 +120,7 @@ static void read_row(const struct db_rows *rows, int i, struct arena *mem,
 {
 	const char *proof = db_row_text(rows, i, "proof", mem);
 	const char *registration = db_row_text(rows, i, "registration", mem);
+	const char *manifest = db_row_text(rows, i, "manifest", mem);
 
 	*ret = (struct roster_row){
 		.device_id = db_row_uuid(rows, i, "device_id"),
@@ -129,11 +130,12 @@ static void read_row(const struct db_rows *rows, int i, struct arena *mem,
 		.seen_at = db_row_i64(rows, i, "seen_at"),
 		.job_id = db_row_i64(rows, i, "job_id"),
 		.attempt = (int32_t)db_row_i64(rows, i, "attempt"),
-		.release_id = db_row_uuid(rows, i, "release_id"),
 		.exposed = db_row_bool(rows, i, "exposed"),
 	};
 	if (proof && hex_decode(mem, bytes_of(proof), &ret->proof) != RC_OK)
 		ret->proof = (struct bytes){ 0 };
+	if (manifest && digest_parse(manifest, &ret->manifest) != RC_OK)
+		ret->manifest = (struct digest){ 0 };
 }
 
 enum rc roster_store_get(struct db *db, int32_t tenant, struct arena *mem,
@@ -155,60 +157,57 @@ enum rc roster_store_get(struct db *db, int32_t tenant, struct arena *mem,
 	return RC_OK;
 }
 
-enum rc roster_store_active_releases(struct db *db, int32_t tenant, struct arena *mem,
-				     struct uuid **ret, size_t *ret_count)
+enum rc roster_store_active_manifests(struct db *db, int32_t tenant, struct arena *mem,
+				      struct digest **ret, size_t *ret_count)
 {
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
-	enum rc rc = db_run(db, &stmts[ACTIVE_RELEASES], &a, &rows);
+	enum rc rc = db_run(db, &stmts[ACTIVE_MANIFESTS], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
 	size_t n = (size_t)db_rows_count(rows);
-	struct uuid *ids = arena_array(mem, n + 1, sizeof(*ids));
+	struct digest *digests = arena_array(mem, n + 1, sizeof(*digests));
 	for (size_t i = 0; i < n; i++)
-		ids[i] = db_row_uuid(rows, (int)i, "release_id");
-	*ret = ids;
+		digests[i] = db_row_digest(rows, (int)i, "digest");
+	*ret = digests;
 	*ret_count = n;
 	return RC_OK;
 }
 
-static enum rc release_images(struct db *db, int32_t tenant, struct arena *mem,
-			      struct release_row *r)
+static enum rc manifest_images(struct db *db, const struct db_args *a, struct arena *mem,
+			       struct manifest_row *m)
 {
-	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
 
-	db_arg_i64(&a, tenant);
-	db_arg_digest(&a, &r->manifest_digest);
-	enum rc rc = db_run(db, &stmts[RELEASE_IMAGES], &a, &rows);
+	enum rc rc = db_run(db, &stmts[MANIFEST_IMAGES], a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	r->image_count = db_rows_count(rows);
-	r->images = arena_array(mem, (size_t)r->image_count + 1, sizeof(*r->images));
-	for (int i = 0; i < r->image_count; i++)
-		r->images[i] = db_row_digest(rows, i, "image_digest");
+	m->image_count = db_rows_count(rows);
+	m->images = arena_array(mem, (size_t)m->image_count + 1, sizeof(*m->images));
+	for (int i = 0; i < m->image_count; i++)
+		m->images[i] = db_row_digest(rows, i, "image_digest");
 	return RC_OK;
 }
 
-enum rc roster_store_release(struct db *db, int32_t tenant, const struct uuid *release_id,
-			     struct arena *mem, struct release_row *ret)
+enum rc roster_store_manifest(struct db *db, int32_t tenant, const struct digest *digest,
+			      struct arena *mem, struct manifest_row *ret)
 {
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
-	db_arg_uuid(&a, release_id);
-	enum rc rc = db_run_one(db, &stmts[RELEASE], &a, &rows);
+	db_arg_digest(&a, digest);
+	enum rc rc = db_run_one(db, &stmts[MANIFEST], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
-	struct release_row r = {
-		.manifest_digest = db_row_digest(rows, 0, "digest"),
+	struct manifest_row m = {
+		.release_id = db_row_uuid(rows, 0, "release_id"),
 		.envelope = db_row_bytes(rows, 0, "envelope", mem),
 	};
-	rc = release_images(db, tenant, mem, &r);
+	rc = manifest_images(db, &a, mem, &m);
 	if (rc == RC_OK)
-		*ret = r;
+		*ret = m;
 	return rc;
 }

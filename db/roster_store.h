@@ -14,7 +14,7 @@ struct roster_row {
 	int64_t seen_at;
 	int64_t job_id; /* open one, 0: none */
 	int32_t attempt;
-	struct uuid release_id; /* of that job */
+	struct digest manifest; /* that the job is offered; zero: to be chosen */
 	bool exposed;           /* a running campaign may offer itself; not from the copy */
 };
 
@@ -28,16 +28,16 @@ enum rc roster_store_get(struct db *db, int32_t tenant, struct arena *mem,
 			 const struct uuid *ids, size_t count, roster_store_row *row,
 			 void *arg) MUST_CHECK;
 
-/* Releases of campaigns that are starting, running or paused. */
-enum rc roster_store_active_releases(struct db *db, int32_t tenant, struct arena *mem,
-				     struct uuid **ret, size_t *ret_count) MUST_CHECK;
+/* Manifests of the releases of campaigns that are starting, running or paused. */
+enum rc roster_store_active_manifests(struct db *db, int32_t tenant, struct arena *mem,
+				      struct digest **ret, size_t *ret_count) MUST_CHECK;
 
-struct release_row {
-	struct digest manifest_digest;
+struct manifest_row {
+	struct uuid release_id;
 	struct bytes envelope;
 	struct digest *images;
 	int image_count;
 };
-/* The manifest of a release and the images it makes a device fetch, in the arena. */
-enum rc roster_store_release(struct db *db, int32_t tenant, const struct uuid *release_id,
-			     struct arena *mem, struct release_row *ret) MUST_CHECK;
+/* A manifest and the images it makes a device fetch, in the arena. */
+enum rc roster_store_manifest(struct db *db, int32_t tenant, const struct digest *digest,
+			      struct arena *mem, struct manifest_row *ret) MUST_CHECK;

@@ -4,11 +4,18 @@
 
 #include "db/db.h"
 
-/* So many jobs more, or less, of a stage are in a state. */
+/* What else is counted, in place of jobs in a state. */
+enum tally_kind {
+	TALLY_BYTES_OFFERED = 100, /* that offers named, of every attempt */
+	TALLY_BYTES_SAVED = 101,   /* of succeeded jobs, against the largest variant */
+	TALLY_FALLBACKS = 102,     /* jobs whose delta failed */
+};
+
+/* So many jobs more, or less, of a stage are in a state; or what a tally_kind counts. */
 struct tally_change {
 	struct uuid campaign_id;
 	int32_t stage;
-	int32_t state;
+	int32_t state; /* job_state or tally_kind */
 	int64_t n;
 };
 

@@ -115,6 +115,7 @@ static enum rc start_coap(struct daemon *d)
 	figures_add_coap(d->coap);
 	figures_add_roster(d->core.roster);
 	figures_add_images(d->core.images);
+	figures_add_jobs(&d->core);
 	return RC_OK;
 }
 
@@ -232,6 +233,7 @@ void daemon_stop(struct daemon *d)
 	figures_remove(d->coap);
 	figures_remove(d->core.roster);
 	figures_remove(d->core.images);
+	figures_remove(&d->core);
 	stop_calls(d);
 	stop_work(d);
 	ticker_free(d->ticker);

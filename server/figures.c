@@ -76,6 +76,19 @@ void figures_add_images(struct images *images)
 		"Stored images whose bytes had changed.", read_quarantined, images });
 }
 
+static int64_t read_fallbacks(void *core)
+{
+	return (int64_t)((struct core *)core)->delta_fallbacks;
+}
+
+void figures_add_jobs(struct core *core)
+{
+	metrics_add_source(&(struct metrics_source){
+		"muster_delta_fallbacks_total", NULL, "counter",
+		"Jobs whose delta failed and that went on without one.", read_fallbacks,
+		core });
+}
+
 void figures_add_roster(struct roster *roster)
 {
 	const struct metrics_source figures[] = {

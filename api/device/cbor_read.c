@@ -13,7 +13,9 @@ enum major {
 	MAJOR_SIMPLE
 };
 
-#define CBOR_NULL 0xf6
+#define CBOR_FALSE 0xf4
+#define CBOR_TRUE  0xf5
+#define CBOR_NULL  0xf6
 
 void cbor_read_init(struct cbor_read *r, struct bytes b)
 {
@@ -119,6 +121,15 @@ size_t cbor_read_array(struct cbor_read *r, size_t min, size_t max)
 size_t cbor_read_map(struct cbor_read *r, size_t min, size_t max)
 {
 	return read_count(r, MAJOR_MAP, min, max);
+}
+
+bool cbor_read_bool(struct cbor_read *r)
+{
+	if (!r->why && left(r) && (*r->p == CBOR_FALSE || *r->p == CBOR_TRUE))
+		return *r->p++ == CBOR_TRUE;
+	cbor_read_fail(r, left(r) ? "true or false is of another kind"
+				  : "the body ends too early");
+	return false;
 }
 
 bool cbor_read_null(struct cbor_read *r)

@@ -26,6 +26,8 @@ struct bytes cbor_read_bytes(struct cbor_read *r, size_t min, size_t max);
 const char *cbor_read_text(struct cbor_read *r, struct arena *mem, size_t min, size_t max);
 size_t cbor_read_array(struct cbor_read *r, size_t min, size_t max);
 size_t cbor_read_map(struct cbor_read *r, size_t min, size_t max);
+/* true or false. */
+bool cbor_read_bool(struct cbor_read *r);
 /* Passes over null if it is next; false otherwise. */
 bool cbor_read_null(struct cbor_read *r);
 /* Passes over one item of any kind, at most CBOR_DEPTH_MAX deep. */

@@ -115,17 +115,44 @@ static void read_attributes(struct cbor_read *r, struct arena *mem, struct regis
 	ret->attribute_count = n;
 }
 
+static bool format_valid(const char *name)
+{
+	return name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+}
+
+/* Sorted by its bytes, so that the same list is stored the same. */
+static void read_formats(struct cbor_read *r, struct arena *mem, struct registration *ret)
+{
+	int n = (int)cbor_read_array(r, 0, FORMATS_MAX);
+
+	for (int i = 0; i < n && !r->why; i++) {
+		const char *name = cbor_read_text(r, mem, 1, FORMAT_NAME_MAX);
+		int at = i;
+		if (!r->why && !format_valid(name))
+			cbor_read_fail(r, "a format's name is not valid");
+		for (; at > 0 && strcmp(ret->formats[at - 1], name) > 0; at--)
+			ret->formats[at] = ret->formats[at - 1];
+		if (!r->why && at > 0 && strcmp(ret->formats[at - 1], name) == 0)
+			cbor_read_fail(r, "a format comes twice");
+		ret->formats[at] = name;
+	}
+	ret->format_count = n;
+}
+
 static void capability_pair(struct cbor_read *r, struct arena *mem, uint64_t key, void *into)
 {
 	struct registration *reg = into;
 
-	(void)mem;
 	if (key == 1)
 		reg->max_envelope = (int64_t)cbor_read_uint(r, BYTES_MAX);
 	else if (key == 2)
 		reg->max_image = (int64_t)cbor_read_uint(r, BYTES_MAX);
 	else if (key == 3)
 		reg->block_size = (int32_t)cbor_read_uint(r, 65536);
+	else if (key == 4)
+		read_formats(r, mem, reg);
+	else if (key == 5)
+		reg->only_encrypted = cbor_read_bool(r);
 	else
 		cbor_skip(r);
 }

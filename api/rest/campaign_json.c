@@ -194,6 +194,16 @@ static json_t *bound_json(struct arena *mem, int64_t bound, int64_t members)
 	return o;
 }
 
+static json_t *bytes_json(const struct campaign_bytes *bytes)
+{
+	json_t *o = json_object();
+
+	js_put_i64(o, "offered", bytes->offered);
+	js_put_i64(o, "saved", bytes->saved);
+	js_put_i64(o, "delta_fallbacks", bytes->fallbacks);
+	return o;
+}
+
 json_t *campaign_json(struct arena *mem, const struct campaign_item *item)
 {
 	const struct campaign *c = &item->row.campaign;
@@ -214,6 +224,7 @@ json_t *campaign_json(struct arena *mem, const struct campaign_item *item)
 	js_put_i64(o, "max_attempts", c->max_attempts);
 	js_put(o, "stages", stages);
 	js_put(o, "counts", counts_json(&item->total));
+	js_put(o, "bytes", bytes_json(&item->bytes));
 	js_put(o, "bound", bound_json(mem, item->bound, c->members));
 	js_put_time(o, "created_at", c->created_at);
 	js_put_time(o, "started_at", c->started_at);
@@ -237,6 +248,7 @@ json_t *campaign_preview_json(struct arena *mem, const struct campaign_new *in,
 	js_put(o, "stages", sizes);
 	js_put(o, "bound", bound_json(mem, preview->bound, audience->members));
 	js_put_i64(o, "bytes", preview->bytes);
+	js_put_i64(o, "deltas", preview->deltas);
 	return o;
 }
 
@@ -260,6 +272,11 @@ json_t *job_json(const struct job_item *item)
 		js_put_i64(o, "attempt", job->attempt);
 	js_put_i64(o, "bytes_done", job->bytes_done);
 	js_put_i64(o, "bytes_total", job->bytes_total);
+	js_put_i64(o, "bytes_saved", job->bytes_saved);
+	if (job->fell_back)
+		js_put_bool(o, "fell_back", true);
+	if (!digest_equal(&job->manifest, &unknown))
+		js_put_digest(o, "manifest_digest", &job->manifest);
 	js_put_time(o, "updated_at", job->updated_at);
 	if (!digest_equal(&job->from_digest, &unknown))
 		js_put_digest(o, "from_digest", &job->from_digest);

@@ -1,6 +1,8 @@
 /* JSON forms of devices and their credentials. */
 #include "api/rest/fleet_json.h"
 
+#include <string.h>
+
 static json_t *components_json(const struct device *d)
 {
 	json_t *list = json_array();
@@ -23,6 +25,18 @@ static json_t *attributes_json(const struct device *d)
 
 	for (int i = 0; i < d->attribute_count; i++)
 		js_put_text(o, d->attributes[i].name, d->attributes[i].value);
+	return o;
+}
+
+static json_t *formats_json(const char *list)
+{
+	json_t *o = json_array();
+
+	while (*list) {
+		size_t size = strcspn(list, ",");
+		json_array_append_new(o, json_stringn(list, size));
+		list += size + (list[size] == ',');
+	}
 	return o;
 }
 
@@ -60,6 +74,8 @@ json_t *device_json(const struct device_item *item)
 	js_put_text(o, "class_name", item->class_name);
 	js_put(o, "components", components_json(d));
 	js_put(o, "attributes", attributes_json(d));
+	js_put(o, "formats", formats_json(d->formats));
+	js_put_bool(o, "only_encrypted", d->only_encrypted);
 	if (d->boot_id.n)
 		js_put_hex(o, "boot_id", d->boot_id);
 	js_put_time(o, "last_seen_at", d->last_seen_at);

@@ -14,6 +14,8 @@
 #define ATTRIBUTE_NAME_MAX  32
 #define ATTRIBUTE_VALUE_MAX 128
 #define BOOT_ID_MAX         16 /* bytes; at least 4 */
+#define FORMATS_MAX         16
+#define FORMAT_NAME_MAX     32 /* bytes of [a-z0-9-] */
 #define PSK_MIN             16 /* bytes */
 #define PSK_MAX             64
 
@@ -46,10 +48,13 @@ struct registration {
 	struct bytes boot_id;
 	struct attribute attributes[ATTRIBUTES_MAX];
 	int attribute_count;
-	int64_t max_envelope, max_image; /* bytes; 0: not said */
-	int32_t block_size;              /* 0: not said */
-	int64_t next_wake_s;             /* -1: not said */
-	int64_t last_job; /* outcome of a trial that its launcher ended; 0: none */
+	int64_t max_envelope, max_image;  /* bytes; 0: not said */
+	int32_t block_size;               /* 0: not said */
+	const char *formats[FORMATS_MAX]; /* that it reads besides plain images; sorted */
+	int format_count;
+	bool only_encrypted; /* takes no payload that is not encrypted */
+	int64_t next_wake_s; /* -1: not said */
+	int64_t last_job;    /* outcome of a trial that its launcher ended; 0: none */
 	int32_t last_attempt;
 	int32_t last_outcome; /* a job_state: JOB_ROLLED_BACK or JOB_FAILED */
 	const char *last_text;
@@ -66,6 +71,8 @@ struct device {
 	struct attribute *attributes;
 	int attribute_count;
 	struct bytes boot_id;
+	const char *formats; /* that it reads, sorted, joined by a comma; empty: none */
+	bool only_encrypted;
 	int64_t revision;
 	int64_t created_at, registered_at, last_seen_at;
 };

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The numbers are in the database and, where DEVICE says so, on the wire (api/device.cddl):
@@ -58,6 +59,10 @@ struct job {
 	struct digest from_digest; /* what ran when the job was offered; zero: unknown */
 	struct bytes boot_id;      /* of the boot in which the job was offered, or seen last */
 	int64_t bytes_done, bytes_total;
+	struct digest manifest; /* variant that is offered; zero: to be chosen, or none was */
+	int64_t bytes_saved;    /* against the largest variant that the device could have had */
+	bool fell_back;         /* an attempt with a delta failed: no more deltas */
+	const char *text;       /* only when it is made: what is stored with it, or NULL */
 	int64_t created_at, updated_at, deadline_at; /* wall, us */
 	int64_t row_version; /* as it was read or written: what a compare-and-set compares */
 };

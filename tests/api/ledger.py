@@ -32,7 +32,7 @@ SNAPSHOT = """SELECT json_build_object(
  'jobs', (SELECT json_agg(json_build_array(j.job_id, j.campaign_id, d.endpoint, j.state))
           FROM job j JOIN device d USING (tenant_id, device_id)),
  'tallies', (SELECT json_agg(json_build_array(campaign_id, state, n)) FROM
-             (SELECT campaign_id, state, sum(n) AS n FROM tally GROUP BY 1, 2 HAVING sum(n) <> 0) AS t),
+             (SELECT campaign_id, state, sum(n) AS n FROM tally WHERE state < 100 GROUP BY 1, 2 HAVING sum(n) <> 0) AS t),
  'slots', (SELECT json_agg(campaign_id) FROM slot WHERE campaign_id IS NOT NULL),
  'events', (SELECT json_agg(json_build_array(d.endpoint, e.kind, e.job_id, e.detail))
             FROM event e JOIN device d USING (tenant_id, device_id)),

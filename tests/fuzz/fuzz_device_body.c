@@ -13,6 +13,12 @@ static void check_registration(const struct registration *r)
 	check(r->component_count >= 1 && r->component_count <= COMPONENTS_MAX);
 	check(r->attribute_count >= 0 && r->attribute_count <= ATTRIBUTES_MAX);
 	check(r->boot_id.n >= 4 && r->boot_id.n <= BOOT_ID_MAX);
+	check(r->format_count >= 0 && r->format_count <= FORMATS_MAX);
+	for (int i = 0; i < r->format_count; i++) {
+		check(r->formats[i][0] && strlen(r->formats[i]) <= FORMAT_NAME_MAX &&
+		      !strchr(r->formats[i], ','));
+		check(i == 0 || strcmp(r->formats[i - 1], r->formats[i]) < 0);
+	}
 	for (int i = 0; i < r->component_count; i++)
 		check(strlen(r->components[i].name) <= COMPONENT_NAME_MAX);
 	for (int i = 0; i < r->attribute_count; i++) {

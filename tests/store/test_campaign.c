@@ -592,7 +592,8 @@ static void test_tallies_are_the_jobs(struct world *w)
 		       "AS n "
 		       "FROM job GROUP BY 1, 2, 3) j FULL JOIN (SELECT campaign_id, stage, "
 		       "state, "
-		       "sum(n) AS n FROM tally GROUP BY 1, 2, 3 HAVING sum(n) <> 0) t "
+		       "sum(n) AS n FROM tally WHERE state < 100 GROUP BY 1, 2, 3 HAVING "
+		       "sum(n) <> 0) t "
 		       "USING (campaign_id, stage, state) WHERE j.n IS DISTINCT FROM t.n"),
 	       0, "after all that the tallies are the jobs");
 	is_int(sql_i64(w,

@@ -234,6 +234,7 @@ static void new_campaign(struct history *h)
 
 	h->release++;
 	new.release_id = world_release(h->w, h->release, h->release);
+	world_add_some_variants(h->w, &new.release_id, h->release);
 	if (world_campaign(h->w, &new) != RC_OK)
 		return;
 	h->campaign = new.release_id;
@@ -320,7 +321,8 @@ static void step(struct history *h)
 static const struct db_stmt look = {
 	"look",
 	"SELECT d.lifecycle, d.credential, d.psk_sealed, d.certificate, d.registration, "
-	"s.seen_at, j.job_id, j.attempt, j.release_id, EXISTS (SELECT 1 FROM campaign c, stage "
+	"s.seen_at, j.job_id, j.attempt, j.release_id, j.manifest_digest, EXISTS (SELECT 1 "
+	"FROM campaign c, stage "
 	"t, member m WHERE c.state = 2 AND t.campaign_id = c.campaign_id AND t.stage = c.stage "
 	"AND m.campaign_id = c.campaign_id AND m.device_id = d.device_id AND m.bucket < "
 	"t.threshold AND NOT EXISTS (SELECT 1 FROM job o WHERE o.device_id = d.device_id AND "
@@ -359,12 +361,15 @@ static const char *compare_job(const struct db_rows *rows, const struct roster_v
 {
 	int64_t job = db_row_i64(rows, 0, "job_id");
 	struct uuid release = db_row_uuid(rows, 0, "release_id");
+	struct digest manifest = db_row_digest(rows, 0, "manifest_digest");
 
 	if (v->job_id && v->job_id != job)
 		return "an open job that is not open";
 	if (v->job_id && (v->attempt != db_row_i64(rows, 0, "attempt") || !v->release ||
 			  !uuid_equal(&v->release->release_id, &release)))
 		return "another attempt or release";
+	if (v->job_id && !digest_equal(&v->release->manifest_digest, &manifest))
+		return "another manifest";
 	if (!v->job_id && job && !v->maybe_work)
 		return "nothing of an open job";
 	if (!v->job_id && db_row_bool(rows, 0, "exposed") && !v->maybe_work)
@@ -493,6 +498,7 @@ static void prepare(struct history *h, struct world *w, int number)
 			.runs = 1,
 			.class = w->class,
 		};
+		world_formats(&h->devices[i], i);
 		device_id_derive(w->core.tenant_secret, h->devices[i].endpoint,
 				 &h->devices[i].id);
 	}

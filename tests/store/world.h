@@ -45,6 +45,9 @@ struct actor_device {
 	uint8_t runs; /* every byte of the digest that it runs */
 	uint32_t boot;
 	struct uuid class;
+	const char *formats[FORMATS_MAX]; /* sorted; up to a NULL */
+	bool only_encrypted;
+	int64_t max_envelope, max_image;
 };
 
 static inline void must(bool condition, const char *what)
@@ -175,8 +178,9 @@ static inline struct uuid world_release(struct world *w, uint8_t digest, int64_t
 	    "VALUES (1, '%s', '%s', '%s', 'main', '%" PRId64 ".0', '', %" PRId64 ", 1)",
 	    release, vendor, class, sequence, sequence);
 	sql(w->db,
-	    "INSERT INTO manifest VALUES (1, decode(repeat('%02x', 32), 'hex'), '%s', "
-	    "'an envelope')",
+	    "INSERT INTO manifest (tenant_id, digest, release_id, envelope, bytes, "
+	    "image_bytes) "
+	    "VALUES (1, decode(repeat('%02x', 32), 'hex'), '%s', 'an envelope', 1000, 1000)",
 	    digest ^ 0x80, release);
 	sql(w->db,
 	    "INSERT INTO image (tenant_id, digest, size, created_at) "
@@ -191,6 +195,75 @@ static inline struct uuid world_release(struct world *w, uint8_t digest, int64_t
 	    "decode(repeat('%02x', 32), 'hex'))",
 	    release, digest);
 	return id;
+}
+
+/* Another manifest of the release, of one image of its own. */
+struct world_variant {
+	uint8_t id;        /* last byte of its digest, the others are the release's */
+	const char *needs; /* joined by a comma */
+	int base;          /* every byte of the digest of main that it is from; 0: none */
+	int64_t bytes, envelope_bytes;
+};
+
+static inline struct digest world_manifest(uint8_t release_digest, uint8_t id)
+{
+	struct digest d;
+
+	memset(d.b, release_digest ^ 0x80, sizeof(d.b));
+	if (id)
+		d.b[31] = id;
+	return d;
+}
+
+static inline void world_add_variant(struct world *w, const struct uuid *release,
+				     uint8_t release_digest, const struct world_variant *v)
+{
+	struct digest digest = world_manifest(release_digest, v->id);
+	char text[DIGEST_TEXT_SIZE], id[UUID_TEXT_SIZE], base[200] = "NULL, NULL";
+
+	digest_format(&digest, text);
+	if (v->base)
+		snprintf(base, sizeof(base), "'main', decode(repeat('%02x', 32), 'hex')",
+			 v->base);
+	sql(w->db,
+	    "INSERT INTO manifest (tenant_id, digest, release_id, envelope, needs, "
+	    "base_component, base_digest, bytes, image_bytes) VALUES (1, decode('%s', 'hex'), "
+	    "'%s', convert_to(repeat('x', %" PRId64 "), 'utf8'), "
+	    "string_to_array('%s', ','), %s, %" PRId64 ", %" PRId64 ")",
+	    text, uuid_format(release, id), v->envelope_bytes, v->needs, base, v->bytes,
+	    v->bytes);
+	/* The image's digest is the manifest's, the other way round. */
+	sql(w->db,
+	    "INSERT INTO image (tenant_id, digest, size, created_at) VALUES (1, "
+	    "decode(reverse('%s'), 'hex'), %" PRId64 ", 1)",
+	    text, v->bytes);
+	sql(w->db,
+	    "INSERT INTO manifest_image VALUES (1, decode('%s', 'hex'), "
+	    "decode(reverse('%s'), 'hex'))",
+	    text, text);
+}
+
+/* What random histories have besides the whole image: deltas from what devices ran before, and
+ * a compressed image. */
+static inline void world_add_some_variants(struct world *w, const struct uuid *release,
+					   uint8_t release_digest)
+{
+	const struct world_variant some[] = {
+		{ 1, "lzma", 0, 600, 20 },
+		{ 2, "patch-heatshrink", 1, 100, 20 },
+		{ 3, "patch-heatshrink", release_digest - 1, 90, 20 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(some); i++)
+		world_add_variant(w, release, release_digest, &some[i]);
+}
+
+/* Of every three devices one reads deltas, one compressed images, and one neither. */
+static inline void world_formats(struct actor_device *d, int number)
+{
+	static const char *const formats[] = { "patch-heatshrink", "lzma", NULL };
+
+	d->formats[0] = formats[number % 3];
 }
 
 static inline void world_device(struct world *w, const char *endpoint, struct actor_device *ret)
@@ -291,13 +364,19 @@ static inline enum rc device_register_with(struct actor_device *d, int64_t last_
 	memset(r->components[0].digest.b, d->runs, sizeof(struct digest));
 	r->component_count = 1;
 	r->boot_id = (struct bytes){ boot, sizeof(boot) };
+	r->max_envelope = d->max_envelope;
+	r->max_image = d->max_image;
+	r->only_encrypted = d->only_encrypted;
+	for (int i = 0; i < FORMATS_MAX && d->formats[i]; i++)
+		r->formats[r->format_count++] = d->formats[i];
 	r->next_wake_s = -1;
 	r->last_job = last_job;
 	r->last_attempt = last_attempt;
 	r->last_outcome = JOB_ROLLED_BACK;
 	r->last_text = last_job ? "trial timed out" : NULL;
-	snprintf(body, sizeof(body), "%s %u %u %02x %" PRId64, d->endpoint, d->boot, d->runs,
-		 d->class.b[0], last_job);
+	snprintf(body, sizeof(body), "%s %u %u %02x %" PRId64 " %d %s", d->endpoint, d->boot,
+		 d->runs, d->class.b[0], last_job, r->format_count,
+		 r->format_count ? r->formats[r->format_count - 1] : "");
 	sha256_of(bytes_of(body), &in.digest);
 	roster_seen(d->w->core.roster, d->entry, clock_wall());
 	if (registration_is_known(d->entry, &in.digest))

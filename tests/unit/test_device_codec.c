@@ -63,6 +63,22 @@ static void test_good(void)
 	   "the launcher's verdict");
 	is_str(r.last_text, "time", "with its text");
 
+	ok(r.format_count == 0 && !r.only_encrypted, "nothing said of formats");
+
+	ok(!decode("a6" BASIC "06a20483646c7a6d61666165732d6b776a70617463682d6c7a6d6105f5", &r),
+	   "formats");
+	ok(r.format_count == 3 && strcmp(r.formats[0], "aes-kw") == 0 &&
+		   strcmp(r.formats[1], "lzma") == 0 && strcmp(r.formats[2], "patch-lzma") == 0,
+	   "come sorted");
+	ok(r.only_encrypted, "it takes nothing else than what is encrypted");
+	ok(!decode("a6" BASIC "06a2048005f4", &r) && r.format_count == 0 && !r.only_encrypted,
+	   "no formats, and plain payloads");
+	ok(!decode("a6" BASIC "06a1049062663062663162663262663362663462663562663662663762663862"
+		   "6639636631306366313163663132636631336366313463663135",
+		   &r) &&
+		   r.format_count == 16,
+	   "sixteen");
+
 	ok(!decode("a7" BASIC "18fff6"
 		   "6178820102",
 		   &r),
@@ -109,8 +125,24 @@ static const char *const bad[] = {
 	"a6" BASIC "09a3010102010305",     /* "rebooting" is none */
 	"a6" BASIC "08a1602162",           /* attribute without a name */
 	"a6" BASIC "08a2616161316161"
-	"6132",          /* an attribute twice */
-	"bf" BASIC "ff", /* indefinite map */
+	"6132", /* an attribute twice */
+	"a6" BASIC "06a104916266306266316266326266336266346266356266366266376266386266396366313"
+	"0636631316366313263663133636631346366313563663136", /* seventeen formats */
+	"a6" BASIC "06a1048160",                             /* a format without a name */
+	"a6" BASIC "06a104817821616161616161616161616161616161616161616161616161616161616161616"
+		   "161",                  /* a
+					      long
+					      one
+					    */
+	"a6" BASIC "06a10481644c5a4d41",   /* capitals */
+	"a6" BASIC "06a1048163612c62",     /* a comma */
+	"a6" BASIC "06a10483616161626161", /* a format twice */
+	"a6" BASIC "06a104646c7a6d61",     /* no list */
+	"a6" BASIC "06a10481446c7a6d61",   /* bytes for a text */
+	"a6" BASIC "06a10501",             /* a number for true */
+	"a6" BASIC "06a105f6",             /* null for true */
+	"a6" BASIC "06a105",               /* an end where true is due */
+	"bf" BASIC "ff",                   /* indefinite map */
 	"a5"
 	"017f6264316131ff" VENDOR CLASS COMPONENTS BOOT, /* indefinite text */
 	"a6" BASIC "1864"

@@ -251,6 +251,82 @@ static void test_deadlines(void)
 	ok(!step.changed, "a job that is over has no deadline");
 }
 
+/* --- deltas --- */
+
+struct delta_case {
+	enum job_state report;
+	enum job_cause cause;
+	int32_t max_attempts;
+	bool falls_back;
+};
+
+static const struct delta_case delta_cases[] = {
+	{ JOB_FAILED, CAUSE_INSTALL, 3, true },     { JOB_FAILED, CAUSE_NONE, 3, true },
+	{ JOB_FAILED, CAUSE_DIGEST, 3, true },      { JOB_REJECTED, CAUSE_SPACE, 3, true },
+	{ JOB_REJECTED, CAUSE_MANIFEST, 3, true },  { JOB_REJECTED, CAUSE_CLASS, 3, false },
+	{ JOB_REJECTED, CAUSE_SEQUENCE, 3, false }, { JOB_FAILED, CAUSE_INSTALL, 2, false },
+	{ JOB_DOWNLOADED, CAUSE_NONE, 3, false },
+};
+
+static void test_failed_deltas(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(delta_cases); i++) {
+		const struct delta_case *t = &delta_cases[i];
+		struct job job = job_in(JOB_DOWNLOADING);
+		struct job_report report = { 7, 2, t->report, t->cause, -1, -1, "why" };
+		struct job_step step, before;
+		job_on_report(&job, &report, &step);
+		before = step;
+		bool again = job_on_failed_delta(&job, t->max_attempts, &step);
+		ok(again == t->falls_back, "a delta, then %s (%s) of %d attempts",
+		   job_state_name(t->report), job_cause_name(t->cause), t->max_attempts);
+		if (again)
+			ok(step.changed && step.renew && step.fell_back &&
+				   step.state == JOB_OFFERED && step.cause == CAUSE_NONE &&
+				   step.attempt == 3 && step.bytes_done == 0,
+			   "another attempt, without a delta");
+		else
+			ok(step.state == before.state && step.attempt == 2 && !step.fell_back,
+			   "as it was");
+	}
+	struct job over = job_in(JOB_FAILED);
+	struct job_report late = { 7, 2, JOB_FAILED, CAUSE_INSTALL, -1, -1, NULL };
+	struct job_step step;
+	job_on_report(&over, &late, &step);
+	ok(!job_on_failed_delta(&over, 3, &step) && !step.changed,
+	   "a job that is over is not opened again");
+}
+
+static void test_boots_with_deltas(void)
+{
+	struct job_boot boot = {
+		.new_boot = true, .runs_old = true, .max_attempts = 3, .delta = true
+	};
+	struct job job = job_in(JOB_INSTALLING);
+	struct job_step step;
+
+	job_on_boot(&job, &boot, &step);
+	ok(step.attempt == 3 && step.fell_back, "an interrupted delta: the next is none");
+	boot.delta = false;
+	job_on_boot(&job, &boot, &step);
+	ok(step.attempt == 3 && !step.fell_back, "an interrupted image: once more");
+	boot.delta = true;
+	job = job_in(JOB_DOWNLOADING);
+	job_on_boot(&job, &boot, &step);
+	ok(step.attempt == 2 && step.new_boot, "a boot in the download changes nothing");
+	boot.base_gone = true;
+	job_on_boot(&job, &boot, &step);
+	ok(step.attempt == 3 && !step.fell_back && step.new_boot && step.state == JOB_OFFERED,
+	   "but when the base is gone, another manifest is chosen");
+	boot.max_attempts = 2;
+	job_on_boot(&job, &boot, &step);
+	ok(step.attempt == 2 && step.state == JOB_DOWNLOADING, "while there are attempts left");
+	job = job_in(JOB_REBOOTING);
+	job_on_boot(&job, &boot, &step);
+	ok(step.state == JOB_ROLLED_BACK && !step.fell_back,
+	   "a trial that fails is the image's fault, however it came");
+}
+
 /* --- random histories --- */
 
 static uint64_t seed;
@@ -273,7 +349,9 @@ static void random_step(struct job *job, bool *ret_proof, struct job_step *ret)
 	struct job_boot boot = { .new_boot = random_below(2),
 				 .runs_release = random_below(2),
 				 .campaign_active = random_below(2),
-				 .max_attempts = 3 };
+				 .max_attempts = 3,
+				 .delta = random_below(2),
+				 .base_gone = random_below(2) };
 	struct job_clock clock = { job->deadline_at + (int64_t)random_below(3) * SECOND, 0, 0,
 				   0, 60 * SECOND };
 
@@ -289,6 +367,8 @@ static void random_step(struct job *job, bool *ret_proof, struct job_step *ret)
 		return;
 	default:
 		job_on_report(job, &report, ret);
+		if (random_below(2))
+			(void)job_on_failed_delta(job, 3, ret);
 	}
 }
 
@@ -345,6 +425,8 @@ int main(void)
 	test_boots();
 	test_boot_details();
 	test_deadlines();
+	test_failed_deltas();
+	test_boots_with_deltas();
 	test_histories();
 	return tap_done();
 }

@@ -5,6 +5,10 @@
 
 static const struct uuid vendor = { { 1 } }, class = { { 2 } }, other = { { 3 } };
 
+static const struct variant image = { .needs = "" };
+static const struct variant_choice fits = { .variant = &image },
+				   unfit = { .lack = "no manifest of the release fits" };
+
 /* A device that would be offered the release. */
 static struct offer_facts good(void)
 {
@@ -20,6 +24,7 @@ static struct offer_facts good(void)
 		.release_class = class,
 		.runs_sequence = 4,
 		.release_sequence = 5,
+		.choice = &fits,
 	};
 }
 
@@ -60,6 +65,9 @@ static void test_checks(void)
 	WITH(f.runs_sequence = 5, OFFER_SUPERSEDED, "sequence");
 	WITH(f.runs_sequence = 6, OFFER_SUPERSEDED, "sequence");
 	WITH(f.slot_busy = true, OFFER_LATER, "slot");
+	WITH(f.choice = &unfit, OFFER_UNFIT, "variant");
+	WITH((f.choice = &unfit, f.slot_busy = true), OFFER_LATER, "slot");
+	WITH((f.choice = &unfit, f.runs_release = true), OFFER_CURRENT, "current");
 	/* an open job goes on in a paused campaign */
 	WITH((f.has_job = true, f.job_state = JOB_OFFERED, f.campaign_state = CAMPAIGN_PAUSED),
 	     OFFER_OPEN, "job-open");

@@ -1,0 +1,268 @@
+/* One table of checks: all of them must hold, and each says what is missing when it does not.
+ */
+
+#include "core/variant_rules.h"
+
+#include "base/rc.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PATCH "patch-" /* how the names of deltas' formats begin */
+
+/* --- lists of words, joined by a comma --- */
+
+/* The next word of the list and its size; NULL at the end. */
+static const char *next_word(const char **list, size_t *ret_size)
+{
+	const char *word = *list;
+
+	if (!*word)
+		return NULL;
+	*ret_size = strcspn(word, ",");
+	*list = word + *ret_size + (word[*ret_size] == ',');
+	return word;
+}
+
+static bool has_word(const char *list, const char *wanted, size_t wanted_size)
+{
+	size_t size;
+	const char *word;
+
+	while ((word = next_word(&list, &size)))
+		if (size == wanted_size && memcmp(word, wanted, size) == 0)
+			return true;
+	return false;
+}
+
+/* --- what a variant is --- */
+
+bool variant_is_delta(const struct variant *v)
+{
+	const char *list = v->needs, *word;
+	size_t size;
+
+	while ((word = next_word(&list, &size)))
+		if (size > strlen(PATCH) && memcmp(word, PATCH, strlen(PATCH)) == 0)
+			return true;
+	return v->base_component != NULL;
+}
+
+static bool is_encrypted(const struct variant *v)
+{
+	static const char *const words[] = { "aes-kw", "ecdh-es", "gcm", "ctr", "chacha20" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (has_word(v->needs, words[i], strlen(words[i])))
+			return true;
+	return false;
+}
+
+bool variant_has_base(const struct variant *v, const struct component *components,
+		      int component_count)
+{
+	for (int i = 0; v->base_component && i < component_count; i++)
+		if (strcmp(components[i].name, v->base_component) == 0)
+			return components[i].has_digest &&
+			       digest_equal(&components[i].digest, &v->base_digest);
+	return !v->base_component;
+}
+
+/* --- checks --- */
+
+struct text {
+	char *p;
+	size_t used;
+};
+
+PRINTF(2, 3) static void add(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(t->p + t->used, VARIANT_LACK_MAX - t->used, fmt, ap);
+	va_end(ap);
+	t->used += n > 0 ? (size_t)n : 0;
+	if (t->used >= VARIANT_LACK_MAX)
+		t->used = VARIANT_LACK_MAX - 1;
+}
+
+static bool is_read(const struct variant *v, const struct variant_device *d)
+{
+	const char *list = v->needs, *word;
+	size_t size;
+
+	while ((word = next_word(&list, &size)))
+		if (!has_word(d->formats, word, size))
+			return false;
+	return true;
+}
+
+static void say_read(const struct variant *v, const struct variant_device *d, struct text *t)
+{
+	const char *list = v->needs, *word, *before = "the device does not read ";
+	size_t size;
+
+	while ((word = next_word(&list, &size))) {
+		if (has_word(d->formats, word, size))
+			continue;
+		add(t, "%s%.*s", before, (int)size, word);
+		before = ", ";
+	}
+}
+
+static bool is_secret_enough(const struct variant *v, const struct variant_device *d)
+{
+	return !d->only_encrypted || is_encrypted(v);
+}
+
+static void say_secret(const struct variant *v, const struct variant_device *d, struct text *t)
+{
+	(void)v;
+	(void)d;
+	add(t, "the device takes encrypted payloads only");
+}
+
+static bool is_wanted(const struct variant *v, const struct variant_device *d)
+{
+	return !d->no_delta || !variant_is_delta(v);
+}
+
+static void say_wanted(const struct variant *v, const struct variant_device *d, struct text *t)
+{
+	(void)v;
+	(void)d;
+	add(t, "a delta has failed");
+}
+
+static bool has_base(const struct variant *v, const struct variant_device *d)
+{
+	return variant_has_base(v, d->components, d->component_count);
+}
+
+static void say_base(const struct variant *v, const struct variant_device *d, struct text *t)
+{
+	(void)d;
+	add(t, "the device's %s is not what the delta is from", v->base_component);
+}
+
+static bool takes(int64_t size, int64_t limit)
+{
+	return limit == 0 || size <= limit;
+}
+
+static bool takes_envelope(const struct variant *v, const struct variant_device *d)
+{
+	return takes(v->envelope_bytes, d->max_envelope);
+}
+
+static void say_envelope(const struct variant *v, const struct variant_device *d,
+			 struct text *t)
+{
+	add(t, "the envelope has %" PRId64 " bytes, the device takes %" PRId64,
+	    v->envelope_bytes, d->max_envelope);
+}
+
+static bool takes_image(const struct variant *v, const struct variant_device *d)
+{
+	return takes(v->image_bytes, d->max_image);
+}
+
+static void say_image(const struct variant *v, const struct variant_device *d, struct text *t)
+{
+	add(t, "an image has %" PRId64 " bytes, the device takes %" PRId64, v->image_bytes,
+	    d->max_image);
+}
+
+static const struct check {
+	bool (*test)(const struct variant *v, const struct variant_device *d);
+	void (*say)(const struct variant *v, const struct variant_device *d, struct text *t);
+	bool of_size;
+} checks[] = {
+	{ is_read, say_read, false },           { is_secret_enough, say_secret, false },
+	{ is_wanted, say_wanted, false },       { has_base, say_base, false },
+	{ takes_envelope, say_envelope, true }, { takes_image, say_image, true },
+};
+
+/* How many do not hold. */
+static int faults_of(const struct variant *v, const struct variant_device *d)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
+		n += !checks[i].test(v, d);
+	return n;
+}
+
+bool variant_fits(const struct variant *v, const struct variant_device *device)
+{
+	return faults_of(v, device) == 0;
+}
+
+/* --- the choice --- */
+
+static bool costs_less(const struct variant *a, const struct variant *b)
+{
+	int64_t of_a = a->bytes + a->envelope_bytes, of_b = b->bytes + b->envelope_bytes;
+
+	if (of_a != of_b)
+		return of_a < of_b;
+	return memcmp(a->manifest.b, b->manifest.b, sizeof(a->manifest.b)) < 0;
+}
+
+/* Whole images before deltas, then what lacks less. */
+static bool is_nearer(const struct variant *a, const struct variant *b,
+		      const struct variant_device *d)
+{
+	bool delta_a = variant_is_delta(a), delta_b = variant_is_delta(b);
+	int faults_a = faults_of(a, d), faults_b = faults_of(b, d);
+
+	if (delta_a != delta_b)
+		return delta_b;
+	return faults_a != faults_b ? faults_a < faults_b : costs_less(a, b);
+}
+
+static void explain(const struct variant *nearest, const struct variant_device *d,
+		    struct variant_choice *ret)
+{
+	struct text t = { ret->lack, 0 };
+	const char *before = ": ";
+
+	ret->too_large = nearest != NULL;
+	add(&t, nearest ? "no manifest of the release fits" : "the release has no manifest");
+	for (size_t i = 0; nearest && i < ARRAY_LEN(checks); i++) {
+		if (checks[i].test(nearest, d))
+			continue;
+		add(&t, "%s", before);
+		checks[i].say(nearest, d, &t);
+		ret->too_large &= checks[i].of_size;
+		before = "; ";
+	}
+}
+
+void variant_choose(const struct variant *variants, int count,
+		    const struct variant_device *device, struct variant_choice *ret)
+{
+	const struct variant *best = NULL, *nearest = NULL;
+	int64_t largest = 0;
+
+	*ret = (struct variant_choice){ 0 };
+	for (int i = 0; i < count; i++) {
+		const struct variant *v = &variants[i];
+		if (!nearest || is_nearer(v, nearest, device))
+			nearest = v;
+		if (!variant_fits(v, device))
+			continue;
+		if (!best || costs_less(v, best))
+			best = v;
+		if (v->bytes > largest)
+			largest = v->bytes;
+	}
+	ret->variant = best;
+	if (best)
+		ret->bytes_saved = largest - best->bytes;
+	else
+		explain(nearest, device, ret);
+}
