@@ -2,14 +2,10 @@
 #include "core/release.h"
 
 #include "core/audit.h"
-#include "core/core.h"
-#include "core/images.h"
-#include "core/release_read.h"
+#include "core/release_check.h"
 #include "core/release_rules.h"
 #include "core/version.h"
-#include "db/author_key_store.h"
 #include "db/class_store.h"
-#include "db/image_store.h"
 #include "db/manifest_store.h"
 #include "db/release_store.h"
 
@@ -21,97 +17,6 @@ static const char *id_text(struct call *c, const struct uuid *id)
 	char text[UUID_TEXT_SIZE];
 
 	return arena_text(c->mem, uuid_format(id, text));
-}
-
-static enum rc check_class(struct call *c, const struct release_facts *f,
-			   struct device_class *ret)
-{
-	struct device_class key = { .vendor_id = f->vendor_id, .class_id = f->class_id };
-
-	enum rc rc = class_store_get(c->db, c->tenant, &key, c->mem, ret);
-	if (rc == RC_NOT_FOUND)
-		return call_fail(
-			c, ERR_VALIDATION,
-			"the manifest is for class %s of vendor %s, which is not known "
-			"here: create the class first",
-			id_text(c, &f->class_id), id_text(c, &f->vendor_id));
-	return rc;
-}
-
-/* --- signatures: every one must be by a registered author --- */
-
-static enum rc check_signature(struct call *c, const struct release_facts *f,
-			       const struct suit_block *block)
-{
-	struct author_key key = { .vendor_id = f->vendor_id,
-				  .class_id = f->class_id,
-				  .component = f->component,
-				  .kid = { block->kid.p, block->kid.n } };
-	struct author_key *keys = NULL;
-	int n = 0;
-
-	enum rc rc = author_key_store_find(c->db, c->tenant, &key, c->mem, &keys, &n);
-	if (rc != RC_OK)
-		return rc;
-	if (n == 0)
-		return call_fail(c, ERR_AUTHOR_KEY_UNKNOWN,
-				 "no author key with id %s is registered for component %s of "
-				 "class %s",
-				 hex_encode(c->mem, key.kid), f->component,
-				 id_text(c, &f->class_id));
-	for (int i = 0; i < n; i++)
-		if (release_signed_by(f, block, keys[i].public_key))
-			return RC_OK;
-	return call_fail(c, ERR_SIGNATURE_INVALID,
-			 "the signature under key id %s does not verify",
-			 hex_encode(c->mem, key.kid));
-}
-
-/* A MAC is for devices that hold its key; the server never does, and passes over it. */
-static enum rc check_signatures(struct call *c, const struct release_facts *f)
-{
-	enum rc rc = RC_OK;
-
-	for (size_t i = 0; rc == RC_OK && i < f->envelope.block_count; i++)
-		if (!suit_block_is_mac(&f->envelope.block[i]))
-			rc = check_signature(c, f, &f->envelope.block[i]);
-	return rc;
-}
-
-/* --- images: here, whole, and as large as the manifest says --- */
-
-static enum rc check_image(struct call *c, const struct image_item *wanted)
-{
-	char hex[DIGEST_TEXT_SIZE];
-	struct image_item have;
-	struct image *open = NULL;
-
-	digest_format(&wanted->digest, hex);
-	enum rc rc = image_store_get(c->db, c->tenant, &wanted->digest, &have);
-	if (rc == RC_NOT_FOUND)
-		return call_fail(c, ERR_IMAGE_MISSING, "image %s was not uploaded", hex);
-	if (rc != RC_OK)
-		return rc;
-	if (have.size != wanted->size)
-		return call_fail(c, ERR_IMAGE_MISSING,
-				 "image %s has %" PRId64 " bytes, the manifest says %" PRId64,
-				 hex, have.size, wanted->size);
-	if (images_open(c->core->images, &wanted->digest, &open) != RC_OK)
-		return call_fail(c, ERR_IMAGE_MISSING,
-				 "the bytes of image %s are lost: upload it "
-				 "again",
-				 hex);
-	image_close(open);
-	return RC_OK;
-}
-
-static enum rc check_images(struct call *c, const struct release_facts *f)
-{
-	enum rc rc = RC_OK;
-
-	for (int i = 0; rc == RC_OK && i < f->image_count; i++)
-		rc = check_image(c, &f->images[i]);
-	return rc;
 }
 
 /* --- version and sequence --- */
@@ -133,7 +38,7 @@ static enum rc not_higher(struct call *c, uint64_t sequence, int64_t last)
 {
 	return call_fail(c, ERR_SEQUENCE_NOT_HIGHER,
 			 "sequence number %" PRIu64 " is not higher than %" PRId64
-			 ", the last one of this class and component",
+			 ", the last one of this class and these components",
 			 sequence, last);
 }
 
@@ -156,7 +61,7 @@ static enum rc take_sequence(struct call *c, const struct release_facts *f,
 {
 	struct class_sequence s = { .vendor_id = f->vendor_id,
 				    .class_id = f->class_id,
-				    .components = f->component };
+				    .components = f->components };
 	int64_t last = -1;
 
 	enum rc rc = class_store_sequence(c->db, c->tenant, &s, &last);
@@ -183,27 +88,19 @@ static enum rc take_sequence(struct call *c, const struct release_facts *f,
 
 /* --- storing --- */
 
-static void fill(struct call *c, const struct release_facts *f, struct bytes envelope,
-		 struct release *r)
+static enum rc fill(struct call *c, const struct release_facts *f, struct bytes envelope,
+		    struct release *r)
 {
-	struct manifest *m = arena_new(c->mem, struct manifest);
-
 	r->vendor_id = f->vendor_id;
 	r->class_id = f->class_id;
-	r->components = f->component;
+	r->components = f->components;
 	r->revision = 1;
 	r->created_at = c->now;
-	r->manifests = m;
+	r->manifests = arena_new(c->mem, struct manifest);
 	r->manifest_count = 1;
-	m->digest = f->digest;
-	m->envelope = envelope;
-	m->images = arena_copy(c->mem, f->images, (size_t)f->image_count * sizeof(*m->images));
-	m->image_count = f->image_count;
-	r->installed_count = f->image_count;
-	r->installed = arena_array(c->mem, (size_t)f->image_count, sizeof(*r->installed));
-	for (int i = 0; i < f->image_count; i++)
-		r->installed[i] = (struct release_installed){ .component = f->component,
-							      .digest = f->images[i].digest };
+	r->installed = f->installed;
+	r->installed_count = f->installed_count;
+	return release_manifest_of(c, f, envelope, &r->manifests[0]);
 }
 
 static enum rc note(struct call *c, const char *action, const struct release *r)
@@ -237,16 +134,12 @@ static enum rc store(struct call *c, struct release *r)
 	return note(c, "release.create", r);
 }
 
-static enum rc check_all(struct call *c, const struct release_facts *f,
-			 const struct release_new *in, struct release *r)
+static enum rc check_all(struct call *c, const struct release_new *in, struct release_facts *f,
+			 struct release *r)
 {
 	struct device_class class;
 
-	enum rc rc = check_class(c, f, &class);
-	if (rc == RC_OK)
-		rc = check_signatures(c, f);
-	if (rc == RC_OK)
-		rc = check_images(c, f);
+	enum rc rc = release_check(c, in->envelope, f, &class);
 	if (rc == RC_OK)
 		rc = choose_version(c, f, in, r);
 	if (rc == RC_OK)
@@ -260,23 +153,14 @@ enum rc release_create(struct call *c, const struct release_new *in, struct rele
 {
 	struct release_facts *f = arena_new(c->mem, struct release_facts);
 	struct release r = { .notes = in->notes ? in->notes : "" };
-	const char *why = NULL;
 
 	if (strlen(r.notes) > RELEASE_NOTES_MAX)
 		return call_field(c, "/notes", "must have at most %d bytes", RELEASE_NOTES_MAX);
-	if (in->envelope.n > ENVELOPE_MAX)
-		return call_fail(c, ERR_TOO_LARGE, "an envelope has at most %d bytes",
-				 ENVELOPE_MAX);
-	if (release_read(in->envelope, c->mem, f, &why) != RC_OK)
-		return call_fail(c, ERR_MANIFEST_INVALID, "%s", why);
-	enum rc rc = check_all(c, f, in, &r);
-	if (rc != RC_OK)
-		return rc;
-	fill(c, f, in->envelope, &r);
-	rc = store(c, &r);
+	enum rc rc = check_all(c, in, f, &r);
 	if (rc == RC_OK)
-		rc = release_signers(in->envelope, c->mem, &r.manifests[0].signers,
-				     &r.manifests[0].signer_count);
+		rc = fill(c, f, in->envelope, &r);
+	if (rc == RC_OK)
+		rc = store(c, &r);
 	if (rc == RC_OK)
 		*ret = r;
 	return rc;
@@ -325,17 +209,22 @@ enum rc release_list(struct call *c, const struct release *after, int limit,
 	return RC_OK;
 }
 
-enum rc release_manifest(struct call *c, const struct uuid *release_id, struct manifest *ret)
+enum rc release_manifest(struct call *c, const struct uuid *release_id,
+			 const struct digest *digest, struct manifest *ret)
 {
 	struct release r = { 0 };
 
 	enum rc rc = release_get(c, release_id, &r);
 	if (rc != RC_OK)
 		return rc;
-	if (r.manifest_count == 0)
-		return RC_INTERNAL;
-	*ret = r.manifests[0];
-	return RC_OK;
+	for (int i = 0; i < r.manifest_count; i++) {
+		if (digest && !digest_equal(&r.manifests[i].digest, digest))
+			continue;
+		*ret = r.manifests[i];
+		return RC_OK;
+	}
+	return digest ? call_fail(c, ERR_NOT_FOUND, "the release has no such manifest")
+		      : RC_INTERNAL;
 }
 
 enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t revision,

@@ -12,19 +12,27 @@ struct release_new {
 	bool allow_jump; /* an administrator takes a sequence number that is too far ahead */
 };
 
-/* Decodes, verifies every signature against the author keys of the manifest's class and
- * component, checks images, sequence and version; stores. */
+/* Decodes it and its dependencies, verifies every signature against the author keys of the
+ * manifest's class, checks what these authors may touch, images, sequence and version; stores.
+ */
 enum rc release_create(struct call *c, const struct release_new *in,
 		       struct release *ret) MUST_CHECK;
+/* Adds another manifest: of the same class, components and sequence number, that ends with the
+ * same installed digests.  Through the same checks.  Again with one that the release has:
+ * nothing changes, and ret_new is false.  ERR_VARIANT_DIFFERS, with a field for each
+ * difference; ERR_RELEASE_WITHDRAWN. */
+enum rc release_add_manifest(struct call *c, const struct uuid *release_id,
+			     struct bytes envelope, struct release *ret,
+			     bool *ret_new) MUST_CHECK;
 /* With manifests (no envelope bytes in them, signers filled) and installed digests. */
 enum rc release_get(struct call *c, const struct uuid *release_id,
 		    struct release *ret) MUST_CHECK;
 /* Newest first; after: NULL or the last one of the page before (created_at, release_id). */
 enum rc release_list(struct call *c, const struct release *after, int limit,
 		     struct release **ret, int *ret_count) MUST_CHECK;
-/* The envelope of the full manifest. */
+/* One of its manifests; digest NULL: the first. */
 enum rc release_manifest(struct call *c, const struct uuid *release_id,
-			 struct manifest *ret) MUST_CHECK;
+			 const struct digest *digest, struct manifest *ret) MUST_CHECK;
 /* It is not offered any more; campaigns that carry it make no new offers. */
 enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t revision,
 			 struct release *ret) MUST_CHECK;

@@ -2,20 +2,18 @@
 #include "core/release_read.h"
 
 #include "base/clean.h"
-#include "core/component_name.h"
-#include "core/images.h"
 #include "core/release_rules.h"
+#include "core/release_survey.h"
 #include "core/version.h"
 #include "suit/crypto_openssl.h"
-#include "suit/plan.h"
 
 #include <string.h>
 
 CLEAN_DEFINE(suit_key, struct suit_key *, suit_key_free)
 
-static enum rc refuse(const char **ret_why, const char *why)
+static enum rc refuse(struct release_refusal *ret_why, const char *why)
 {
-	*ret_why = why;
+	*ret_why = (struct release_refusal){ ERR_MANIFEST_INVALID, why };
 	return RC_UNPROCESSABLE;
 }
 
@@ -24,69 +22,22 @@ static struct bytes from_suit(struct suit_bytes b)
 	return (struct bytes){ b.p, b.n };
 }
 
-static enum rc read_component(const struct suit_component_id *id, struct arena *mem,
-			      struct release_facts *f, const char **ret_why)
+/* The first component whose text names a version speaks for the release. */
+static struct suit_bytes text_version(const struct suit_envelope *e)
 {
-	struct bytes segments[SUIT_SEGMENTS_MAX];
+	struct suit_bytes said = { 0 };
 
-	for (size_t i = 0; i < id->count; i++)
-		segments[i] = from_suit(id->segment[i]);
-	if (component_name_format(segments, (int)id->count, mem, &f->component) != RC_OK)
-		return refuse(ret_why, "the component id has no name of at most 64 bytes");
-	return RC_OK;
-}
-
-static bool has_image(const struct release_facts *f, const struct digest *d)
-{
-	for (int i = 0; i < f->image_count; i++)
-		if (digest_equal(&f->images[i].digest, d))
-			return true;
-	return false;
-}
-
-static enum rc add_image(const struct suit_plan *p, struct release_facts *f,
-			 const char **ret_why)
-{
-	struct digest d;
-
-	memcpy(d.b, p->digest.b, sizeof(d.b));
-	if (!release_uri_names(from_suit(p->uri), &d))
-		return refuse(ret_why, "an image's URI is not img/ and its digest: it must be "
-				       "relative, so that no host is frozen into the release");
-	if (p->size == 0 || p->size > (uint64_t)IMAGE_SIZE_MAX)
-		return refuse(ret_why, "an image is empty or larger than 1 GiB");
-	if (has_image(f, &d))
-		return RC_OK;
-	f->images[f->image_count++] =
-		(struct image_item){ .digest = d, .size = (int64_t)p->size };
-	return RC_OK;
-}
-
-static enum rc read_plans(struct arena *mem, struct release_facts *f, const char **ret_why)
-{
-	struct suit_plan plans[SUIT_SLOTS_MAX];
-	size_t n = 0;
-
-	enum suit_rc src = suit_plan_all(&f->envelope, plans, &n);
-	if (src != SUIT_OK)
-		return refuse(ret_why,
-			      arena_printf(mem, "the manifest cannot be carried out: %s",
-					   suit_rc_text(src)));
-	if (n == 0)
-		return refuse(ret_why, "the manifest brings no image");
-	memcpy(f->vendor_id.b, plans[0].vendor_id.b, sizeof(f->vendor_id.b));
-	memcpy(f->class_id.b, plans[0].class_id.b, sizeof(f->class_id.b));
-	enum rc rc = read_component(&plans[0].component, mem, f, ret_why);
-	for (size_t i = 0; rc == RC_OK && i < n; i++)
-		rc = add_image(&plans[i], f, ret_why);
-	return rc;
+	for (size_t i = 0; i < e->component_count && said.n == 0; i++)
+		said = suit_text_version(e, &e->component[i]);
+	return said;
 }
 
 /* The manifest may name its version in a command, in its text, or in both. */
-static enum rc read_version(struct arena *mem, struct release_facts *f, const char **ret_why)
+static enum rc read_version(struct release_facts *f, struct release_refusal *ret_why)
 {
-	const struct suit_envelope *e = &f->envelope;
-	struct suit_bytes said = suit_text_version(e, &e->component[0]);
+	const struct suit_envelope *e = &f->parts.list[0]->envelope;
+	struct arena *mem = f->parts.mem;
+	struct suit_bytes said = text_version(e);
 	const char *text = NULL, *numbers = NULL;
 	struct bytes key;
 
@@ -107,41 +58,70 @@ static enum rc read_version(struct arena *mem, struct release_facts *f, const ch
 	return RC_OK;
 }
 
-static bool has_signature(const struct suit_envelope *e)
+const char *release_part_name(const struct release_facts *f, int part, struct arena *mem)
 {
-	for (size_t i = 0; i < e->block_count; i++)
-		if (!suit_block_is_mac(&e->block[i]))
-			return true;
-	return false;
+	const struct suit_digest *d = &f->parts.list[part]->envelope.digest;
+
+	if (part == 0)
+		return "the manifest";
+	return arena_printf(mem, "dependency %s", hex_encode(mem, (struct bytes){ d->b, 6 }));
 }
 
-enum rc release_read(struct bytes envelope, struct arena *mem, struct release_facts *ret,
-		     const char **ret_why)
+/* Signed at all, and whole: what was severed away cannot be gone through. */
+static enum rc check_part(const struct release_facts *f, int i, struct release_refusal *ret_why)
 {
-	struct suit_bytes bytes = { envelope.p, envelope.n };
+	const struct suit_envelope *e = &f->parts.list[i]->envelope;
+	const char *name = release_part_name(f, i, f->parts.mem);
+	size_t macs = 0;
 
-	*ret = (struct release_facts){ 0 };
-	enum suit_rc src = suit_envelope_decode(&suit_crypto_openssl, bytes, &ret->envelope);
+	for (size_t k = 0; k < e->block_count; k++)
+		macs += suit_block_is_mac(&e->block[k]);
+	if (e->severed_away)
+		return refuse(ret_why,
+			      arena_printf(f->parts.mem,
+					   "%s: a section was removed from its envelope: "
+					   "upload it whole",
+					   name));
+	if (e->block_count == 0)
+		return refuse(ret_why,
+			      arena_printf(f->parts.mem,
+					   "%s is not signed: muster manifest sign", name));
+	if (macs == e->block_count)
+		return refuse(ret_why,
+			      arena_printf(f->parts.mem,
+					   "%s has a MAC and no author's signature, which is "
+					   "what the server verifies: sign it too",
+					   name));
+	return RC_OK;
+}
+
+enum rc release_read(struct bytes envelope, const struct release_library *library,
+		     struct arena *mem, struct release_facts *ret,
+		     struct release_refusal *ret_why)
+{
+	*ret = (struct release_facts){ .parts = { .library = library, .mem = mem } };
+	enum suit_rc src = release_parts_open(&ret->parts, envelope);
 	if (src != SUIT_OK)
 		return refuse(ret_why, suit_rc_text(src));
-	if (!has_signature(&ret->envelope))
-		return refuse(ret_why, "the envelope is not signed");
-	ret->sequence = ret->envelope.sequence;
-	memcpy(ret->digest.b, ret->envelope.digest.b, sizeof(ret->digest.b));
-	enum rc rc = read_plans(mem, ret, ret_why);
-	if (rc != RC_OK)
-		return rc;
-	return read_version(mem, ret, ret_why);
+	const struct suit_envelope *e = &ret->parts.list[0]->envelope;
+	ret->sequence = e->sequence;
+	memcpy(ret->digest.b, e->digest.b, sizeof(ret->digest.b));
+	enum rc rc = check_part(ret, 0, ret_why);
+	if (rc == RC_OK)
+		rc = release_survey(ret, ret_why);
+	for (int i = 1; rc == RC_OK && i < ret->parts.count; i++)
+		rc = check_part(ret, i, ret_why);
+	return rc == RC_OK ? read_version(ret, ret_why) : rc;
 }
 
-bool release_signed_by(const struct release_facts *facts, const struct suit_block *block,
+bool release_signed_by(const struct suit_envelope *e, const struct suit_block *block,
 		       struct bytes public_key)
 {
 	CLEAN(suit_key) struct suit_key *key = NULL;
 	struct suit_bytes der = { public_key.p, public_key.n };
 
 	return suit_key_from_spki(der, &key) == SUIT_OK &&
-	       suit_block_verify(&suit_crypto_openssl, &facts->envelope, block, key) == SUIT_OK;
+	       suit_block_verify(&suit_crypto_openssl, e, block, key) == SUIT_OK;
 }
 
 enum rc release_signers(struct bytes envelope, struct arena *mem, struct bytes **ret,

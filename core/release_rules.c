@@ -1,6 +1,7 @@
 /* What a release may be.  Pure. */
 #include "core/release_rules.h"
 
+#include "base/model/release.h"
 #include "core/version.h"
 
 #include <inttypes.h>
@@ -21,14 +22,64 @@ enum sequence_verdict release_sequence_check(uint64_t sequence, int64_t last, in
 	return sequence > (uint64_t)cap ? SEQUENCE_TOO_FAR : SEQUENCE_OK;
 }
 
-bool release_uri_names(struct bytes uri, const struct digest *digest)
+enum rc release_uri_digest(struct bytes uri, struct digest *ret)
 {
-	char hex[DIGEST_TEXT_SIZE];
+	char hex[DIGEST_TEXT_SIZE], again[DIGEST_TEXT_SIZE];
 	size_t skip = strlen(URI_PREFIX);
+	struct digest d;
 
-	digest_format(digest, hex);
-	return uri.n == skip + strlen(hex) && memcmp(uri.p, URI_PREFIX, skip) == 0 &&
-	       memcmp(uri.p + skip, hex, uri.n - skip) == 0;
+	if (uri.n != skip + sizeof(hex) - 1 || memcmp(uri.p, URI_PREFIX, skip) != 0)
+		return RC_INVALID;
+	memcpy(hex, uri.p + skip, sizeof(hex) - 1);
+	hex[sizeof(hex) - 1] = '\0';
+	if (digest_parse(hex, &d) != RC_OK || strcmp(digest_format(&d, again), hex) != 0)
+		return RC_INVALID;
+	*ret = d;
+	return RC_OK;
+}
+
+static bool is_format(struct bytes word)
+{
+	for (size_t i = 0; i < word.n; i++)
+		if (!(word.p[i] >= 'a' && word.p[i] <= 'z') &&
+		    !(word.p[i] >= '0' && word.p[i] <= '9') && word.p[i] != '-')
+			return false;
+	return word.n >= 1 && word.n <= FORMAT_NAME_MAX;
+}
+
+enum area release_download_area(const struct bytes *segments, int count, struct bytes *ret_word)
+{
+	*ret_word = (struct bytes){ 0 };
+	if (count == 0 || !bytes_equal_text(segments[0], "dl"))
+		return AREA_NONE;
+	if (count > 2 || (count == 2 && !is_format(segments[1])))
+		return AREA_INVALID;
+	if (count == 2 && !bytes_equal_text(segments[1], "full"))
+		*ret_word = segments[1];
+	return AREA_YES;
+}
+
+bool release_is_encrypted(const char *needs)
+{
+	static const char *const ciphers[] = { "gcm", "ctr", "chacha20" };
+
+	while (*needs) {
+		size_t n = strcspn(needs, ",");
+		struct bytes word = { (const uint8_t *)needs, n };
+		for (size_t i = 0; i < ARRAY_LEN(ciphers); i++)
+			if (bytes_equal_text(word, ciphers[i]))
+				return true;
+		needs += n + (needs[n] == ',');
+	}
+	return false;
+}
+
+bool release_scope_covers(const char *scope, const char *component)
+{
+	size_t n = strlen(scope);
+
+	return n == 0 || (strncmp(component, scope, n) == 0 &&
+			  (component[n] == '\0' || component[n] == '/'));
 }
 
 enum rc release_version_text(const int64_t *numbers, size_t count, struct arena *mem,

@@ -18,9 +18,23 @@ enum sequence_verdict { SEQUENCE_OK, SEQUENCE_NOT_HIGHER, SEQUENCE_TOO_FAR };
 /* last: -1 when there is none. */
 enum sequence_verdict release_sequence_check(uint64_t sequence, int64_t last, int64_t now_s);
 
-/* True when the URI is "img/" and the digest in lower-case hexadecimal: relative, so that no
- * host is frozen into a signed release and no device is sent elsewhere. */
-bool release_uri_names(struct bytes uri, const struct digest *digest);
+/* The digest of a URI that is "img/" and a digest in lower-case hexadecimal: relative, so that
+ * no host is frozen into a signed release and no device is sent elsewhere.  RC_INVALID. */
+enum rc release_uri_digest(struct bytes uri, struct digest *ret) MUST_CHECK;
+
+/* A component for downloads: "dl" or "dl/full" takes plain images, "dl/FORMAT" what a device
+ * unpacks or patches with when it is copied on. */
+enum area { AREA_NONE, AREA_YES, AREA_INVALID };
+/* ret_word: the format, empty for plain. */
+enum area release_download_area(const struct bytes *segments, int count,
+				struct bytes *ret_word);
+
+/* Do these words, joined by commas, name a cipher? */
+bool release_is_encrypted(const char *needs);
+
+/* May an author whose key is registered for `scope` touch the component?  Empty: any; else the
+ * one of this name, and those below it. */
+bool release_scope_covers(const char *scope, const char *component);
 
 /* SUIT's set-version as text: numbers, then -1, -2, -3 for rc, beta, alpha and a number
  * (draft-37 section 8.4.6).  RC_INVALID for anything else. */

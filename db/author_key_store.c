@@ -16,8 +16,8 @@ static const struct db_stmt stmts[] = {
 		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING" },
 	[FIND] = { "author_key_find",
 		   "SELECT " KEY_COLUMNS "WHERE tenant_id = $1 AND vendor_id = $2 "
-		   "AND class_id = $3 AND kid = $4 AND component IN ('', $5) "
-		   "AND revoked_at IS NULL ORDER BY author_key_id LIMIT 16" },
+		   "AND class_id = $3 AND kid = $4 AND revoked_at IS NULL "
+		   "ORDER BY component COLLATE \"C\" LIMIT 64" },
 	[GET] = { "author_key_get",
 		  "SELECT " KEY_COLUMNS "WHERE tenant_id = $1 AND author_key_id = $2" },
 	[LIST] = { "author_key_list",
@@ -101,7 +101,6 @@ enum rc author_key_store_find(struct db *db, int32_t tenant, const struct author
 	db_arg_uuid(&a, &key->vendor_id);
 	db_arg_uuid(&a, &key->class_id);
 	db_arg_bytes(&a, key->kid);
-	db_arg_text(&a, key->component);
 	enum rc rc = read_keys(db, &stmts[FIND], &a, mem, ret);
 	if (rc == RC_OK)
 		*ret_count = count_keys(*ret);

@@ -9,8 +9,7 @@
 /* RC_CONFLICT when the key is there for the same scope; the transaction goes on. */
 enum rc author_key_store_insert(struct db *db, int32_t tenant,
 				const struct author_key *k) MUST_CHECK;
-/* Those that count: not revoked, with this kid, for this class, and for the component or for
- * all.  At most 16. */
+/* Those that count: not revoked, with this kid, for this class; by component.  At most 64. */
 enum rc author_key_store_find(struct db *db, int32_t tenant, const struct author_key *key,
 			      struct arena *mem, struct author_key **ret,
 			      int *ret_count) MUST_CHECK;

@@ -3,19 +3,26 @@
 
 #include "base/clean.h"
 
-enum { INSERT, INSERT_IMAGE, LIST, IMAGES };
+enum { INSERT, INSERT_IMAGE, GET, LIST, IMAGES };
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "manifest_insert",
-		     "INSERT INTO manifest (tenant_id, digest, release_id, envelope) "
-		     "VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING" },
+		     "INSERT INTO manifest (tenant_id, digest, release_id, envelope, needs, "
+		     "base_component, base_digest, bytes, image_bytes) VALUES ($1, $2, $3, $4, "
+		     "string_to_array($5, ','), $6, $7, $8, $9) ON CONFLICT DO NOTHING" },
 	[INSERT_IMAGE] = { "manifest_insert_image",
 			   "INSERT INTO manifest_image (tenant_id, manifest_digest, "
 			   "image_digest) "
 			   "VALUES ($1, $2, $3) ON CONFLICT DO NOTHING" },
+	[GET] = { "manifest_get",
+		  "SELECT m.envelope, r.withdrawn_at IS NOT NULL AS withdrawn FROM manifest m "
+		  "JOIN release r ON r.tenant_id = m.tenant_id AND r.release_id = m.release_id "
+		  "WHERE m.tenant_id = $1 AND m.digest = $2" },
 	[LIST] = { "manifest_list",
-		   "SELECT digest, envelope FROM manifest "
-		   "WHERE tenant_id = $1 AND release_id = $2 ORDER BY digest" },
+		   "SELECT digest, envelope, array_to_string(needs, ',') AS needs, "
+		   "base_component, base_digest, bytes, image_bytes FROM manifest "
+		   "WHERE tenant_id = $1 AND release_id = $2 "
+		   "ORDER BY base_digest IS NOT NULL, cardinality(needs), digest" },
 	[IMAGES] = { "manifest_images",
 		     "SELECT i.digest, i.size, i.created_at FROM manifest_image m "
 		     "JOIN image i ON i.tenant_id = m.tenant_id AND i.digest = m.image_digest "
@@ -33,6 +40,11 @@ enum rc manifest_store_insert(struct db *db, int32_t tenant, const struct uuid *
 	db_arg_digest(&a, &m->digest);
 	db_arg_uuid(&a, release_id);
 	db_arg_bytes(&a, m->envelope);
+	db_arg_text(&a, m->needs);
+	db_arg_text(&a, m->base_component);
+	db_arg_digest(&a, m->base_component ? &m->base_digest : NULL);
+	db_arg_i64(&a, m->bytes);
+	db_arg_i64(&a, m->image_bytes);
 	enum rc rc = db_run_count(db, &stmts[INSERT], &a, &n);
 	if (rc == RC_OK && !n)
 		return RC_CONFLICT;
@@ -66,6 +78,38 @@ static enum rc read_images(struct db *db, int32_t tenant, struct arena *mem, str
 	return RC_OK;
 }
 
+enum rc manifest_store_get(struct db *db, int32_t tenant, const struct digest *digest,
+			   struct arena *mem, struct manifest_row *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_digest(&a, digest);
+	enum rc rc = db_run_one(db, &stmts[GET], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	*ret = (struct manifest_row){
+		.envelope = db_row_bytes(rows, 0, "envelope", mem),
+		.withdrawn = db_row_bool(rows, 0, "withdrawn"),
+	};
+	return RC_OK;
+}
+
+static void read_manifest(const struct db_rows *rows, int i, struct arena *mem,
+			  struct manifest *ret)
+{
+	*ret = (struct manifest){
+		.digest = db_row_digest(rows, i, "digest"),
+		.envelope = db_row_bytes(rows, i, "envelope", mem),
+		.needs = db_row_text(rows, i, "needs", mem),
+		.base_component = db_row_text(rows, i, "base_component", mem),
+		.base_digest = db_row_digest(rows, i, "base_digest"),
+		.bytes = db_row_i64(rows, i, "bytes"),
+		.image_bytes = db_row_i64(rows, i, "image_bytes"),
+	};
+}
+
 enum rc manifest_store_list(struct db *db, int32_t tenant, const struct uuid *release_id,
 			    struct arena *mem, struct manifest **ret, int *ret_count)
 {
@@ -80,8 +124,7 @@ enum rc manifest_store_list(struct db *db, int32_t tenant, const struct uuid *re
 	int n = db_rows_count(rows);
 	struct manifest *list = arena_array(mem, (size_t)n, sizeof(*list));
 	for (int i = 0; rc == RC_OK && i < n; i++) {
-		list[i].digest = db_row_digest(rows, i, "digest");
-		list[i].envelope = db_row_bytes(rows, i, "envelope", mem);
+		read_manifest(rows, i, mem, &list[i]);
 		rc = read_images(db, tenant, mem, &list[i]);
 	}
 	if (rc != RC_OK)

@@ -4,10 +4,20 @@
 #include "base/model/release.h"
 #include "db/db.h"
 
+#include <stdbool.h>
+
 /* RC_CONFLICT when there is one with this digest; the transaction goes on. */
 enum rc manifest_store_insert(struct db *db, int32_t tenant, const struct uuid *release_id,
 			      const struct manifest *m) MUST_CHECK;
-/* All manifests of a release with envelopes and images, by digest. */
+struct manifest_row {
+	struct bytes envelope;
+	bool withdrawn; /* its release is */
+};
+/* By digest.  RC_NOT_FOUND. */
+enum rc manifest_store_get(struct db *db, int32_t tenant, const struct digest *digest,
+			   struct arena *mem, struct manifest_row *ret) MUST_CHECK;
+/* All manifests of a release with envelopes and images.  First those that want no precursor, of
+ * these those that need least: the one that most devices can take is the first. */
 enum rc manifest_store_list(struct db *db, int32_t tenant, const struct uuid *release_id,
 			    struct arena *mem, struct manifest **ret,
 			    int *ret_count) MUST_CHECK;

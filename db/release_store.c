@@ -10,7 +10,7 @@
 	"LEFT JOIN class c ON c.tenant_id = r.tenant_id AND c.vendor_id = r.vendor_id "        \
 	"AND c.class_id = r.class_id "
 
-enum { INSERT, INSERT_INSTALLED, GET, LIST, INSTALLED, WITHDRAW };
+enum { INSERT, INSERT_INSTALLED, GET, LIST, INSTALLED, WITHDRAW, LOCK, TOUCH };
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "release_insert",
@@ -36,6 +36,10 @@ static const struct db_stmt stmts[] = {
 		       "UPDATE release SET withdrawn_at = coalesce(withdrawn_at, $4), "
 		       "revision = revision + 1 WHERE tenant_id = $1 AND release_id = $2 "
 		       "AND revision = $3" },
+	[LOCK] = { "release_lock", "SELECT release_id FROM release WHERE tenant_id = $1 "
+				   "AND release_id = $2 FOR UPDATE" },
+	[TOUCH] = { "release_touch", "UPDATE release SET revision = revision + 1 "
+				     "WHERE tenant_id = $1 AND release_id = $2" },
 };
 DB_STMTS(stmts)
 
@@ -179,4 +183,21 @@ enum rc release_store_withdraw(struct db *db, int32_t tenant, const struct relea
 	if (rc != RC_OK)
 		return rc;
 	return n ? RC_OK : RC_STALE;
+}
+
+enum rc release_store_lock(struct db *db, int32_t tenant, const struct uuid *release_id)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	arg_release(&a, tenant, release_id);
+	return db_run_one(db, &stmts[LOCK], &a, &rows);
+}
+
+enum rc release_store_touch(struct db *db, int32_t tenant, const struct uuid *release_id)
+{
+	struct db_args a = { 0 };
+
+	arg_release(&a, tenant, release_id);
+	return db_run(db, &stmts[TOUCH], &a, NULL);
 }

@@ -18,3 +18,9 @@ enum rc release_store_list(struct db *db, int32_t tenant, const struct release *
 /* A time that is set stays.  RC_STALE unless the revision is r's. */
 enum rc release_store_withdraw(struct db *db, int32_t tenant, const struct release *r,
 			       int64_t now) MUST_CHECK;
+/* Nobody else changes it, or adds a manifest, until the transaction ends.  RC_NOT_FOUND. */
+enum rc release_store_lock(struct db *db, int32_t tenant,
+			   const struct uuid *release_id) MUST_CHECK;
+/* What belongs to it has changed: its revision grows. */
+enum rc release_store_touch(struct db *db, int32_t tenant,
+			    const struct uuid *release_id) MUST_CHECK;

@@ -24,6 +24,7 @@ static enum suit_rc change(struct survey *v, const struct suit_target *t, struct
 	if (rc != SUIT_OK)
 		return rc;
 	v->s->component[number].touched = true;
+	v->absent = false;
 	if (!v->vendor || !v->class_)
 		v->s->vendor_class = false;
 	v->content[number] = (struct content){ .changed = true };
@@ -35,7 +36,9 @@ static enum suit_rc on_fetch(void *ctx, const struct suit_target *t, struct suit
 			     struct suit_bytes content)
 {
 	struct survey *v = ctx;
-	struct suit_survey_payload p = { .uri = uri, .integrated = content.p != NULL };
+	struct suit_survey_payload p = { .uri = uri,
+					 .integrated = content.p != NULL,
+					 .content = content };
 	struct content *c;
 	enum suit_rc rc = change(v, t, &c);
 
@@ -61,28 +64,50 @@ static enum suit_rc on_fetch(void *ctx, const struct suit_target *t, struct suit
 	return SUIT_OK;
 }
 
+/* Notes the info that the target's parameters name. */
+static enum suit_rc encryption_add(struct suit_survey *s, const struct suit_target *t,
+				   bool *ret_encrypted)
+{
+	struct suit_bytes info;
+
+	*ret_encrypted = suit_parameter_bytes(t, SUIT_PARAM_ENCRYPTION, &info);
+	for (size_t i = 0; *ret_encrypted && i < s->encryption_count; i++)
+		if (suit_bytes_equal(s->encryption[i], info))
+			return SUIT_OK;
+	if (*ret_encrypted && s->encryption_count == SUIT_SURVEY_INFOS_MAX)
+		return SUIT_TOO_LARGE;
+	if (*ret_encrypted)
+		s->encryption[s->encryption_count++] = info;
+	return SUIT_OK;
+}
+
 static enum suit_rc on_write(void *ctx, const struct suit_target *t, struct suit_bytes content)
 {
+	struct survey *v = ctx;
 	struct content *c;
+	bool encrypted;
+	enum suit_rc rc = encryption_add(v->s, t, &encrypted);
 
 	(void)content;
-	return change(ctx, t, &c);
+	return rc == SUIT_OK ? change(v, t, &c) : rc;
 }
 
 static enum suit_rc on_copy(void *ctx, const struct suit_target *t,
 			    const struct suit_target *source)
 {
 	struct survey *v = ctx;
-	struct suit_bytes info;
 	struct content *c;
 	uint8_t from;
+	bool encrypted = false;
 	enum suit_rc rc = suit_survey_number(v, source, &from);
 
+	if (rc == SUIT_OK)
+		rc = encryption_add(v->s, t, &encrypted);
 	if (rc != SUIT_OK)
 		return rc;
 	struct content *s = &v->content[from];
 	s->source = true;
-	if (s->fetched && suit_parameter_encoded(t, SUIT_PARAM_ENCRYPTION, &info))
+	if (s->fetched && encrypted)
 		v->payload[s->payload].encrypted = true;
 	/* A copy may decrypt, unpack or patch, so what is there now only a match can tell. */
 	return change(v, t, &c);
@@ -147,6 +172,7 @@ static enum suit_rc on_dependency(void *ctx, const struct suit_target *t,
 	struct suit_digest digest;
 	uint8_t number;
 
+	v->absent = false;
 	if (!v->resolve)
 		return SUIT_UNSUPPORTED;
 	enum suit_rc rc = suit_survey_number(v, t, &number);
@@ -164,8 +190,11 @@ static enum suit_rc on_dependency(void *ctx, const struct suit_target *t,
 		v->absent = true;
 		return SUIT_MISSING;
 	}
-	return v->resolve(v->ctx, &digest, v->content[number].uri,
-			  v->content[number].integrated, ret);
+	rc = v->resolve(v->ctx, &digest, v->content[number].uri, v->content[number].integrated,
+			ret);
+	if (rc == SUIT_MISSING && !v->content[number].changed)
+		v->absent = true;
+	return rc;
 }
 
 static struct suit_platform surveying(void)
@@ -193,9 +222,9 @@ static bool payload_same(const struct suit_survey_payload *a,
 			 const struct suit_survey_payload *b)
 {
 	return suit_bytes_equal(a->uri, b->uri) && a->component == b->component &&
-	       a->integrated == b->integrated && a->has_digest == b->has_digest &&
-	       suit_digest_equal(&a->digest, &b->digest) && a->has_size == b->has_size &&
-	       a->size == b->size;
+	       a->integrated == b->integrated && a->content.p == b->content.p &&
+	       a->has_digest == b->has_digest && suit_digest_equal(&a->digest, &b->digest) &&
+	       a->has_size == b->has_size && a->size == b->size;
 }
 
 static bool guard_same(const struct suit_survey_payload *a, const struct suit_survey_payload *b)
@@ -240,16 +269,125 @@ static enum suit_rc installed_add(struct suit_survey *s, uint8_t component,
 	return SUIT_OK;
 }
 
+static enum suit_rc identity_add(struct suit_survey *s, const struct fact *f)
+{
+	for (size_t i = 0; i < s->identity_count; i++)
+		if (s->identity[i].key == f->key &&
+		    suit_bytes_equal(s->identity[i].id, f->value))
+			return SUIT_OK;
+	if (s->identity_count == SUIT_SURVEY_IDENTITIES_MAX)
+		return SUIT_TOO_LARGE;
+	s->identity[s->identity_count++] = (struct suit_survey_identity){ f->key, f->value };
+	return SUIT_OK;
+}
+
+static enum suit_rc identities_add(struct survey *v)
+{
+	enum suit_rc rc = SUIT_OK;
+	bool device = false;
+
+	for (size_t i = 0; i < v->fact_count && rc == SUIT_OK; i++) {
+		const struct fact *f = &v->fact[i];
+		if (!f->holds || (f->key != SUIT_PARAM_VENDOR && f->key != SUIT_PARAM_CLASS &&
+				  f->key != SUIT_PARAM_DEVICE))
+			continue;
+		device = device || f->key == SUIT_PARAM_DEVICE;
+		rc = identity_add(v->s, f);
+	}
+	v->s->one_device = v->s->one_device && device;
+	return rc;
+}
+
+/* A digest that had to be there before the run changed anything. */
+static bool was_wanted(const struct survey *v, const struct fact *f,
+		       struct suit_survey_installed *ret)
+{
+	struct scbor c;
+
+	if (f->key != SUIT_PARAM_DIGEST || !f->holds ||
+	    v->s->component[f->component].dependency)
+		return false;
+	scbor_init(&c, f->value);
+	ret->component = f->component;
+	return suit_digest_read(scbor_bytes(&c), &ret->digest) == SUIT_OK;
+}
+
+/* Keeps what this run wanted as well. */
+static void precursors_keep(struct survey *v, const struct suit_survey_installed *wanted,
+			    size_t n)
+{
+	struct suit_survey *s = v->s;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->precursor_count; i++)
+		for (size_t k = 0; k < n; k++)
+			if (s->precursor[i].component == wanted[k].component &&
+			    suit_digest_equal(&s->precursor[i].digest, &wanted[k].digest)) {
+				s->precursor[kept++] = s->precursor[i];
+				break;
+			}
+	s->precursor_count = kept;
+}
+
+static void precursors_add(struct survey *v)
+{
+	struct suit_survey_installed wanted[SUIT_SURVEY_FACTS_MAX];
+	struct suit_survey *s = v->s;
+	bool changed = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->component_count; i++)
+		changed = changed || v->content[i].changed;
+	for (size_t i = 0; i < v->fact_count; i++)
+		n += was_wanted(v, &v->fact[i], &wanted[n]);
+	if (!changed)
+		return;
+	if (!v->succeeded) {
+		memcpy(s->precursor, wanted, n * sizeof(*wanted));
+		s->precursor_count = n;
+		s->precursors_differ = n > 0;
+	} else {
+		precursors_keep(v, wanted, n);
+		s->precursors_differ = s->precursors_differ && n > 0;
+	}
+	v->succeeded = true;
+}
+
+/* What the run has cost its device. */
+static void sizes_add(struct survey *v)
+{
+	struct suit_survey *s = v->s;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < v->payload_count; i++) {
+		const struct suit_survey_payload *p = &v->payload[i];
+		if (p->has_size && p->size > v->largest)
+			v->largest = p->size;
+		if (p->has_size && !p->integrated)
+			sum = sum + p->size < sum ? UINT64_MAX : sum + p->size;
+	}
+	if (v->largest > s->largest)
+		s->largest = v->largest;
+	if (sum > s->fetched)
+		s->fetched = sum;
+}
+
 /* The results are what the validate section has compared.  Without one, what was compared and
  * was not only a place to stage. */
 static enum suit_rc result_add(struct survey *v)
 {
-	enum suit_rc rc = SUIT_OK;
+	enum suit_rc rc = identities_add(v);
 	bool validated = false;
 
 	v->s->successes++;
-	for (size_t i = 0; i < v->s->component_count; i++)
-		validated = validated || v->content[i].validated;
+	precursors_add(v);
+	sizes_add(v);
+	for (size_t i = 0; i < v->s->component_count; i++) {
+		const struct content *c = &v->content[i];
+		validated = validated || c->validated;
+		if (c->changed && !c->matched && !c->source)
+			v->s->component[i].unmatched = true;
+	}
 	for (size_t i = 0; i < v->s->component_count && rc == SUIT_OK; i++) {
 		const struct content *c = &v->content[i];
 		if (c->matched && (validated ? c->validated : c->changed && !c->source) &&
@@ -259,39 +397,57 @@ static enum suit_rc result_add(struct survey *v)
 	return rc;
 }
 
-static enum suit_rc run_once(struct survey *v, const struct suit_envelope *e)
+static void note_failure(struct survey *v, const struct suit_run *run)
+{
+	v->s->failed = run->failed;
+	v->s->failed.measured = (struct suit_bytes){ 0 };
+}
+
+static enum suit_rc run_once(struct survey *v, const struct suit_envelope *e,
+			     enum suit_procedure procedure)
 {
 	const struct suit_platform platform = surveying();
 	struct suit_run run;
 
 	memset(v->content, 0, sizeof(v->content));
 	v->payload_count = 0;
+	v->largest = 0;
 	v->vendor = v->class_ = v->absent = v->precursor_known = false;
-	enum suit_rc rc = suit_process(e, SUIT_UPDATE_PROCEDURE, &platform, v, &run);
+	enum suit_rc rc = suit_process(e, procedure, &platform, v, &run);
 	v->s->steps += run.steps;
 	if (rc == SUIT_OK)
 		rc = result_add(v);
 	else if (rc == SUIT_CONDITION || (rc == SUIT_MISSING && v->absent))
 		rc = SUIT_OK; /* not for that device */
+	else
+		note_failure(v, &run);
 	for (size_t i = 0; i < v->payload_count && rc == SUIT_OK; i++)
 		rc = payload_add(v->s, &v->payload[i]);
 	return rc;
 }
 
-enum suit_rc suit_survey(const struct suit_envelope *e, suit_survey_resolve *resolve, void *ctx,
-			 struct suit_survey *ret)
+enum suit_rc suit_survey_procedure(const struct suit_envelope *e, enum suit_procedure procedure,
+				   suit_survey_resolve *resolve, void *ctx,
+				   struct suit_survey *ret)
 {
 	struct survey v = { .s = ret, .resolve = resolve, .ctx = ctx };
 	enum suit_rc rc;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->vendor_class = true;
+	ret->vendor_class = ret->one_device = true;
 	do {
 		if (ret->runs++ == SUIT_SURVEY_RUNS_MAX || ret->steps > SUIT_SURVEY_STEPS_MAX)
 			return SUIT_TOO_LARGE;
-		rc = run_once(&v, e);
+		rc = run_once(&v, e, procedure);
 	} while (rc == SUIT_OK && suit_survey_next(&v));
 	if (rc != SUIT_OK)
 		return rc;
+	ret->precursors_differ = ret->precursors_differ && ret->precursor_count == 0;
 	return ret->successes > 0 ? SUIT_OK : SUIT_CONDITION;
+}
+
+enum suit_rc suit_survey(const struct suit_envelope *e, suit_survey_resolve *resolve, void *ctx,
+			 struct suit_survey *ret)
+{
+	return suit_survey_procedure(e, SUIT_UPDATE_PROCEDURE, resolve, ctx, ret);
 }

@@ -8,11 +8,14 @@
 enum suit_rc suit_survey_number(struct survey *v, const struct suit_target *t, uint8_t *ret)
 {
 	struct suit_survey *s = v->s;
+	uint32_t path = t->run->place[t->place].path;
 
 	for (size_t i = 0; i < s->component_count; i++) {
 		const struct suit_survey_component *c = &s->component[i];
 		bool same =
 			c->id && t->id ? suit_component_equal(c->id, t->id) : c->id == t->id;
+		if (!t->id)
+			same = same && c->path == path;
 		if (same && suit_bytes_equal(c->prefix, t->prefix)) {
 			*ret = (uint8_t)i;
 			return SUIT_OK;
@@ -22,7 +25,7 @@ enum suit_rc suit_survey_number(struct survey *v, const struct suit_target *t, u
 		return SUIT_TOO_LARGE;
 	*ret = (uint8_t)s->component_count;
 	s->component[s->component_count++] = (struct suit_survey_component){
-		.id = t->id, .prefix = t->prefix, .dependency = t->dependency
+		.id = t->id, .prefix = t->prefix, .dependency = t->dependency, .path = path
 	};
 	return SUIT_OK;
 }
@@ -216,6 +219,8 @@ static enum suit_rc on_image(void *ctx, const struct suit_target *t,
 		return SUIT_CONDITION;
 	if (c->changed && !c->known)
 		payload_digest(v, c, digest, size);
+	if (c->changed && size && *size > v->largest)
+		v->largest = *size;
 	if (!c->changed) {
 		v->precursor_known = true;
 		v->precursor_component = number;

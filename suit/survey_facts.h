@@ -40,6 +40,8 @@ struct survey {
 	bool precursor_known;
 	uint8_t precursor_component;
 	struct suit_digest precursor;
+	uint64_t largest; /* of what was compared with a size */
+	bool succeeded;   /* some run has, that changed something */
 };
 
 /* The component's number in the survey's list. */

@@ -168,20 +168,61 @@ enum rc h_release_get(struct call *c, const struct req *req, struct res *res)
 	return rc;
 }
 
-enum rc h_release_manifest(struct call *c, const struct req *req, struct res *res)
+static enum rc answer_manifest(struct call *c, const struct uuid *id,
+			       const struct digest *digest, struct res *res)
 {
-	struct uuid id;
 	struct manifest m;
 	char hex[DIGEST_TEXT_SIZE];
 
-	enum rc rc = param_uuid(c, req, 0, &id);
-	if (rc == RC_OK)
-		rc = release_manifest(c, &id, &m);
+	enum rc rc = release_manifest(c, id, digest, &m);
 	if (rc != RC_OK)
 		return rc;
 	res->format = FORMAT_SUIT_ENVELOPE;
 	res->body = m.envelope;
 	res->etag = arena_text(c->mem, digest_format(&m.digest, hex));
+	return RC_OK;
+}
+
+enum rc h_release_manifest(struct call *c, const struct req *req, struct res *res)
+{
+	struct uuid id;
+
+	enum rc rc = param_uuid(c, req, 0, &id);
+	return rc == RC_OK ? answer_manifest(c, &id, NULL, res) : rc;
+}
+
+enum rc h_release_variant(struct call *c, const struct req *req, struct res *res)
+{
+	struct uuid id;
+	struct digest digest;
+
+	enum rc rc = param_uuid(c, req, 0, &id);
+	if (rc == RC_OK)
+		rc = param_digest(c, req, 1, &digest);
+	return rc == RC_OK ? answer_manifest(c, &id, &digest, res) : rc;
+}
+
+enum rc h_release_add_manifest(struct call *c, const struct req *req, struct res *res)
+{
+	CLEAN(js_body) struct js in = { 0 };
+	struct uuid id;
+	struct release r;
+	struct bytes envelope = { 0 };
+	bool is_new = false;
+
+	enum rc rc = param_uuid(c, req, 0, &id);
+	if (rc == RC_OK)
+		rc = js_open(c, req, &in);
+	if (rc != RC_OK)
+		return rc;
+	envelope = js_base64(&in, "envelope", JS_REQUIRED, 1, ENVELOPE_MAX);
+	rc = js_done(&in);
+	if (rc == RC_OK)
+		rc = release_add_manifest(c, &id, envelope, &r, &is_new);
+	if (rc != RC_OK)
+		return rc;
+	res->status = is_new ? 201 : 200;
+	answer_release(c, res, &r);
 	return RC_OK;
 }
 

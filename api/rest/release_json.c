@@ -1,6 +1,8 @@
 /* JSON forms of images and releases. */
 #include "api/rest/fleet_json.h"
 
+#include "core/release_rules.h"
+
 #include <string.h>
 
 json_t *image_json(const struct image_item *image)
@@ -13,18 +15,34 @@ json_t *image_json(const struct image_item *image)
 	return o;
 }
 
-/* The names are stored joined by commas, and no name holds one. */
-static json_t *components_json(struct arena *mem, const char *components)
+/* Components and formats are stored joined by commas, and no name holds one. */
+static json_t *names_json(struct arena *mem, const char *names)
 {
 	json_t *list = json_array();
 
-	while (*components) {
-		size_t n = strcspn(components, ",");
-		struct bytes name = { (const uint8_t *)components, n };
+	while (*names) {
+		size_t n = strcspn(names, ",");
+		struct bytes name = { (const uint8_t *)names, n };
 		json_array_append_new(list, json_string(bytes_text(mem, name)));
-		components += n + (components[n] == ',');
+		names += n + (names[n] == ',');
 	}
 	return list;
+}
+
+static void put_needs(json_t *o, struct arena *mem, const struct manifest *m)
+{
+	json_t *base = json_object();
+
+	js_put_text(base, "component", m->base_component);
+	js_put_digest(base, "digest", &m->base_digest);
+	if (m->base_component)
+		js_put(o, "base", base);
+	else
+		json_decref(base);
+	js_put(o, "needs", names_json(mem, m->needs));
+	js_put_bool(o, "encrypted", release_is_encrypted(m->needs));
+	js_put_i64(o, "bytes", m->bytes);
+	js_put_i64(o, "image_bytes", m->image_bytes);
 }
 
 static json_t *manifest_json(struct arena *mem, const struct manifest *m)
@@ -41,6 +59,7 @@ static json_t *manifest_json(struct arena *mem, const struct manifest *m)
 		json_array_append_new(signers, json_string(hex_encode(mem, m->signers[i])));
 	js_put_digest(o, "digest", &m->digest);
 	js_put_i64(o, "size", (int64_t)m->envelope.n);
+	put_needs(o, mem, m);
 	js_put(o, "images", images);
 	js_put(o, "signers", signers);
 	return o;
@@ -69,7 +88,7 @@ json_t *release_json(struct arena *mem, const struct release *r)
 	js_put_uuid(o, "vendor_id", &r->vendor_id);
 	js_put_uuid(o, "class_id", &r->class_id);
 	js_put_text(o, "class_name", r->class_name);
-	js_put(o, "components", components_json(mem, r->components));
+	js_put(o, "components", names_json(mem, r->components));
 	js_put_text(o, "version", r->version);
 	js_put_i64(o, "sequence", r->sequence);
 	js_put_text(o, "notes", r->notes);

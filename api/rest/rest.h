@@ -50,6 +50,8 @@ REST_HANDLER(h_release_list);
 REST_HANDLER(h_release_create);
 REST_HANDLER(h_release_get);
 REST_HANDLER(h_release_manifest);
+REST_HANDLER(h_release_variant);
+REST_HANDLER(h_release_add_manifest);
 REST_HANDLER(h_release_withdraw);
 /* h_campaign.c */
 REST_HANDLER(h_campaign_list);

@@ -13,6 +13,8 @@
 #define ENVELOPE_MAX         65536
 #define MANIFEST_IMAGES_MAX  16
 #define MANIFEST_SIGNERS_MAX 8
+#define RELEASE_VARIANTS_MAX 64
+#define FORMAT_NAME_MAX      32
 
 /* What proves an update of a class. */
 enum class_confirm { CONFIRM_DIGEST = 0, CONFIRM_VERSION = 1 };
@@ -51,7 +53,12 @@ struct manifest {
 	struct bytes envelope;
 	struct image_item *images; /* that a device fetches */
 	int image_count;
-	struct bytes *signers; /* key ids; only where core/release.h says so */
+	const char *needs; /* formats that a device must read, sorted, joined by a comma */
+	const char *base_component; /* NULL: any device of the class; else only one that has */
+	struct digest base_digest;  /* this digest there */
+	int64_t bytes;              /* that a device fetches besides the envelope, at most */
+	int64_t image_bytes;        /* the largest single payload or image */
+	struct bytes *signers;      /* key ids; only where core/release.h says so */
 	int signer_count;
 };
 
@@ -75,7 +82,7 @@ struct release {
 	int64_t withdrawn_at; /* 0: may be offered */
 	int64_t revision;
 	int64_t created_at;
-	struct manifest *manifests;
+	struct manifest *manifests; /* variants, the one that most devices can take first */
 	int manifest_count;
 	struct release_installed *installed;
 	int installed_count;

@@ -216,6 +216,7 @@ def test_release(world):
     assert release["installed"] == [{"component": "main", "digest": digest}]
     assert release["manifests"] == [{
         "digest": hashlib.sha256(suit.encode(body)).hexdigest(), "size": len(envelope),
+        "needs": [], "encrypted": False, "bytes": len(IMAGE), "image_bytes": len(IMAGE),
         "images": [{"digest": digest, "size": len(IMAGE)}], "signers": [world.author.kid.hex()]}]
     assert world.publisher.get(made.headers["Location"]).json() == release
     assert world.publisher.get("/v1/releases").json() == {"items": [release]}
@@ -354,7 +355,7 @@ def test_author_of_another_class_or_component(world):
     is_error(world.upload(gate), 422, "author-key-unknown")
     modem = suit.Author()
     world.add_key(modem, component="modem")
-    is_error(world.upload(suit.envelope(suit.manifest(1, IMAGE), modem)), 422, "author-key-unknown")
+    is_error(world.upload(suit.envelope(suit.manifest(1, IMAGE), modem)), 422, "author-not-allowed")
     made = world.upload(suit.envelope(suit.manifest(1, IMAGE, component=b"modem"), modem))
     assert made.status_code == 201 and made.json()["components"] == ["modem"]
 

@@ -161,10 +161,10 @@ def test_A09_stalled_download_holds_nobody_up(world):  # noqa: F811
     assert stalled.report(offer[3], offer[4], state=2) == {1: True}, "what it still says is answered with stop"
 
 
-# --- A10: what a delta would be -------------------------------------------------------------------
+# --- A10: deltas; see test_variants.py ------------------------------------------------------------
 
-def test_A10_manifest_that_builds_on_what_is_there_is_refused(uploads):
-    """There are no deltas yet; a condition on the installed image must not be passed over."""
+def test_A10_manifest_that_builds_on_what_it_brings_is_refused(uploads):
+    """A condition on the installed image is not passed over, wherever it stands."""
     m = cbor2.loads(suit.manifest(1, IMAGE))
     m[20] = suit.encode([3, 15, *cbor2.loads(m[20])])
     is_error(uploads.upload(suit.envelope(suit.encode(m), uploads.author)), 422, "manifest-invalid")

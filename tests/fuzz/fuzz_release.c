@@ -4,21 +4,39 @@
 #include "core/component_name.h"
 #include "core/release_read.h"
 #include "core/version.h"
+#include "suit/survey.h"
 #include "tests/fuzz/target.h"
 
 #include <string.h>
 
 static void check_facts(const struct release_facts *f, struct arena *mem)
 {
+	const struct suit_envelope *e = &f->parts.list[0]->envelope;
 	struct bytes key;
+	int64_t sum = 0;
 
-	check(f->image_count >= 1 && f->image_count <= MANIFEST_IMAGES_MAX);
-	check(component_name_valid(f->component) && !uuid_is_zero(&f->class_id));
+	check(f->image_count >= 0 && f->image_count <= MANIFEST_IMAGES_MAX);
+	check(f->parts.count >= 1 && f->parts.count <= RELEASE_PARTS_MAX);
+	check(*f->components && f->installed_count >= 1 && f->touched_count >= 1);
 	check(!f->version || version_key(f->version, mem, &key) == RC_OK);
-	for (int i = 0; i < f->image_count; i++)
+	for (int i = 0; i < f->installed_count; i++) {
+		bool touched = false;
+		check(component_name_valid(f->installed[i].component));
+		for (int k = 0; k < f->touched_count; k++)
+			touched = touched ||
+				  strcmp(f->touched[k], f->installed[i].component) == 0;
+		check(touched);
+	}
+	for (int i = 0; i < f->image_count; i++) {
 		check(f->images[i].size > 0);
-	for (size_t i = 0; i < f->envelope.block_count; i++)
-		(void)release_signed_by(f, &f->envelope.block[i], (struct bytes){ 0 });
+		sum += f->images[i].size;
+	}
+	/* One image may be fetched twice, into two places. */
+	check(f->bytes >= 0 && f->bytes <= sum * SUIT_SURVEY_PAYLOADS_MAX);
+	check(f->image_bytes >= 0);
+	check(!f->base_component || component_name_valid(f->base_component));
+	for (size_t i = 0; i < e->block_count; i++)
+		(void)release_signed_by(e, &e->block[i], (struct bytes){ 0 });
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -26,11 +44,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *mem = arena_create();
 	struct release_facts facts;
 	struct bytes envelope = { data, size }, *signers = NULL;
-	const char *why = NULL;
+	struct release_refusal refusal = { 0 };
 	int n = 0;
 
-	enum rc rc = release_read(envelope, mem, &facts, &why);
-	check(rc == RC_OK || (why && *why));
+	enum rc rc = release_read(envelope, NULL, mem, &facts, &refusal);
+	check(rc == RC_OK || (refusal.err && refusal.why && *refusal.why));
 	if (rc == RC_OK)
 		check_facts(&facts, mem);
 	if (release_signers(envelope, mem, &signers, &n) == RC_OK)

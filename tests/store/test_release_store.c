@@ -43,7 +43,7 @@ static void test_upload(void)
 	is_int(again.manifests[0].images[0].size, (int64_t)image.n, "of its size");
 	is_int(again.manifests[0].signer_count, 1, "one signer");
 	is_int(again.installed_count, 1, "one installed digest");
-	is_int(CALL(&f, release_manifest, &r.release_id, &m), RC_OK, "the manifest");
+	is_int(CALL(&f, release_manifest, &r.release_id, NULL, &m), RC_OK, "the manifest");
 	ok(bytes_equal(m.envelope, envelope), "is the bytes that came");
 	is_int(CALL(&f, release_list, NULL, 10, &list, &n), RC_OK, "listed");
 	is_int(n, 1, "alone");
@@ -96,7 +96,11 @@ static void test_keys(void)
 	upload(sign_with(envelope_of(&b, author), stranger), "5", &r);
 	is_err(&f, ERR_AUTHOR_KEY_UNKNOWN, "one of two is unknown");
 	upload(envelope_of(&b, narrow), "5", &r);
-	is_err(&f, ERR_AUTHOR_KEY_UNKNOWN, "the author of another component");
+	is_err(&f, ERR_AUTHOR_NOT_ALLOWED, "the author of another component");
+	ok(f.call.fields && strcmp(f.call.fields->pointer, "/envelope") == 0 &&
+		   strstr(f.call.fields->detail, "component main, and its authors may touch "
+						 "modem alone"),
+	   "named: %s", f.call.fields ? f.call.fields->detail : "nothing");
 	k = fleet_author(&f, &lock_7, stranger, "");
 	is_int(upload(sign_with(envelope_of(&b, author), stranger), "5", &r), RC_OK,
 	       "both are known");

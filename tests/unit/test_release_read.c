@@ -82,8 +82,18 @@ static struct bytes spki(const struct suit_key *key)
 
 static enum rc try_read(struct bytes envelope, struct release_facts *f, const char **why)
 {
-	*why = "";
-	return release_read(envelope, mem, f, why);
+	struct release_refusal refusal = { .why = "" };
+
+	enum rc rc = release_read(envelope, NULL, mem, f, &refusal);
+	*why = refusal.why;
+	return rc;
+}
+
+static bool signed_by(const struct release_facts *f, struct bytes public_key)
+{
+	const struct suit_envelope *e = &f->parts.list[0]->envelope;
+
+	return release_signed_by(e, &e->block[0], public_key);
 }
 
 static void test_facts(void)
@@ -97,16 +107,21 @@ static void test_facts(void)
 	b.version_count = 2;
 	b.text_version = text("3.7.0");
 	is_int(try_read(sign(build(&b), author), &f, &why), RC_OK, "read");
-	is_str(f.component, "main", "component");
+	is_str(f.components, "main", "component");
+	is_int(f.touched_count, 1, "nothing else is touched");
+	is_str(f.needs, "", "any device reads it");
+	is_int(f.bytes, 1001, "what a device fetches");
+	is_int(f.image_bytes, 1001, "the largest image");
+	ok(!f.base_component, "whatever it has now");
 	is_str(f.version, "3.7.0", "version");
 	is_int((int64_t)f.sequence, 7, "sequence");
 	is_int(f.image_count, 1, "one image");
 	is_int(f.images[0].size, 1001, "its size");
 	ok(memcmp(f.vendor_id.b, b.vendor_id.b, 16) == 0, "vendor");
 	ok(memcmp(f.class_id.b, b.class_id.b, 16) == 0, "class");
-	ok(release_signed_by(&f, &f.envelope.block[0], spki(author)), "signed by the author");
-	ok(!release_signed_by(&f, &f.envelope.block[0], spki(other)), "and by nobody else");
-	ok(!release_signed_by(&f, &f.envelope.block[0], bytes_of("x")), "nor by no key");
+	ok(signed_by(&f, spki(author)), "signed by the author");
+	ok(!signed_by(&f, spki(other)), "and by nobody else");
+	ok(!signed_by(&f, bytes_of("x")), "nor by no key");
 }
 
 static void test_slots(void)
@@ -177,7 +192,7 @@ static void test_refused(void)
 	refused(&b, "not a version");
 	b = simple();
 	b.component.segment[0] = text("0123456789012345678901234567890 ");
-	refused(&b, "component id");
+	refused(&b, "id has no name");
 	is_int(try_read((struct bytes){ (const uint8_t *)"", 0 }, &f, &why), RC_UNPROCESSABLE,
 	       "nothing");
 }
@@ -190,16 +205,17 @@ static bool accepted(struct bytes envelope)
 	uint8_t kid[SUIT_KID_SIZE];
 	const struct suit_key *keys[] = { author, other };
 
-	if (release_read(envelope, mem, &f, &why) != RC_OK)
+	if (try_read(envelope, &f, &why) != RC_OK)
 		return false;
-	for (size_t i = 0; i < f.envelope.block_count; i++) {
-		const struct suit_block *block = &f.envelope.block[i];
+	const struct suit_envelope *e = &f.parts.list[0]->envelope;
+	for (size_t i = 0; i < e->block_count; i++) {
+		const struct suit_block *block = &e->block[i];
 		bool good = block->kind != SUIT_BLOCK_SIGN1;
 		for (size_t k = 0; k < ARRAY_LEN(keys) && !good; k++) {
 			must(suit_key_kid(keys[k], kid), "kid");
 			good = block->kid.n == sizeof(kid) &&
 			       memcmp(block->kid.p, kid, sizeof(kid)) == 0 &&
-			       release_signed_by(&f, block, spki(keys[k]));
+			       release_signed_by(e, block, spki(keys[k]));
 		}
 		if (!good)
 			return false;
