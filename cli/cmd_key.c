@@ -217,7 +217,7 @@ static const struct option_def show_options[] = {
 
 static const struct option_def register_options[] = {
 	{ "class", "VENDOR/NAME", "whose releases it may sign (needed)", OPTION_VALUE, false },
-	{ "component", "NAME", "for this component; default main", OPTION_VALUE, false },
+	{ "component", "NAME", "for this component and those below it; default all", OPTION_VALUE, false },
 	{ "name", "TEXT", "for people", OPTION_VALUE, false },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };

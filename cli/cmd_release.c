@@ -6,69 +6,15 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/file.h"
-#include "cli/list.h"
 #include "cli/problem.h"
 #include "cli/prompt.h"
+#include "cli/release_view.h"
 #include "cli/resolve.h"
 #include "cli/upload.h"
 #include "suit/manifest.h"
 
 #include <errno.h>
 #include <string.h>
-
-static const char *created_text(struct arena *mem, const json_t *item)
-{
-	return output_time(mem, json_object_get(item, "created_at"));
-}
-
-static const char *state_text(struct arena *mem, const json_t *item)
-{
-	(void)mem;
-	return json_is_string(json_object_get(item, "withdrawn_at")) ? "withdrawn" : "ready";
-}
-
-/* What the manifests name: "main 1.5 MiB". */
-static const char *images_text(struct arena *mem, const json_t *item)
-{
-	const char *ret = "";
-	size_t i, j;
-	json_t *manifest, *image;
-	json_array_foreach(json_object_get(item, "manifests"), i, manifest)
-		json_array_foreach(json_object_get(manifest, "images"), j, image) ret =
-			arena_printf(mem, "%s%s%s %s", ret, *ret ? ", " : "",
-				     output_member(mem, image, "digest"),
-				     output_size(mem, json_integer_value(
-							      json_object_get(image, "size"))));
-	return *ret ? ret : "-";
-}
-
-static const char *signers_text(struct arena *mem, const json_t *item)
-{
-	const json_t *manifest = json_array_get(json_object_get(item, "manifests"), 0);
-	return output_member(mem, manifest, "signers");
-}
-
-static const struct column release_columns[] = {
-	{ "Release", "release_id", NULL, false },
-	{ "Class", "class_name", NULL, false },
-	{ "Version", "version", NULL, false },
-	{ "Sequence", "sequence", NULL, true },
-	{ "State", "withdrawn_at", state_text, false },
-	{ "Created", "created_at", created_text, false },
-};
-
-static const struct column release_card[] = {
-	{ "Release", "release_id", NULL, false },
-	{ "Class", "class_name", NULL, false },
-	{ "Version", "version", NULL, false },
-	{ "Sequence", "sequence", NULL, false },
-	{ "Component", "components", NULL, false },
-	{ "Image", "manifests", images_text, false },
-	{ "Signed by", "manifests", signers_text, false },
-	{ "State", "withdrawn_at", state_text, false },
-	{ "Notes", "notes", NULL, false },
-	{ "Created", "created_at", created_text, false },
-};
 
 static enum exit_code open_image(const char *path, FILE **ret)
 {
@@ -180,9 +126,9 @@ static enum exit_code submit(struct cli *c, struct author_image *image,
 	return code;
 }
 
-static void print_release(struct cli *c, const json_t *release)
+static void print_made(struct cli *c, const json_t *release)
 {
-	output_object(&c->out, release_card, ARRAY_LEN(release_card), release);
+	release_print(c, release);
 	cli_say("Next: muster campaign create --release %.8s --all --stages 1,50%%,100%%",
 		output_member(c->mem, release, "release_id"));
 }
@@ -222,7 +168,7 @@ static enum exit_code run_release_create(struct cli *c)
 	if (code == EXIT_DONE)
 		code = submit(c, &image, key, &reply);
 	if (code == EXIT_DONE)
-		print_release(c, reply.json);
+		print_made(c, reply.json);
 	return code;
 }
 
@@ -260,13 +206,13 @@ static enum exit_code run_release_upload(struct cli *c)
 	if (code == EXIT_DONE && reply.status == 409)
 		code = problem_tell(reply.status, reply.json);
 	if (code == EXIT_DONE)
-		print_release(c, reply.json);
+		print_made(c, reply.json);
 	return code;
 }
 
 static enum exit_code run_release_ls(struct cli *c)
 {
-	return list_print(c, "/v1/releases", release_columns, ARRAY_LEN(release_columns));
+	return release_list_print(c);
 }
 
 static enum exit_code release_path(struct cli *c, const char **ret)
@@ -283,10 +229,50 @@ static enum exit_code release_path(struct cli *c, const char **ret)
 
 static enum exit_code run_release_show(struct cli *c)
 {
+	struct client *client;
 	const char *path;
+	CLEAN(reply) struct reply reply = { 0 };
+	enum exit_code code = cli_client(c, &client);
+	if (code == EXIT_DONE)
+		code = release_path(c, &path);
+	if (code == EXIT_DONE)
+		code = client_get(client, path, &reply);
+	if (code == EXIT_DONE)
+		release_print(c, reply.json);
+	return code;
+}
+
+/* One further manifest of a release.  That it was there already is no failure. */
+static enum exit_code post_manifest(struct cli *c, const char *path, const char *file,
+				    struct reply *ret)
+{
+	struct client *client;
+	struct bytes envelope;
+	enum exit_code code = file_read(file, SUIT_ENVELOPE_MAX, c->mem, &envelope);
+	if (code == EXIT_DONE)
+		code = cli_client(c, &client);
+	if (code != EXIT_DONE)
+		return code;
+	CLEAN(json)
+	json_t *body = json_pack("{s:s}", "envelope", base64_encode(c->mem, envelope));
+	reply_finish(ret);
+	code = client_post(client, arena_printf(c->mem, "%s/manifests", path), body, ret);
+	if (code == EXIT_DONE)
+		cli_say(ret->status == 201 ? "Added %s." : "The release has %s already.", file);
+	return code;
+}
+
+static enum exit_code run_release_add(struct cli *c)
+{
+	const char *path;
+	CLEAN(reply) struct reply reply = { 0 };
 	enum exit_code code = release_path(c, &path);
 	if (code == EXIT_DONE)
-		code = show_print(c, path, release_card, ARRAY_LEN(release_card));
+		code = upload_images(c);
+	for (int i = 1; i < c->args.operand_count && code == EXIT_DONE; i++)
+		code = post_manifest(c, path, args_operand(&c->args, i), &reply);
+	if (code == EXIT_DONE)
+		release_print(c, reply.json);
 	return code;
 }
 
@@ -307,7 +293,7 @@ static enum exit_code run_release_withdraw(struct cli *c)
 			      .path = arena_printf(c->mem, "%s/withdraw", path) };
 	code = client_change(client, path, &in, &reply);
 	if (code == EXIT_DONE)
-		output_object(&c->out, release_card, ARRAY_LEN(release_card), reply.json);
+		release_print(c, reply.json);
 	return code;
 }
 
@@ -327,9 +313,16 @@ static const struct option_def create_options[] = {
 };
 
 static const struct option_def upload_options[] = {
-	{ "image", "FILE", "an image that the manifest names", OPTION_MANY, true },
+	{ "image", "FILE", "an image, or another payload, that the manifest names", OPTION_MANY,
+	  true },
 	{ "version", "VERSION", "when the manifest does not say", OPTION_VALUE, false },
 	{ "notes", "TEXT", "for people", OPTION_VALUE, false },
+	{ NULL, NULL, NULL, OPTION_FLAG, false },
+};
+
+static const struct option_def add_options[] = {
+	{ "image", "FILE", "an image, or another payload, that one of the manifests names",
+	  OPTION_MANY, true },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };
 
@@ -349,6 +342,15 @@ const struct command commands_release[] = {
 	{ "release upload", "ENVELOPE", 1, 1, "Upload an envelope that was signed elsewhere",
 	  NULL, "muster release upload fw.suit --image fw.bin", upload_options,
 	  run_release_upload },
+	{ "release add", "RELEASE ENVELOPE...", 2, ARGS_MAX,
+	  "Add variants to a release: deltas, compressed or encrypted images",
+	  "Each is a manifest of the same class, components and sequence number, that ends "
+	  "with "
+	  "the same images. Each device is offered the smallest that it can take. Adding one "
+	  "again changes nothing.",
+	  "muster release add 3.7 from-3.6.suit from-3.5.suit --image 3.6-3.7.delta --image "
+	  "3.5-3.7.delta",
+	  add_options, run_release_add },
 	{ "release ls", "", 0, 0, "List the releases", NULL, NULL, NULL, run_release_ls },
 	{ "release show", "RELEASE", 1, 1, "Show one release", NULL, NULL, NULL,
 	  run_release_show },

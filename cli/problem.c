@@ -36,6 +36,8 @@ static const char *with_fields(const json_t *problem, const char *text, struct a
 	json_array_foreach(json_object_get(problem, "errors"), i, error)
 	{
 		const char *where = member(error, "pointer"), *why = member(error, "detail");
+		if (why && strcmp(why, member(problem, "detail") ?: "") == 0)
+			continue;
 		text = arena_printf(mem, "%s; %s: %s", text, where ? where : "?",
 				    why ? why : "?");
 	}
