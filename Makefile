@@ -66,7 +66,7 @@ CLILIB  := $(BUILD)/libmuster-cli.a
 
 SERVER_LIBS := -lcoap-3-openssl -lmicrohttpd -lgnutls -lgmp -lpq -ljansson -linih -lssl -lcrypto
 CLI_LIBS    := -lcurl -ljansson -linih -lcrypto -ldivsufsort -llzma -lzstd
-AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto
+AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto -lzstd
 
 PROGRAMS := $(BUILD)/musterd $(BUILD)/muster $(AGENT_BIN)
 

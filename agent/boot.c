@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BOOT_FILE_MAX 1024
+#define BOOT_FILE_MAX 2048
+#define PAIR_PREFIX   "pair."
 
 static const struct {
 	const char *key;
@@ -37,6 +38,57 @@ char boot_other(char slot)
 char boot_slot(const struct boot_state *s)
 {
 	return s->trial == BOOT_NO_TRIAL ? s->active : s->trial;
+}
+
+static struct boot_pair *find_pair(const struct boot_state *s, const char *name)
+{
+	for (size_t i = 0; i < s->pair_count; i++)
+		if (strcmp(s->pair[i].name, name) == 0)
+			return (struct boot_pair *)(uintptr_t)&s->pair[i];
+	return NULL;
+}
+
+char boot_pair_active(const struct boot_state *s, const char *name)
+{
+	const struct boot_pair *p = find_pair(s, name);
+	return p ? p->active : 'a';
+}
+
+char boot_pair_slot(const struct boot_state *s, const char *name)
+{
+	const struct boot_pair *p = find_pair(s, name);
+	if (!p)
+		return 'a';
+	return p->trial == BOOT_NO_TRIAL ? p->active : p->trial;
+}
+
+bool boot_name_is_good(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				"0123456789_-");
+	return n > 0 && n < BOOT_NAME_SIZE && !name[n];
+}
+
+static struct boot_pair *add_pair(struct boot_state *s, const char *name)
+{
+	if (s->pair_count == BOOT_PAIRS_MAX || !boot_name_is_good(name))
+		return NULL;
+	struct boot_pair *p = &s->pair[s->pair_count++];
+	*p = (struct boot_pair){ .active = 'a', .trial = BOOT_NO_TRIAL };
+	memcpy(p->name, name, strlen(name));
+	return p;
+}
+
+/* pair.NAME=ab: confirmed, on trial. */
+static bool set_pair(struct boot_state *s, const char *name, const char *value)
+{
+	struct boot_pair *p = find_pair(s, name) ? NULL : add_pair(s, name);
+	if (!p || strlen(value) != 2)
+		return false;
+	p->active = value[0];
+	p->trial = value[1];
+	return (p->active == 'a' || p->active == 'b') &&
+	       (p->trial == BOOT_NO_TRIAL || p->trial == boot_other(p->active));
 }
 
 static bool set_outcome(struct boot_state *s, const char *value)
@@ -100,6 +152,11 @@ static bool read_fields(char *text, size_t n, struct boot_state *s)
 			return seen == (1u << FIELDS) - 1;
 		if (kind == TEXT_BAD)
 			return false;
+		if (strncmp(pair.key, PAIR_PREFIX, sizeof(PAIR_PREFIX) - 1) == 0) {
+			if (!set_pair(s, pair.key + sizeof(PAIR_PREFIX) - 1, pair.value))
+				return false;
+			continue;
+		}
 		size_t field = find_field(pair.key);
 		if (seen & 1u << field || !set_field(s, field, pair.value))
 			return false;
@@ -107,10 +164,17 @@ static bool read_fields(char *text, size_t n, struct boot_state *s)
 	}
 }
 
+/* Something is on trial when the state says so, and nothing else is. */
 static bool makes_sense(const struct boot_state *s)
 {
-	return (s->active == 'a' || s->active == 'b') &&
-	       (s->trial == BOOT_NO_TRIAL || s->trial == boot_other(s->active));
+	bool pairs = false;
+	for (size_t i = 0; i < s->pair_count; i++)
+		pairs = pairs || s->pair[i].trial != BOOT_NO_TRIAL;
+	if (s->active != 'a' && s->active != 'b')
+		return false;
+	return s->trial == BOOT_NO_TRIAL ? !pairs
+					 : s->trial == boot_other(s->active) ||
+						   (s->trial == s->active && pairs);
 }
 
 bool boot_load(const char *dir, struct boot_state *ret)
@@ -146,6 +210,9 @@ bool boot_save(const char *dir, const struct boot_state *s)
 	}
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "last_outcome=%d\nlast_reason=%s\n",
 		      (int)s->last.outcome, s->last.reason);
+	for (size_t i = 0; i < s->pair_count; i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, PAIR_PREFIX "%s=%c%c\n",
+			      s->pair[i].name, s->pair[i].active, s->pair[i].trial);
 	return file_replace(dir, BOOT_FILE, text, (size_t)n);
 }
 
@@ -158,9 +225,27 @@ void boot_set_trial(struct boot_state *s, uint64_t sequence, uint64_t job, uint6
 	s->attempt = attempt;
 }
 
+void boot_keep_slot(struct boot_state *s)
+{
+	s->trial = s->active;
+}
+
+bool boot_try_pair(struct boot_state *s, const char *name)
+{
+	struct boot_pair *p = find_pair(s, name);
+	if (!p)
+		p = add_pair(s, name);
+	if (!p)
+		return false;
+	p->trial = boot_other(p->active);
+	return true;
+}
+
 void boot_clear_trial(struct boot_state *s)
 {
 	s->trial = BOOT_NO_TRIAL;
+	for (size_t i = 0; i < s->pair_count; i++)
+		s->pair[i].trial = BOOT_NO_TRIAL;
 	s->tries = 0;
 	s->trial_sequence = 0;
 	s->job = 0;
@@ -170,6 +255,8 @@ void boot_clear_trial(struct boot_state *s)
 void boot_confirm(struct boot_state *s)
 {
 	s->active = s->trial;
+	for (size_t i = 0; i < s->pair_count; i++)
+		s->pair[i].active = boot_pair_slot(s, s->pair[i].name);
 	s->sequence = s->trial_sequence;
 	s->last = (struct boot_last){ 0 };
 	boot_clear_trial(s);

@@ -35,6 +35,12 @@ static const struct key keys[] = {
 	{ PATH(key_file) },
 	{ PATH(ca_file) },
 	{ PATH(state_dir) },
+	{ PATH(class_key_file) },
+	{ TEXT(class_key_id) },
+	{ PATH(device_key_file) },
+	{ TEXT(device_key_id) },
+	{ PATH(report_key_file) },
+	{ "only_encrypted", KIND_BOOL, offsetof(struct config, only_encrypted), 0, 1, 0 },
 	{ "vendor_id", KIND_UUID, offsetof(struct config, vendor_id), 0, 0, 0 },
 	{ "class_id", KIND_UUID, offsetof(struct config, class_id), 0, 0, 0 },
 	{ "observe", KIND_BOOL, offsetof(struct config, observe), 0, 1, 0 },
@@ -124,16 +130,103 @@ static bool add_attribute(const struct reader *r, const char *name)
 	return true;
 }
 
+/* --- further components */
+
+static struct config_part *part_named(struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->part_count; i++)
+		if (strcmp(c->part[i].name, name) == 0)
+			return &c->part[i];
+	if (c->part_count == CONFIG_PARTS_MAX || !boot_name_is_good(name) ||
+	    strcmp(name, "dl") == 0)
+		return NULL;
+	struct config_part *p = &c->part[c->part_count++];
+	*p = (struct config_part){ .timeout_s = 60 };
+	memcpy(p->name, name, strlen(name));
+	return p;
+}
+
+static bool set_kind(const struct reader *r, struct config_part *p)
+{
+	p->hook = strcmp(r->value, "hook") == 0;
+	p->known = p->hook || strcmp(r->value, "file") == 0;
+	return p->known;
+}
+
+static bool set_program(const struct reader *r, struct config_part *p)
+{
+	return set_path(r, p->program, sizeof(p->program));
+}
+
+static bool set_user(const struct reader *r, struct config_part *p)
+{
+	return set_text(r->value, p->user, sizeof(p->user));
+}
+
+static bool set_timeout(const struct reader *r, struct config_part *p)
+{
+	return text_number(r->value, 86400, &p->timeout_s) && p->timeout_s > 0;
+}
+
+static const struct {
+	const char *prefix;
+	bool (*set)(const struct reader *r, struct config_part *p);
+} part_keys[] = {
+	{ "component.", set_kind },
+	{ "hook_program.", set_program },
+	{ "hook_user.", set_user },
+	{ "hook_timeout_s.", set_timeout },
+};
+
+/* False when the key is not one of these. */
+static bool take_part(struct reader *r, const char *key, const char **ret_wrong)
+{
+	for (size_t i = 0; i < sizeof(part_keys) / sizeof(*part_keys); i++) {
+		size_t n = strlen(part_keys[i].prefix);
+		if (strncmp(key, part_keys[i].prefix, n) != 0)
+			continue;
+		struct config_part *p = part_named(r->c, key + n);
+		if (!p)
+			*ret_wrong = "is one too many, or cannot be a component's name here";
+		else
+			*ret_wrong = part_keys[i].set(r, p) ? NULL : "is not a valid value";
+		return true;
+	}
+	return false;
+}
+
+static const char *part_gap(const struct config *c)
+{
+	for (size_t i = 0; i < c->part_count; i++) {
+		const struct config_part *p = &c->part[i];
+		if (!p->known)
+			return "hook_... is there for a component that is not";
+		if (strcmp(p->name, c->component) == 0)
+			return "component. names the first component once more";
+		if (p->hook && (!p->program[0] || !p->user[0]))
+			return "hook_program or hook_user of a component is missing";
+	}
+	return NULL;
+}
+
 /* NULL, or what is wrong with it. */
 static const char *take_pair(struct reader *r, const struct text_pair *pair)
 {
 	static const char prefix[] = "attribute.";
+	const char *wrong = NULL;
 	r->value = pair->value;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (strcmp(pair->key, keys[i].name) == 0)
 			return set_key(r, &keys[i]) ? NULL : "is not a valid value";
 	if (strcmp(pair->key, "anchor") == 0)
 		return add_anchor(r) ? NULL : "is one too many, or too long";
+	if (strcmp(pair->key, "formats") == 0) {
+		r->c->has_formats = true;
+		return format_parse(r->value, &r->c->formats) ? NULL
+							       : "is not a valid value";
+	}
+	if (take_part(r, pair->key, &wrong))
+		return wrong;
 	if (strncmp(pair->key, prefix, sizeof(prefix) - 1) == 0)
 		return add_attribute(r, pair->key + sizeof(prefix) - 1)
 			       ? NULL
@@ -172,7 +265,9 @@ static const char *find_gap(const struct config *c)
 		return "block_size is not a power of two";
 	if (c->retry_max_ms < c->retry_min_ms)
 		return "retry_max_ms is below retry_min_ms";
-	return NULL;
+	if (c->only_encrypted && !c->class_key_file[0] && !c->device_key_file[0])
+		return "only_encrypted, and no key that opens anything";
+	return part_gap(c);
 }
 
 static bool read_pairs(struct reader *r, char *text, const char *path, char *why)

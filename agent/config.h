@@ -9,20 +9,36 @@
  *	                                         the certificate of an authority for authors)
  *	state_dir     = /var/lib/muster-agent
  *	attribute.site = berlin                 (up to eight)
+ *	component.config = file                 (further components, up to four)
+ *	component.modem  = hook
+ *	hook_program.modem = flash-modem
+ *	hook_user.modem    = modem
  *
  * Relative paths are relative to the file's own folder. */
 #pragma once
 
+#include "agent/boot.h"
+#include "agent/format.h"
 #include "agent/link.h"
-#include "suit/suit.h"
 
 #define CONFIG_TEXT_MAX       256
+#define CONFIG_PARTS_MAX      BOOT_PAIRS_MAX
 #define CONFIG_ANCHORS_MAX    4
 #define CONFIG_ATTRIBUTES_MAX 8
 
 struct config_attribute {
 	char name[32];
 	char value[64];
+};
+
+/* A further component: a pair of files, and perhaps a program that puts it where it belongs. */
+struct config_part {
+	char name[BOOT_NAME_SIZE];
+	bool known; /* component.NAME was there */
+	bool hook;
+	char program[CONFIG_TEXT_MAX];
+	char user[33];
+	uint64_t timeout_s;
 };
 
 struct config {
@@ -39,6 +55,16 @@ struct config {
 	struct suit_uuid vendor_id, class_id;
 	struct config_attribute attribute[CONFIG_ATTRIBUTES_MAX];
 	size_t attribute_count;
+	struct config_part part[CONFIG_PARTS_MAX];
+	size_t part_count;
+	char class_key_file[CONFIG_TEXT_MAX]; /* opens what is encrypted; may be empty */
+	char class_key_id[CONFIG_TEXT_MAX];
+	char device_key_file[CONFIG_TEXT_MAX];
+	char device_key_id[CONFIG_TEXT_MAX];
+	char report_key_file[CONFIG_TEXT_MAX]; /* signs SUIT reports; may be empty */
+	bool has_formats;
+	format_set formats; /* that it may read, of those that it can; if has_formats */
+	bool only_encrypted;
 	bool observe;            /* be told of offers; else ask now and then */
 	uint64_t poll_max_s;     /* ask at least so often; 0: as the server says */
 	uint64_t envelope_max;   /* bytes; this much memory is taken while one is read */

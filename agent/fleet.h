@@ -58,6 +58,7 @@ struct fleet_options {
 	uint64_t devices, first, seed, cut_every, timeout_s, until_s, spread_ms, reboot_ms;
 	uint64_t retry_min_ms, retry_max_ms, ack_timeout_ms, request_timeout_s, block_size;
 	uint64_t poll_s, image_max;
+	format_set formats;
 	uint64_t shape[SHAPE_COUNT];
 	struct net_shape net;
 	bool has_net;
@@ -75,7 +76,7 @@ struct fleet_device {
 	char name[65];
 	char *cert_file, *key_file; /* with a folder of certificates; else NULL */
 	uint8_t psk[LINK_PSK_MAX];
-	char version[VERIFY_VERSION_MAX];
+	char version[UPDATE_VERSION_MAX];
 	enum fleet_shape shape;
 	enum fleet_fate fate;
 	struct link_config link_config;
@@ -84,7 +85,8 @@ struct fleet_device {
 	struct proto_register self; /* what it says it is */
 	struct suit_digest digest;  /* what really runs */
 	uint64_t sequence;
-	uint8_t *slot;        /* the image while it comes */
+	uint8_t *slot;        /* the payload while it comes */
+	uint64_t slot_size;
 	struct update update; /* what the slot holds */
 	bool activated;
 	bool claimed; /* a liar has told its lie */

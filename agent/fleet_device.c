@@ -34,20 +34,26 @@ static void drop_slot(struct fleet_device *d)
 /* --- the machine
  * ------------------------------------------------------------------------------- */
 
-static void device_facts(void *m, uint64_t *ret_slot, uint64_t *ret_sequence)
+static void device_facts(void *m, struct facts *ret)
 {
 	const struct fleet_device *d = m;
-	*ret_slot = 1;
-	*ret_sequence = d->sequence;
+	*ret = (struct facts){ .sequence = d->sequence, .version = d->version, .count = 1 };
+	ret->part[0] = (struct part){ .name = d->fleet->options.component,
+				      .slot = 1,
+				      .has = true,
+				      .digest = d->digest,
+				      .size = UINT64_MAX };
 }
 
-static enum proto_cause device_begin(void *m, const struct update *u, uint64_t *ret_have)
+static enum proto_cause device_begin(void *m, const struct update *u, size_t nth,
+				     uint64_t *ret_have)
 {
 	struct fleet_device *d = m;
 	drop_slot(d);
-	d->slot = malloc(u->size);
+	d->slot = malloc(u->payload[nth].size);
 	if (!d->slot)
 		return PROTO_CAUSE_SPACE;
+	d->slot_size = u->payload[nth].size;
 	d->update = *u;
 	set_fate(d, FATE_UPDATING);
 	*ret_have = 0;
@@ -57,7 +63,7 @@ static enum proto_cause device_begin(void *m, const struct update *u, uint64_t *
 static bool device_write(void *m, uint64_t offset, const uint8_t *p, size_t n)
 {
 	struct fleet_device *d = m;
-	if (offset > d->update.size || n > d->update.size - offset)
+	if (offset > d->slot_size || n > d->slot_size - offset)
 		return false;
 	memcpy(d->slot + offset, p, n);
 	d->blocks++;
@@ -65,25 +71,29 @@ static bool device_write(void *m, uint64_t offset, const uint8_t *p, size_t n)
 	return true;
 }
 
-static enum proto_cause device_check(void *m, const struct update *u)
+static enum proto_cause device_check(void *m, const struct update *u, size_t nth)
 {
 	struct fleet_device *d = m;
-	struct suit_message message = { .piece = { { d->slot, u->size } }, .count = 1 };
+	struct suit_message message = { .piece = { { d->slot, d->slot_size } }, .count = 1 };
 	struct suit_digest digest;
-	enum suit_rc rc = d->fleet->verify.crypto->sha256(&message, &digest);
+	enum suit_rc rc = d->fleet->verify.can.crypto->sha256(&message, &digest);
 	drop_slot(d);
 	if (rc != SUIT_OK)
 		return PROTO_CAUSE_STORAGE;
-	return memcmp(&digest, &u->image, sizeof(digest)) ? PROTO_CAUSE_DIGEST
+	return memcmp(&digest, &u->payload[nth].digest, sizeof(digest)) ? PROTO_CAUSE_DIGEST
 							  : PROTO_CAUSE_NONE;
 }
 
-static bool device_activate(void *m, const struct update *u)
+/* A fetched payload is as good as installed: what a copy makes of it is not simulated. */
+static enum proto_cause device_activate(void *m, const struct update *u,
+					struct suit_bytes envelope, const char **ret_why)
 {
 	struct fleet_device *d = m;
-	(void)u;
+	(void)envelope;
+	(void)ret_why;
+	d->update = *u;
 	d->activated = d->shape != SHAPE_FAIL;
-	return d->activated;
+	return d->activated ? PROTO_CAUSE_NONE : PROTO_CAUSE_INSTALL;
 }
 
 static void device_call_off(void *m)
@@ -106,7 +116,7 @@ static void become_new(struct fleet_device *d)
 	d->digest = d->update.image;
 	d->sequence = d->update.sequence;
 	memcpy(d->version, d->update.version, sizeof(d->version));
-	d->self.digest = d->digest;
+	d->self.component[0].digest = d->digest;
 	new_boot_id(d);
 }
 
@@ -133,7 +143,7 @@ static void device_reboot(void *m)
 		set_fate(d, FATE_SILENT);
 		break;
 	case SHAPE_LIE:
-		d->self.digest = d->update.image;
+		d->self.component[0].digest = d->update.image;
 		d->claimed = true;
 		break;
 	}
@@ -147,7 +157,7 @@ static void device_registered(void *m)
 	fleet_ledger_registered(d);
 	if (d->claimed) { /* the truth comes out at the next boot */
 		d->claimed = false;
-		d->self.digest = d->digest;
+		d->self.component[0].digest = d->digest;
 		new_boot_id(d);
 		d->life.state = LIFE_OFF;
 		link_rest(&d->link);
@@ -261,17 +271,18 @@ static bool set_self(struct fleet_device *d)
 	const struct fleet_options *o = &d->fleet->options;
 	struct suit_bytes text = { (const uint8_t *)o->version, strlen(o->version) };
 	struct suit_message message = { .piece = { text }, .count = 1 };
-	if (d->fleet->verify.crypto->sha256(&message, &d->digest) != SUIT_OK)
+	if (d->fleet->verify.can.crypto->sha256(&message, &d->digest) != SUIT_OK)
 		return false;
 	memcpy(d->version, o->version, sizeof(d->version));
 	d->self = (struct proto_register){ .endpoint = d->name,
 					   .vendor_id = o->vendor_id,
 					   .class_id = o->class_id,
-					   .component = o->component,
-					   .digest = d->digest,
-					   .version = d->version,
+					   .component = { { o->component, true, d->digest,
+							    d->version } },
+					   .component_count = 1,
 					   .envelope_max = SUIT_ENVELOPE_MAX,
 					   .image_max = o->image_max,
+					   .formats = o->formats,
 					   .block_size = o->block_size,
 					   .attribute_count = o->attribute_count };
 	for (size_t i = 0; i < o->attribute_count; i++)

@@ -22,6 +22,7 @@ enum form {
 	FORM_ANCHOR,
 	FORM_ATTRIBUTE,
 	FORM_POLL,
+	FORM_FORMATS,
 };
 
 struct row {
@@ -62,6 +63,8 @@ static const struct row rows[] = {
 	{ "observe", FORM_FLAG, AT(observe), 0, "be told of offers" },
 	{ "poll", FORM_POLL, AT(poll_s), 604800, "ask every so many seconds at least" },
 	{ "block-size", FORM_NUMBER, AT(block_size), 1024, "16 to 1024 (1024)" },
+	{ "formats", FORM_FORMATS, AT(formats), 0,
+	  "what they say they read, such as \"lzma patch-lzma\"; nothing is unpacked" },
 	{ "image-max", FORM_NUMBER, AT(image_max), UINT64_C(1) << 30, "bytes (64 MiB)" },
 	{ "loss", FORM_PERCENT, AT(net.loss), 0, "20%: lost each way" },
 	{ "dup", FORM_PERCENT, AT(net.dup), 0, "5%: come twice" },
@@ -192,6 +195,8 @@ static bool take_value(struct fleet_options *o, const struct row *row, const cha
 	case FORM_POLL:
 		o->observe = false;
 		return text_number(value, row->max, at);
+	case FORM_FORMATS:
+		return format_parse(value, at);
 	case FORM_FLAG:
 		return *(bool *)at = true;
 	case FORM_UUID:

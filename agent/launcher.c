@@ -39,3 +39,14 @@ bool launcher_timed_out(const char *dir, char slot, bool *ret_fell)
 	*ret_fell = true;
 	return boot_save(dir, &s);
 }
+
+bool launcher_refused(const char *dir, char slot, const char *why)
+{
+	struct boot_state s;
+	if (!boot_load(dir, &s))
+		return false;
+	if (s.trial != slot)
+		return true;
+	boot_fall_back(&s, BOOT_FAILED, why);
+	return boot_save(dir, &s);
+}

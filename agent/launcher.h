@@ -12,3 +12,5 @@ bool launcher_next(const char *dir, uint64_t tries_max, struct boot_state *ret, 
 /* The image on trial in slot was stopped by its timer.  When it confirmed itself at the last
  * moment, that stands.  ret_fell says whether it fell back. */
 bool launcher_timed_out(const char *dir, char slot, bool *ret_fell);
+/* The image on trial in slot cannot even be started: why. */
+bool launcher_refused(const char *dir, char slot, const char *why);

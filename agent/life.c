@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define FORMAT_CBOR    60
+#define FORMAT_REPORT  270 /* application/suit-report+cose */
 #define WAIT_MAX_S     604800
 #define REFUSED_WAIT_S 5     /* after 4.xx: the server's mind may change soon */
 #define REST_MS        60000 /* let the session go when nothing is to be asked for so long */
@@ -201,25 +202,43 @@ static void begin_manifest(struct life *l)
 	ask_block(l, LIFE_MANIFEST);
 }
 
-static void begin_image(struct life *l)
+static uint64_t bytes_done(const struct life *l)
+{
+	return update_bytes(&l->update, l->nth) + l->fetch.offset;
+}
+
+static uint64_t bytes_total(const struct life *l)
+{
+	return update_bytes(&l->update, l->update.payload_count);
+}
+
+/* The next payload, or what comes behind the last one. */
+static void begin_payload(struct life *l, size_t nth)
 {
 	uint64_t have = 0;
-	enum proto_cause cause = l->ops->begin(l->machine, &l->update, &have);
+	char path[UPDATE_PATH_MAX];
+	l->nth = nth;
+	if (nth == l->update.payload_count) {
+		report_state(l, PROTO_DOWNLOADED, LIFE_NEXT_INSTALL);
+		return;
+	}
+	enum proto_cause cause = l->ops->begin(l->machine, &l->update, nth, &have);
 	if (cause != PROTO_CAUSE_NONE) {
 		give_up(l, PROTO_FAILED, cause, "the slot cannot be written");
 		return;
 	}
-	if (!fetch_begin(&l->fetch, l->update.path, l->update.size, have,
+	update_path(&l->update.payload[nth], path);
+	if (!fetch_begin(&l->fetch, path, l->update.payload[nth].size, have,
 			 l->config->block_size)) {
 		give_up(l, PROTO_REJECTED, PROTO_CAUSE_SPACE,
 			"blocks are too small for the image");
 		return;
 	}
-	l->tell_at = have + l->update.size / QUARTERS;
+	l->tell_at = bytes_done(l) + bytes_total(l) / QUARTERS;
 	struct proto_progress p = { .state = PROTO_DOWNLOADING,
 				    .counted = true,
-				    .done = have,
-				    .total = l->update.size };
+				    .done = bytes_done(l),
+				    .total = bytes_total(l) };
 	report(l, &p, LIFE_NEXT_IMAGE);
 }
 
@@ -227,21 +246,22 @@ static void judge_manifest(struct life *l)
 {
 	struct suit_digest offered = l->update.manifest;
 	struct suit_bytes envelope = { l->envelope, l->envelope_size };
-	const char *why = NULL;
-	uint64_t slot, sequence;
-	l->ops->facts(l->machine, &slot, &sequence);
-	enum proto_cause cause =
-		verify_envelope(l->verify, envelope, slot, sequence, &l->update, &why);
-	drop_envelope(l);
-	if (cause == PROTO_CAUSE_NONE &&
-	    memcmp(&offered, &l->update.manifest, sizeof(offered)) != 0) {
-		cause = PROTO_CAUSE_MANIFEST;
-		why = "not the manifest that was offered";
+	struct platform_result result;
+	struct facts facts;
+	l->ops->facts(l->machine, &facts);
+	enum suit_rc rc = verify_envelope(l->verify, envelope, &facts, &l->update, &result);
+	if (rc == SUIT_OK && !suit_digest_equal(&offered, &l->update.manifest)) {
+		give_up(l, PROTO_REJECTED, PROTO_CAUSE_MANIFEST,
+			"not the manifest that was offered");
+		return;
 	}
-	if (cause != PROTO_CAUSE_NONE)
-		give_up(l, PROTO_REJECTED, cause, why);
-	else
-		begin_image(l);
+	if (rc == SUIT_OK) {
+		begin_payload(l, 0);
+		return;
+	}
+	if (l->ops->refused)
+		l->ops->refused(l->machine, envelope, &result);
+	give_up(l, PROTO_REJECTED, result.cause, result.why);
 }
 
 /* True when the download goes on or is over well; everything else is dealt with here. */
@@ -288,26 +308,26 @@ static void on_manifest(struct life *l, const struct link_answer *a)
 
 static void finish_image(struct life *l)
 {
-	enum proto_cause cause = l->ops->check(l->machine, &l->update);
+	enum proto_cause cause = l->ops->check(l->machine, &l->update, l->nth);
 	if (cause != PROTO_CAUSE_NONE)
 		give_up(l, PROTO_FAILED, cause,
 			cause == PROTO_CAUSE_DIGEST
 				? "the image that was read back is not the signed one"
 				: "the slot cannot be written");
 	else
-		report_state(l, PROTO_DOWNLOADED, LIFE_NEXT_INSTALL);
+		begin_payload(l, l->nth + 1);
 }
 
 /* Told once: while the server cannot write it down, the download goes on all the same. */
 static bool tell_progress(struct life *l)
 {
-	if (l->fetch.offset < l->tell_at)
+	if (bytes_done(l) < l->tell_at)
 		return false;
-	l->tell_at = l->fetch.offset + l->update.size / QUARTERS;
+	l->tell_at = bytes_done(l) + bytes_total(l) / QUARTERS;
 	struct proto_progress p = { .state = PROTO_DOWNLOADING,
 				    .counted = true,
-				    .done = l->fetch.offset,
-				    .total = l->update.size };
+				    .done = bytes_done(l),
+				    .total = bytes_total(l) };
 	report_by(l, &p, LIFE_NEXT_IMAGE, true);
 	return true;
 }
@@ -316,13 +336,13 @@ static void on_block(struct life *l, const struct link_answer *a)
 {
 	struct fetch_sink sink = { l->ops->write, l->machine };
 	bool done;
-	uint64_t half = l->update.size / 2;
-	bool below = l->fetch.offset < half;
+	uint64_t half = bytes_total(l) / 2;
+	bool below = bytes_done(l) < half;
 	if (!take_block(l, a, &sink, &done))
 		return;
 	if (done)
 		finish_image(l);
-	else if (below && l->fetch.offset >= half &&
+	else if (below && bytes_done(l) >= half &&
 		 !may_pass(l, LIFE_AT_DOWNLOADING, LIFE_NEXT_IMAGE))
 		return;
 	else if (!tell_progress(l))
@@ -331,18 +351,51 @@ static void on_block(struct life *l, const struct link_answer *a)
 
 static void activate(struct life *l)
 {
-	if (l->ops->activate(l->machine, &l->update))
+	const char *why = "the slot cannot be made active";
+	enum proto_cause cause =
+		l->ops->activate(l->machine, &l->update,
+				 (struct suit_bytes){ l->envelope, l->envelope_size }, &why);
+	if (cause == PROTO_CAUSE_NONE)
 		report_state(l, PROTO_REBOOTING, LIFE_NEXT_REBOOT);
 	else
-		give_up(l, PROTO_FAILED, PROTO_CAUSE_INSTALL, "the slot cannot be made active");
+		give_up(l, PROTO_FAILED, cause, why);
 }
 
 /* --- reports
  * ----------------------------------------------------------------------------------- */
 
+/* Told once: whatever becomes of it, the job's end was told before. */
+static bool tell_last_words(struct life *l)
+{
+	struct link_request r = { .method = LINK_POST, .format = FORMAT_REPORT, .once = true };
+	if (!l->ops->last_words)
+		return false;
+	r.body_n = l->ops->last_words(l->machine, r.body, sizeof(r.body));
+	if (r.body_n == 0)
+		return false;
+	snprintf(r.path, sizeof(r.path), "report/%" PRIu64 "/%" PRIu64, l->update.job,
+		 l->update.attempt);
+	l->last_words = true;
+	link_ask(l->link, &r);
+	return true;
+}
+
+static void end_job(struct life *l)
+{
+	if (l->next == LIFE_NEXT_ASK)
+		forget_job(l, 0);
+	else
+		go_on(l, l->next);
+}
+
 static void on_reported(struct life *l, const struct link_answer *a)
 {
 	bool stop = true;
+	if (l->last_words) {
+		l->last_words = false;
+		end_job(l);
+		return;
+	}
 	if (a->code >= 500 || a->code == 429) { /* of a report that is told once */
 		go_on(l, l->next);
 		return;
@@ -353,8 +406,11 @@ static void on_reported(struct life *l, const struct link_answer *a)
 		return;
 	if (a->code == 204 && !proto_get_reported(a->body, &stop))
 		stop = false;
-	if (l->next == LIFE_NEXT_ASK)
-		forget_job(l, 0);
+	bool ends = l->next == LIFE_NEXT_ASK || (l->next == LIFE_NEXT_REBOOT && !stop);
+	if (ends && tell_last_words(l))
+		return;
+	if (ends)
+		end_job(l);
 	else if (stop)
 		forget_job(l, a->code == 204 ? 0 : REFUSED_WAIT_S);
 	else if (l->said != PROTO_INSTALLING ||
@@ -455,6 +511,7 @@ void life_finish(struct life *l)
 void life_start(struct life *l, const struct proto_register *self)
 {
 	drop_envelope(l);
+	l->last_words = false;
 	l->self = self;
 	l->is_registered = false;
 	ask_register(l);

@@ -1,4 +1,6 @@
-/* A device's life (api/coap.md): register, ask, fetch, verify, install, start anew.
+/* A device's life (api/coap.md): register, ask, fetch, verify, install, start anew.  An envelope
+ * is looked at before anything is fetched for it, and carried out when all of that is there
+ * (agent/platform.h).
  *
  * One state holds at most one request, and the link repeats that until it is answered, so no
  * state has a way out for "no answer".  Everything that touches the device itself goes through
@@ -16,15 +18,18 @@
 enum life_point { LIFE_AT_OFFERED, LIFE_AT_DOWNLOADING, LIFE_AT_INSTALLING };
 
 struct machine_ops {
-	/* The slot that would be written (0 or 1), and the newest confirmed sequence number. */
-	void (*facts)(void *m, uint64_t *ret_slot, uint64_t *ret_sequence);
-	/* Makes the slot ready; ret_have is how much of this very image is in it already. */
-	enum proto_cause (*begin)(void *m, const struct update *u, uint64_t *ret_have);
+	/* What the device is now. */
+	void (*facts)(void *m, struct facts *ret);
+	/* Makes room for a payload; ret_have is how much of this very one is there already. */
+	enum proto_cause (*begin)(void *m, const struct update *u, size_t nth,
+				  uint64_t *ret_have);
 	bool (*write)(void *m, uint64_t offset, const uint8_t *p, size_t n);
-	/* Reads the whole image back and compares its digest. */
-	enum proto_cause (*check)(void *m, const struct update *u);
-	/* The next start is a trial of the written slot. */
-	bool (*activate)(void *m, const struct update *u);
+	/* Reads the whole payload back and compares its digest. */
+	enum proto_cause (*check)(void *m, const struct update *u, size_t nth);
+	/* All payloads are there: install what they make, and make the next start a trial of
+	 * it.  ret_why is a text for people, and need not be set. */
+	enum proto_cause (*activate)(void *m, const struct update *u,
+				     struct suit_bytes envelope, const char **ret_why);
 	/* The job is no longer wanted, or failed: undo activate, forget what was written. */
 	void (*call_off)(void *m);
 	/* The server has this boot's registration. */
@@ -33,6 +38,12 @@ struct machine_ops {
 	void (*reboot)(void *m);
 	/* The server has this report.  May be NULL. */
 	void (*reported)(void *m, const struct update *u, enum proto_state state);
+	/* The envelope is refused.  May be NULL. */
+	void (*refused)(void *m, struct suit_bytes envelope,
+			const struct platform_result *result);
+	/* The last words about a job: a SUIT report for the server, of at most size bytes; 0:
+	 * none.  May be NULL. */
+	size_t (*last_words)(void *m, uint8_t *buf, size_t size);
 	/* False: wait for life_go_on.  May be NULL. */
 	bool (*pass)(void *m, enum life_point point);
 };
@@ -78,10 +89,12 @@ struct life {
 	int64_t wake_ms;
 	uint64_t refused_job, refused_attempt; /* not to be begun again */
 	struct update update;
+	size_t nth; /* of the payloads, the one under way */
 	uint64_t envelope_size;
 	struct fetch fetch;
-	uint8_t *envelope;
+	uint8_t *envelope;     /* until the job is over: it is carried out at the end */
 	enum proto_state said; /* the report under way */
+	bool last_words;       /* a SUIT report is under way */
 	uint64_t tell_at;      /* bytes: the next progress to report */
 	uint64_t heard;        /* answers to GET update */
 };

@@ -6,11 +6,13 @@
 #include "agent/clean.h"
 #include "agent/config.h"
 #include "agent/file.h"
+#include "agent/install.h"
 #include "agent/life.h"
 #include "agent/log.h"
-#include "agent/store.h"
+#include "agent/report.h"
 #include "agent/text.h"
 #include "agent/version.h"
+#include "suit/wipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,13 +31,19 @@
 struct agent {
 	struct config config;
 	struct verify verify;
+	struct keys keys;
+	struct suit_key *report_key;
 	struct store store;
 	struct link link;
 	struct life life;
 	struct life_config life_config;
 	struct proto_register self;
+	struct facts now; /* as it was started; it changes with the next start */
 	char slot;
+	bool on_trial; /* this start is one */
 	bool stale_trial;
+	uint8_t last_words[REPORT_MAX];
+	size_t last_words_n;
 	int exit_code; /* -1: goes on */
 };
 
@@ -50,11 +58,14 @@ static void on_signal(int number)
 /* --- the machine under the life: files
  * ---------------------------------------------------------- */
 
-static void machine_facts(void *m, uint64_t *ret_slot, uint64_t *ret_sequence)
+/* Digests are those of the start: what is in use is never written. */
+static void machine_facts(void *m, struct facts *ret)
 {
 	const struct agent *a = m;
-	*ret_slot = boot_other(a->store.boot.active) == 'b';
-	*ret_sequence = a->store.boot.sequence;
+	*ret = a->now;
+	ret->sequence = a->store.boot.sequence;
+	for (size_t i = 0; i < ret->count; i++)
+		ret->part[i].slot = boot_other(store_active(&a->store, i)) == 'b';
 }
 
 /* A trial of the other slot that is over: the launcher could not count it and did not begin it,
@@ -68,15 +79,17 @@ static void end_stale_trial(struct agent *a)
 		log_errno("the boot state cannot be written");
 }
 
-static enum proto_cause machine_begin(void *m, const struct update *u, uint64_t *ret_have)
+static enum proto_cause machine_begin(void *m, const struct update *u, size_t nth,
+				      uint64_t *ret_have)
 {
 	struct agent *a = m;
 	end_stale_trial(a);
-	enum proto_cause cause = store_begin(&a->store, u, ret_have);
+	enum proto_cause cause = store_begin(&a->store, u, nth, ret_have);
 	if (cause == PROTO_CAUSE_NONE)
 		log_line("job %" PRIu64 ": version %s, %" PRIu64 " of %" PRIu64
 			 " bytes are here already",
-			 u->job, u->version[0] ? u->version : "?", *ret_have, u->size);
+			 u->job, u->version[0] ? u->version : "?",
+			 update_bytes(u, nth) + *ret_have, update_bytes(u, u->payload_count));
 	return cause;
 }
 
@@ -85,14 +98,55 @@ static bool machine_write(void *m, uint64_t offset, const uint8_t *p, size_t n)
 	return store_write(&((struct agent *)m)->store, offset, p, n);
 }
 
-static enum proto_cause machine_check(void *m, const struct update *u)
+static enum proto_cause machine_check(void *m, const struct update *u, size_t nth)
 {
-	return store_check(&((struct agent *)m)->store, u);
+	return store_check(&((struct agent *)m)->store, u, nth);
 }
 
-static bool machine_activate(void *m, const struct update *u)
+/* The SUIT report of how it ended, kept for whoever reads it here, and for the server. */
+static void keep_report(struct agent *a, struct suit_bytes envelope, enum suit_rc rc,
+			const struct platform_result *result)
 {
-	return store_activate(&((struct agent *)m)->store, u);
+	if (!report_write(a->config.state_dir, &suit_crypto_openssl, a->report_key, envelope,
+			  rc, result, a->last_words, &a->last_words_n))
+		log_errno("the SUIT report cannot be written");
+	else if (a->report_key)
+		log_line("the signed SUIT report is in %s/%s; the server gets it unsigned, "
+			 "over its session with this device",
+			 a->config.state_dir, REPORT_FILE);
+}
+
+static void machine_refused(void *m, struct suit_bytes envelope,
+			    const struct platform_result *result)
+{
+	keep_report(m, envelope, SUIT_CONDITION, result);
+}
+
+static size_t machine_last_words(void *m, uint8_t *buf, size_t size)
+{
+	struct agent *a = m;
+	size_t n = a->last_words_n;
+	a->last_words_n = 0;
+	if (n > size)
+		return 0;
+	memcpy(buf, a->last_words, n);
+	return n;
+}
+
+static enum proto_cause machine_activate(void *m, const struct update *u,
+					 struct suit_bytes envelope, const char **ret_why)
+{
+	struct agent *a = m;
+	struct platform_result result;
+	struct facts facts;
+	machine_facts(a, &facts);
+	enum suit_rc rc = install_run(&a->store, &a->verify.can, &facts, u, envelope, &result);
+	keep_report(a, envelope, rc, &result);
+	if (rc != SUIT_OK) {
+		*ret_why = result.why;
+		return result.cause;
+	}
+	return store_activate(&a->store, u) ? PROTO_CAUSE_NONE : PROTO_CAUSE_INSTALL;
 }
 
 static void machine_call_off(void *m)
@@ -108,8 +162,9 @@ static void machine_call_off(void *m)
 static void machine_registered(void *m)
 {
 	struct agent *a = m;
-	bool trial = a->store.boot.trial == a->slot;
-	bool confirmed = store_confirm(&a->store, a->slot);
+	bool trial = a->on_trial;
+	bool confirmed = store_confirm(&a->store, trial ? a->slot : BOOT_NO_TRIAL);
+	a->on_trial = a->on_trial && !confirmed;
 	if (!confirmed)
 		log_errno("the boot state cannot be written");
 	if (!confirmed && trial) {
@@ -138,12 +193,50 @@ static const struct machine_ops machine = {
 	.check = machine_check,
 	.activate = machine_activate,
 	.call_off = machine_call_off,
+	.refused = machine_refused,
+	.last_words = machine_last_words,
 	.registered = machine_registered,
 	.reboot = machine_reboot,
 };
 
 /* --- starting
  * ---------------------------------------------------------------------------------- */
+
+static bool open_keys(struct agent *a)
+{
+	const struct config *c = &a->config;
+	char pem[SUIT_PEM_MAX];
+	size_t n;
+	const char *bad = NULL;
+	if (c->class_key_file[0] &&
+	    !keys_read_secret(&a->keys, c->class_key_file, c->class_key_id))
+		bad = c->class_key_file;
+	if (c->device_key_file[0] &&
+	    !keys_read_own(&a->keys, c->device_key_file, c->device_key_id))
+		bad = c->device_key_file;
+	if (c->report_key_file[0] &&
+	    (!file_read(c->report_key_file, pem, sizeof(pem), &n) ||
+	     suit_key_from_private_pem((struct suit_bytes){ (const uint8_t *)pem, n }, NULL,
+				       &a->report_key) != SUIT_OK))
+		bad = c->report_key_file;
+	suit_wipe(pem, sizeof(pem));
+	if (bad)
+		log_line("%s: not a key of its kind, or its id is too long", bad);
+	return !bad;
+}
+
+static void set_abilities(struct agent *a)
+{
+	const struct config *c = &a->config;
+	format_set all = FORMAT_STREAMS | keys_formats(&a->keys);
+	a->verify = (struct verify){ .can = { .crypto = &suit_crypto_openssl,
+					      .vendor_id = c->vendor_id,
+					      .class_id = c->class_id,
+					      .formats = c->has_formats ? all & c->formats : all,
+					      .only_encrypted = c->only_encrypted,
+					      .keys = &a->keys,
+					      .image_max = c->image_max } };
+}
 
 static bool open_config(struct agent *a, const char *path)
 {
@@ -153,11 +246,9 @@ static bool open_config(struct agent *a, const char *path)
 		log_line("%s", why);
 		return false;
 	}
-	a->verify = (struct verify){ .crypto = &suit_crypto_openssl,
-				     .vendor_id = a->config.vendor_id,
-				     .class_id = a->config.class_id,
-				     .component = a->config.component,
-				     .image_max = a->config.image_max };
+	if (!open_keys(a))
+		return false;
+	set_abilities(a);
 	if (!verify_anchors(&a->verify, (const char(*)[256])a->config.anchor,
 			    a->config.anchor_count, &bad)) {
 		log_line("%s: neither an author's public key nor an authority's certificate",
@@ -169,6 +260,8 @@ static bool open_config(struct agent *a, const char *path)
 		log_errno("%s: the boot state cannot be read", a->config.state_dir);
 		return false;
 	}
+	for (size_t i = 0; i < a->config.part_count; i++)
+		store_add_part(&a->store, a->config.part[i].name);
 	return true;
 }
 
@@ -180,30 +273,62 @@ static bool choose_boot_id(struct agent *a)
 	return getrandom(a->self.boot_id, BOOT_ID_SIZE, 0) == BOOT_ID_SIZE;
 }
 
+/* Which start this is: a trial when the launcher says so, or when it is the slot on trial. */
+static void know_start(struct agent *a)
+{
+	const struct boot_state *b = &a->store.boot;
+	const char *slot = getenv(BOOT_ENV_SLOT);
+	const char *trial = getenv(BOOT_ENV_TRIAL);
+	a->slot = slot && (*slot == 'a' || *slot == 'b') ? *slot : b->active;
+	a->on_trial = b->trial == a->slot &&
+		      (b->trial != b->active || (trial && strcmp(trial, "yes") == 0));
+	a->stale_trial = b->trial != BOOT_NO_TRIAL && !a->on_trial;
+}
+
+/* What a component holds in this start; what cannot be read is not known. */
+static void know_part(struct agent *a, size_t i)
+{
+	struct part *p = &a->now.part[i];
+	const struct config_part *c = i ? &a->config.part[i - 1] : NULL;
+	char slot = a->on_trial ? store_current(&a->store, i) : store_active(&a->store, i);
+	*p = (struct part){ .name = c ? c->name : a->config.component,
+			    .needs_base = c && c->hook };
+	p->has = store_digest(&a->store, i, i ? slot : a->slot, &p->digest, &p->size);
+}
+
+static bool know_parts(struct agent *a)
+{
+	a->now.version = agent_version;
+	a->now.count = 1 + a->config.part_count;
+	for (size_t i = 0; i < a->now.count; i++)
+		know_part(a, i);
+	if (a->now.part[0].has)
+		return true;
+	log_errno("slot %c cannot be read", a->slot);
+	return false;
+}
+
 /* What this device is, as it will be registered. */
 static bool know_self(struct agent *a)
 {
 	struct config *c = &a->config;
-	const char *slot = getenv(BOOT_ENV_SLOT);
-	struct suit_digest digest;
-	uint64_t size;
-	a->slot = slot && (*slot == 'a' || *slot == 'b') ? *slot : a->store.boot.active;
-	a->stale_trial = a->store.boot.trial == boot_other(a->slot);
-	if (!store_digest(&a->store, a->slot, &digest, &size)) {
-		log_errno("slot %c cannot be read", a->slot);
-		return false;
-	}
 	a->self = (struct proto_register){ .endpoint = c->endpoint,
 					   .vendor_id = c->vendor_id,
 					   .class_id = c->class_id,
-					   .component = c->component,
-					   .digest = digest,
-					   .version = agent_version,
+					   .component_count = a->now.count,
 					   .envelope_max = c->envelope_max,
 					   .image_max = c->image_max,
 					   .block_size = c->block_size,
+					   .formats = a->verify.can.formats,
+					   .only_encrypted = c->only_encrypted,
 					   .attribute_count = c->attribute_count,
 					   .last = a->store.boot.last };
+	for (size_t i = 0; i < a->now.count; i++)
+		a->self.component[i] =
+			(struct proto_component){ .name = a->now.part[i].name,
+						  .known = a->now.part[i].has,
+						  .digest = a->now.part[i].digest,
+						  .version = i ? "" : agent_version };
 	for (size_t i = 0; i < c->attribute_count; i++)
 		a->self.attribute[i] =
 			(struct proto_attribute){ c->attribute[i].name, c->attribute[i].value };
@@ -211,6 +336,17 @@ static bool know_self(struct agent *a)
 		log_line("job %" PRIu64 ": the new image failed: %s", a->self.last.job,
 			 a->self.last.reason);
 	return choose_boot_id(a);
+}
+
+/* A registration is one message. */
+static bool self_fits(const struct agent *a)
+{
+	uint8_t body[LINK_BODY_MAX];
+	if (proto_put_register(&a->self, body, sizeof(body)) > 0)
+		return true;
+	log_line("components, formats and attributes do not fit a message of %d bytes",
+		 LINK_BODY_MAX);
+	return false;
 }
 
 static void loop(struct agent *a, coap_context_t *context)
@@ -230,7 +366,7 @@ static void loop(struct agent *a, coap_context_t *context)
 static int run(struct agent *a)
 {
 	uint64_t seed;
-	if (!know_self(a) || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+	if (!know_self(a) || !self_fits(a) || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return EXIT_FAILURE;
 	coap_startup();
 	coap_set_log_level(
@@ -258,6 +394,14 @@ static int run(struct agent *a)
 /* --- apply
  * ------------------------------------------------------------------------------------- */
 
+#define FILES_MAX UPDATE_PAYLOADS_MAX
+
+struct given {
+	const char *manifest;
+	const char *image[FILES_MAX];
+	size_t count;
+};
+
 static bool copy_image(struct store *s, int fd, uint64_t offset)
 {
 	uint8_t buf[CHUNK];
@@ -273,50 +417,76 @@ static bool copy_image(struct store *s, int fd, uint64_t offset)
 	}
 }
 
-static bool install(struct agent *a, const struct update *u, int image)
+/* The file that is this payload; the only one that is left over when there is no choice. */
+static const char *find_file(const struct agent *a, const struct given *g,
+			     const struct payload *p)
+{
+	struct suit_digest digest;
+	uint64_t size;
+	for (size_t i = 0; i < g->count; i++)
+		if (store_file_digest(a->verify.can.crypto, g->image[i], &digest, &size) &&
+		    suit_digest_equal(&digest, &p->digest))
+			return g->image[i];
+	return g->count == 1 ? g->image[0] : NULL;
+}
+
+static bool take_payload(struct agent *a, const struct given *g, const struct update *u,
+			 size_t nth)
 {
 	uint64_t have = 0;
-	if (store_begin(&a->store, u, &have) != PROTO_CAUSE_NONE ||
-	    !copy_image(&a->store, image, have)) {
+	const char *path = find_file(a, g, &u->payload[nth]);
+	CLEAN(fd) int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0) {
+		log_line("%s", path ? path : "none of the files is what the manifest fetches");
+		return false;
+	}
+	if (machine_begin(a, u, nth, &have) != PROTO_CAUSE_NONE ||
+	    !copy_image(&a->store, fd, have)) {
 		log_errno("the slot cannot be written");
 		return false;
 	}
-	enum proto_cause cause = store_check(&a->store, u);
-	if (cause != PROTO_CAUSE_NONE) {
-		if (cause == PROTO_CAUSE_DIGEST)
-			log_line("the image is not the signed one");
-		else
-			log_errno("the slot cannot be written");
-		store_call_off(&a->store);
-		return false;
-	}
-	if (!store_activate(&a->store, u)) {
-		log_errno("the slot cannot be made active");
-		return false;
-	}
-	return true;
+	enum proto_cause cause = store_check(&a->store, u, nth);
+	if (cause == PROTO_CAUSE_DIGEST)
+		log_line("the image is not the signed one");
+	else if (cause != PROTO_CAUSE_NONE)
+		log_errno("the slot cannot be written");
+	return cause == PROTO_CAUSE_NONE;
 }
 
-static int apply(struct agent *a, const char *manifest_path, const char *image_path)
+static bool install(struct agent *a, const struct given *g, const struct update *u,
+		    struct suit_bytes envelope)
+{
+	const char *why = "the slot cannot be made active";
+	bool taken = true;
+	for (size_t i = 0; i < u->payload_count && taken; i++)
+		taken = take_payload(a, g, u, i);
+	if (taken && machine_activate(a, u, envelope, &why) == PROTO_CAUSE_NONE)
+		return true;
+	if (taken)
+		log_errno("%s", why);
+	store_call_off(&a->store);
+	return false;
+}
+
+static int apply(struct agent *a, const struct given *g)
 {
 	CLEAN(mem) char *envelope = malloc(SUIT_ENVELOPE_MAX);
-	CLEAN(fd) int image = open(image_path, O_RDONLY | O_CLOEXEC);
 	size_t n = 0;
-	uint64_t slot, sequence;
 	struct update u = { 0 };
-	const char *why = "";
-	if (image < 0 || !envelope ||
-	    !file_read(manifest_path, envelope, SUIT_ENVELOPE_MAX, &n)) {
-		log_errno("%s", image < 0 ? image_path : manifest_path);
+	struct facts facts;
+	struct platform_result result;
+	if (!envelope || !file_read(g->manifest, envelope, SUIT_ENVELOPE_MAX, &n)) {
+		log_errno("%s", g->manifest);
 		return EXIT_FAILURE;
 	}
 	struct suit_bytes bytes = { (const uint8_t *)envelope, n };
-	machine_facts(a, &slot, &sequence);
-	if (verify_envelope(&a->verify, bytes, slot, sequence, &u, &why) != PROTO_CAUSE_NONE) {
-		log_line("%s: %s", manifest_path, why);
+	machine_facts(a, &facts);
+	if (verify_envelope(&a->verify, bytes, &facts, &u, &result) != SUIT_OK) {
+		machine_refused(a, bytes, &result);
+		log_line("%s: %s", g->manifest, result.why);
 		return EXIT_FAILURE;
 	}
-	if (!install(a, &u, image))
+	if (!install(a, g, &u, bytes))
 		return EXIT_FAILURE;
 	log_line("slot %c will be tried at the next start", a->store.boot.trial);
 	return EXIT_SUCCESS;
@@ -328,25 +498,44 @@ static int apply(struct agent *a, const char *manifest_path, const char *image_p
 static int usage(void)
 {
 	fputs("usage: muster-agent [run] -c FILE\n"
-	      "       muster-agent apply -c FILE --manifest FILE --image FILE\n"
+	      "       muster-agent apply -c FILE --manifest FILE --image FILE...\n"
 	      "       muster-agent --version\n"
 	      "Exit: 0 stopped, 1 failed, 2 wrong usage, 42 start me anew.\n",
 	      stderr);
 	return EXIT_USAGE;
 }
 
-static int start(const char *config, const char *manifest, const char *image)
+static int start(const char *config, const struct given *g)
 {
 	static struct agent a;
 	int code = EXIT_FAILURE;
 	struct sigaction action = { .sa_handler = on_signal };
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	if (open_config(&a, config))
-		code = manifest && image ? apply(&a, manifest, image) : run(&a);
+	if (open_config(&a, config)) {
+		know_start(&a);
+		if (know_parts(&a))
+			code = g->manifest ? apply(&a, g) : run(&a);
+	}
 	verify_finish(&a.verify);
+	keys_finish(&a.keys);
+	suit_key_free(a.report_key);
 	store_close(&a.store);
 	return code;
+}
+
+/* False: not ours. */
+static bool take_option(int o, const char **config, struct given *g)
+{
+	if (o == 'c')
+		*config = optarg;
+	else if (o == 'm')
+		g->manifest = optarg;
+	else if (o == 'i' && g->count < FILES_MAX)
+		g->image[g->count++] = optarg;
+	else
+		return false;
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -358,7 +547,8 @@ int main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *config = NULL, *manifest = NULL, *image = NULL;
+	const char *config = NULL;
+	struct given g = { 0 };
 	int o;
 	log_open("muster-agent");
 	while ((o = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
@@ -366,18 +556,17 @@ int main(int argc, char **argv)
 			printf("muster-agent %s\n", agent_version);
 			return EXIT_SUCCESS;
 		}
-		if (o == '?')
+		if (!take_option(o, &config, &g))
 			return usage();
-		*(o == 'c' ? &config : o == 'm' ? &manifest : &image) = optarg;
 	}
 	/* a dump would hold the device's key, and fill a small disk */
 	prctl(PR_SET_DUMPABLE, 0);
 	const char *command = optind < argc ? argv[optind] : "run";
 	bool applies = strcmp(command, "apply") == 0;
 	if (!config || optind + 1 < argc || (!applies && strcmp(command, "run") != 0) ||
-	    applies != (manifest && image))
+	    applies != (g.manifest != NULL) || (g.count > 0 && !applies))
 		return usage();
 	while (agent_test_never_confirms && !applies)
 		pause();
-	return start(config, manifest, image);
+	return start(config, &g);
 }

@@ -44,7 +44,7 @@ static bool derive_key(const struct fleet *f, struct fleet_device *d)
 					     { (const uint8_t *)":", 1 },
 					     { (const uint8_t *)d->name, strlen(d->name) } },
 				  .count = 3 };
-	if (f->verify.crypto->sha256(&m, &key) != SUIT_OK)
+	if (f->verify.can.crypto->sha256(&m, &key) != SUIT_OK)
 		return false;
 	memcpy(d->psk, key.b, sizeof(key.b));
 	d->link_config.psk_n = sizeof(key.b);
@@ -149,11 +149,11 @@ static bool open_outputs(struct fleet *f)
 	const struct fleet_options *o = &f->options;
 	struct link_config server;
 	size_t bad = 0;
-	f->verify = (struct verify){ .crypto = &suit_crypto_openssl,
-				     .vendor_id = o->vendor_id,
-				     .class_id = o->class_id,
-				     .component = o->component,
-				     .image_max = o->image_max };
+	f->verify = (struct verify){ .can = { .crypto = &suit_crypto_openssl,
+					      .vendor_id = o->vendor_id,
+					      .class_id = o->class_id,
+					      .formats = o->formats,
+					      .image_max = o->image_max } };
 	f->life_config = (struct life_config){ .observe = o->observe,
 					       .poll_max_s = o->poll_s,
 					       .envelope_max = SUIT_ENVELOPE_MAX,

@@ -8,6 +8,8 @@
 
 #define KEYS_MAX 16
 
+static const uint8_t cbor_true = 0xf5;
+
 static struct suit_bytes text_bytes(const char *s)
 {
 	return (struct suit_bytes){ (const uint8_t *)s, strlen(s) };
@@ -21,24 +23,41 @@ static void put_text(struct scbor_out *o, const char *s)
 /* --- registration
  * ------------------------------------------------------------------------------ */
 
-static void put_components(struct scbor_out *o, const struct proto_register *r)
-{
-	scbor_put_map(o, 1);
-	put_text(o, r->component);
-	scbor_put_array(o, 2);
-	scbor_put_bytes(o, (struct suit_bytes){ r->digest.b, sizeof(r->digest.b) });
-	if (r->version[0])
-		put_text(o, r->version);
-	else
-		scbor_put_null(o);
-}
-
 /* Deterministic order of text keys: the shorter first, then by bytes (RFC 8949 section 4.2.1).
  */
 static bool before(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
 	return n != m ? n < m : strcmp(a, b) < 0;
+}
+
+static void put_component(struct scbor_out *o, const struct proto_component *c)
+{
+	put_text(o, c->name);
+	scbor_put_array(o, 2);
+	if (c->known)
+		scbor_put_bytes(o, (struct suit_bytes){ c->digest.b, sizeof(c->digest.b) });
+	else
+		scbor_put_null(o);
+	if (c->version && c->version[0])
+		put_text(o, c->version);
+	else
+		scbor_put_null(o);
+}
+
+static void put_components(struct scbor_out *o, const struct proto_register *r)
+{
+	const struct proto_component *sorted[PROTO_COMPONENTS_MAX];
+	size_t n = 0;
+	for (; n < r->component_count; n++) {
+		size_t at = n;
+		for (; at > 0 && before(r->component[n].name, sorted[at - 1]->name); at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = &r->component[n];
+	}
+	scbor_put_map(o, n);
+	for (size_t i = 0; i < n; i++)
+		put_component(o, sorted[i]);
 }
 
 static void put_attributes(struct scbor_out *o, const struct proto_register *r)
@@ -71,15 +90,31 @@ static void put_last(struct scbor_out *o, const struct boot_last *last)
 	put_text(o, last->reason);
 }
 
+static void put_formats(struct scbor_out *o, format_set set)
+{
+	scbor_put_array(o, (size_t)__builtin_popcount(set));
+	for (int f = 0; f < FORMAT_COUNT; f++)
+		if (set & FORMAT_BIT(f))
+			put_text(o, format_word((enum format)f));
+}
+
 static void put_capabilities(struct scbor_out *o, const struct proto_register *r)
 {
-	scbor_put_map(o, 3);
+	scbor_put_map(o, 3u + (r->formats != 0) + r->only_encrypted);
 	scbor_put_uint(o, 1);
 	scbor_put_uint(o, r->envelope_max);
 	scbor_put_uint(o, 2);
 	scbor_put_uint(o, r->image_max);
 	scbor_put_uint(o, 3);
 	scbor_put_uint(o, r->block_size);
+	if (r->formats) {
+		scbor_put_uint(o, 4);
+		put_formats(o, r->formats);
+	}
+	if (r->only_encrypted) {
+		scbor_put_uint(o, 5);
+		scbor_put_raw(o, (struct suit_bytes){ &cbor_true, 1 });
+	}
 }
 
 size_t proto_put_register(const struct proto_register *r, uint8_t *buf, size_t size)

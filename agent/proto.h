@@ -4,9 +4,11 @@
 #pragma once
 
 #include "agent/boot.h"
+#include "agent/format.h"
 #include "suit/suit.h"
 
 #define PROTO_ATTRIBUTES_MAX 8
+#define PROTO_COMPONENTS_MAX 5
 #define PROTO_TEXT_MAX       128
 #define PROTO_AGAIN_MAX_S    (UINT64_C(366) * 86400) /* of what a server may ask for */
 
@@ -36,14 +38,22 @@ struct proto_attribute {
 	const char *name, *value;
 };
 
+struct proto_component {
+	const char *name;
+	bool known; /* what it holds */
+	struct suit_digest digest;
+	const char *version; /* empty: not known */
+};
+
 struct proto_register {
 	const char *endpoint;
 	struct suit_uuid vendor_id, class_id;
-	const char *component;
-	struct suit_digest digest;
-	const char *version; /* empty: not known */
+	struct proto_component component[PROTO_COMPONENTS_MAX]; /* in any order */
+	size_t component_count;
 	uint8_t boot_id[BOOT_ID_SIZE];
 	uint64_t envelope_max, image_max, block_size;
+	format_set formats;
+	bool only_encrypted;
 	struct proto_attribute attribute[PROTO_ATTRIBUTES_MAX]; /* in any order */
 	size_t attribute_count;
 	struct boot_last last;

@@ -1,48 +1,55 @@
-/* Order is everything here: bytes, then journal; slot durable and read back, then boot state.
+/* Order is everything here: bytes, then journal; files durable and read back, then boot state.
  */
 #include "agent/store.h"
 
 #include "agent/clean.h"
 #include "agent/file.h"
-#include "agent/text.h"
-#include "suit/ids.h"
+#include "agent/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define JOURNAL_FILE "journal"
-#define JOURNAL_MAX  512
-
-struct journal {
-	char slot;
-	struct suit_digest manifest, image;
-	uint64_t size, have;
-};
-
-void store_slot_name(char slot, char ret[STORE_SLOT_NAME_SIZE])
+void store_file_name(const char *name, char slot, char ret[STORE_NAME_SIZE])
 {
-	snprintf(ret, STORE_SLOT_NAME_SIZE, "%c.bin", slot);
+	if (name)
+		snprintf(ret, STORE_NAME_SIZE, "%s-%c.bin", name, slot);
+	else
+		snprintf(ret, STORE_NAME_SIZE, "%c.bin", slot);
 }
 
-static bool slot_path(const struct store *s, char slot, char *ret)
+static void part_file(const struct store *s, size_t part, char slot, char ret[STORE_NAME_SIZE])
 {
-	char name[STORE_SLOT_NAME_SIZE];
-	store_slot_name(slot, name);
-	return file_path(s->dir, name, ret);
+	store_file_name(part ? s->part[part] : NULL, slot, ret);
+}
+
+static void payload_file(const struct store *s, const struct update *u, size_t nth,
+			 char ret[STORE_NAME_SIZE])
+{
+	int part = u->payload[nth].part;
+	if (part == UPDATE_NO_PART)
+		snprintf(ret, STORE_NAME_SIZE, "dl-%u.bin", (unsigned)nth & 0xff);
+	else
+		part_file(s, (size_t)part, boot_other(store_active(s, (size_t)part)), ret);
 }
 
 bool store_open(struct store *s, const char *dir, const struct suit_crypto *crypto,
 		uint64_t journal_bytes)
 {
-	*s = (struct store){
-		.dir = dir, .crypto = crypto, .journal_bytes = journal_bytes, .fd = -1
-	};
+	*s = (struct store){ .dir = dir,
+			     .crypto = crypto,
+			     .journal_bytes = journal_bytes,
+			     .part_count = 1,
+			     .fd = -1 };
 	return boot_load(dir, &s->boot);
+}
+
+void store_add_part(struct store *s, const char *name)
+{
+	s->part[s->part_count++] = name;
 }
 
 void store_close(struct store *s)
@@ -50,6 +57,16 @@ void store_close(struct store *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
+}
+
+char store_active(const struct store *s, size_t part)
+{
+	return part ? boot_pair_active(&s->boot, s->part[part]) : s->boot.active;
+}
+
+char store_current(const struct store *s, size_t part)
+{
+	return part ? boot_pair_slot(&s->boot, s->part[part]) : boot_slot(&s->boot);
 }
 
 /* --- digests
@@ -82,103 +99,92 @@ static bool fd_digest(const struct suit_crypto *crypto, int fd, struct suit_dige
 	return map_digest(crypto, fd, (size_t)st.st_size, ret);
 }
 
-bool store_digest(const struct store *s, char slot, struct suit_digest *ret, uint64_t *ret_size)
+bool store_file_digest(const struct suit_crypto *crypto, const char *path,
+		       struct suit_digest *ret, uint64_t *ret_size)
 {
-	char path[FILE_PATH_MAX];
-	if (!slot_path(s, slot, path))
-		return false;
 	CLEAN(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && fd_digest(s->crypto, fd, ret, ret_size);
+	return fd >= 0 && fd_digest(crypto, fd, ret, ret_size);
 }
 
-/* --- journal
- * ----------------------------------------------------------------------------------- */
-
-static bool journal_save(const struct store *s, uint64_t have)
-{
-	char text[JOURNAL_MAX];
-	char manifest[SUIT_HEX_SIZE(32)];
-	char image[SUIT_HEX_SIZE(32)];
-	const struct update *u = &s->update;
-	suit_hex((struct suit_bytes){ u->manifest.b, sizeof(u->manifest.b) }, manifest);
-	suit_hex((struct suit_bytes){ u->image.b, sizeof(u->image.b) }, image);
-	int n = snprintf(text, sizeof(text),
-			 "slot=%c\nmanifest=%s\nimage=%s\nsize=%" PRIu64 "\nhave=%" PRIu64 "\n",
-			 boot_other(s->boot.active), manifest, image, u->size, have);
-	return file_replace(s->dir, JOURNAL_FILE, text, (size_t)n);
-}
-
-static const char *const journal_keys[] = { "slot", "manifest", "image", "size", "have" };
-#define JOURNAL_KEYS (sizeof(journal_keys) / sizeof(*journal_keys))
-
-static bool journal_field(struct journal *j, size_t key, const char *value)
-{
-	switch (key) {
-	case 0:
-		return (j->slot = value[0]) && !value[1];
-	case 1:
-		return text_unhex(value, j->manifest.b, sizeof(j->manifest.b));
-	case 2:
-		return text_unhex(value, j->image.b, sizeof(j->image.b));
-	case 3:
-		return text_number(value, UINT64_MAX, &j->size);
-	case 4:
-		return text_number(value, UINT64_MAX, &j->have);
-	}
-	return false;
-}
-
-/* Every field once, and a whole last line: "have=1" may be the beginning of "have=10". */
-static bool journal_read(char *text, size_t n, struct journal *j)
-{
-	unsigned line = 0, seen = 0;
-	struct text_pair pair;
-	if (n == 0 || text[n - 1] != '\n')
-		return false;
-	for (;;) {
-		enum text_line kind = text_next(&text, &line, &pair);
-		if (kind == TEXT_END)
-			return seen == (1u << JOURNAL_KEYS) - 1;
-		size_t key = 0;
-		while (kind == TEXT_PAIR && key < JOURNAL_KEYS &&
-		       strcmp(pair.key, journal_keys[key]) != 0)
-			key++;
-		if (kind == TEXT_BAD || seen & 1u << key || !journal_field(j, key, pair.value))
-			return false;
-		seen |= 1u << key;
-	}
-}
-
-static bool journal_load(const struct store *s, struct journal *ret)
+static bool file_digest(const struct store *s, const char *name, struct suit_digest *ret,
+			uint64_t *ret_size)
 {
 	char path[FILE_PATH_MAX];
-	char text[JOURNAL_MAX];
-	size_t n;
-	struct journal j = { 0 };
-	if (!file_path(s->dir, JOURNAL_FILE, path) ||
-	    !file_read_text(path, text, sizeof(text), &n) || !journal_read(text, n, &j))
-		return false;
-	*ret = j;
-	return true;
+	return file_path(s->dir, name, path) &&
+	       store_file_digest(s->crypto, path, ret, ret_size);
 }
 
-static bool journal_drop(const struct store *s)
+bool store_digest(const struct store *s, size_t part, char slot, struct suit_digest *ret,
+		  uint64_t *ret_size)
 {
-	char path[FILE_PATH_MAX];
-	return file_path(s->dir, JOURNAL_FILE, path) && (unlink(path) == 0 || errno == ENOENT);
+	char name[STORE_NAME_SIZE];
+	part_file(s, part, slot, name);
+	return file_digest(s, name, ret, ret_size);
 }
 
-/* How much of this image the slot holds for sure. */
-static uint64_t journal_have(const struct store *s, const struct update *u)
+bool store_payload_digest(const struct store *s, const struct update *u, size_t nth,
+			  struct suit_digest *ret, uint64_t *ret_size)
 {
+	char name[STORE_NAME_SIZE];
+	payload_file(s, u, nth, name);
+	return file_digest(s, name, ret, ret_size);
+}
+
+/* --- journals
+ * ---------------------------------------------------------------------------------- */
+
+static bool save_journal(const struct store *s, uint64_t have)
+{
+	const struct payload *p = &s->update.payload[s->nth];
+	struct journal j = { .manifest = s->update.manifest,
+			     .image = p->digest,
+			     .size = p->size,
+			     .have = have };
+	payload_file(s, &s->update, s->nth, j.file);
+	return journal_save(s->dir, s->nth, &j);
+}
+
+/* How much of this payload its file holds for sure. */
+static uint64_t journal_have(const struct store *s)
+{
+	const struct payload *p = &s->update.payload[s->nth];
+	char name[STORE_NAME_SIZE];
 	struct journal j;
 	struct stat st;
-	if (!journal_load(s, &j) || fstat(s->fd, &st) != 0)
+	if (!journal_load(s->dir, s->nth, &j) || fstat(s->fd, &st) != 0)
 		return 0;
-	bool same = j.slot == boot_other(s->boot.active) && j.size == u->size &&
-		    memcmp(&j.manifest, &u->manifest, sizeof(j.manifest)) == 0 &&
-		    memcmp(&j.image, &u->image, sizeof(j.image)) == 0;
-	return same && j.have <= u->size && (uint64_t)st.st_size == u->size ? j.have : 0;
+	payload_file(s, &s->update, s->nth, name);
+	bool same = strcmp(j.file, name) == 0 && j.size == p->size &&
+		    suit_digest_equal(&j.manifest, &s->update.manifest) &&
+		    suit_digest_equal(&j.image, &p->digest);
+	return same && j.have <= p->size && (uint64_t)st.st_size == p->size ? j.have : 0;
+}
+
+/* What an earlier update has left: its files may be written by this one. */
+static bool drop_others(const struct store *s, const struct update *u)
+{
+	struct journal j;
+	bool done = true;
+	for (size_t i = 0; i < UPDATE_PAYLOADS_MAX; i++)
+		if (journal_load(s->dir, i, &j) && !suit_digest_equal(&j.manifest, &u->manifest))
+			done = journal_drop(s->dir, i) && done;
+	return done;
+}
+
+static bool drop_payload(const struct store *s, size_t nth)
+{
+	char name[STORE_NAME_SIZE], path[FILE_PATH_MAX];
+	snprintf(name, sizeof(name), "dl-%u.bin", (unsigned)nth & 0xff);
+	return journal_drop(s->dir, nth) && file_path(s->dir, name, path) &&
+	       (unlink(path) == 0 || errno == ENOENT);
+}
+
+static bool drop_payloads(const struct store *s, size_t count)
+{
+	bool done = true;
+	for (size_t i = 0; i < count; i++)
+		done = drop_payload(s, i) && done;
+	return done;
 }
 
 /* --- writing
@@ -190,33 +196,45 @@ static enum proto_cause space_or_storage(void)
 								    : PROTO_CAUSE_STORAGE;
 }
 
-/* The slot gets the image's exact size at once: nothing can be left over behind it, and a full
- * disk is noticed before anything is fetched. */
-static enum proto_cause make_room(struct store *s, const struct update *u)
+/* A file gets its exact size at once: nothing can be left over behind it, and a full disk is
+ * noticed before anything is fetched. */
+static bool make_room(int fd, uint64_t size)
 {
-	if (!journal_drop(s) || ftruncate(s->fd, 0) != 0)
-		return PROTO_CAUSE_STORAGE;
-	errno = posix_fallocate(s->fd, 0, (off_t)u->size);
-	return errno ? space_or_storage() : PROTO_CAUSE_NONE;
+	if (ftruncate(fd, 0) != 0)
+		return false;
+	errno = posix_fallocate(fd, 0, (off_t)size);
+	return errno == 0;
 }
 
-enum proto_cause store_begin(struct store *s, const struct update *u, uint64_t *ret_have)
+static int open_to_write(const struct store *s, const char *name, bool program)
 {
 	char path[FILE_PATH_MAX];
+	if (!file_path(s->dir, name, path))
+		return -1;
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, program ? 0700 : 0600);
+}
+
+enum proto_cause store_begin(struct store *s, const struct update *u, size_t nth,
+			     uint64_t *ret_have)
+{
+	char name[STORE_NAME_SIZE];
 	store_close(s);
-	/* a trial that is not over still owns the other slot */
-	if (s->boot.trial != BOOT_NO_TRIAL || !slot_path(s, boot_other(s->boot.active), path))
+	/* a trial that is not over still owns the other files */
+	if (s->boot.trial != BOOT_NO_TRIAL || nth >= u->payload_count || !drop_others(s, u))
 		return PROTO_CAUSE_STORAGE;
-	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0700);
+	payload_file(s, u, nth, name);
+	s->fd = open_to_write(s, name, u->payload[nth].part == 0);
 	if (s->fd < 0)
 		return space_or_storage();
 	s->update = *u;
+	s->nth = nth;
 	s->unsaved = 0;
-	uint64_t have = journal_have(s, u);
+	uint64_t have = journal_have(s);
 	if (have == 0) {
-		enum proto_cause cause = make_room(s, u);
-		if (cause != PROTO_CAUSE_NONE)
-			return cause;
+		if (!journal_drop(s->dir, nth))
+			return PROTO_CAUSE_STORAGE;
+		if (!make_room(s->fd, u->payload[nth].size))
+			return space_or_storage();
 	}
 	*ret_have = have;
 	return PROTO_CAUSE_NONE;
@@ -224,7 +242,8 @@ enum proto_cause store_begin(struct store *s, const struct update *u, uint64_t *
 
 bool store_write(struct store *s, uint64_t offset, const uint8_t *p, size_t n)
 {
-	if (s->fd < 0 || offset > s->update.size || n > s->update.size - offset)
+	uint64_t size = s->update.payload[s->nth].size;
+	if (s->fd < 0 || offset > size || n > size - offset)
 		return false;
 	for (size_t done = 0; done < n;) {
 		ssize_t wrote = pwrite(s->fd, p + done, n - done, (off_t)(offset + done));
@@ -235,40 +254,107 @@ bool store_write(struct store *s, uint64_t offset, const uint8_t *p, size_t n)
 		done += (size_t)wrote;
 	}
 	s->unsaved += n;
-	if (s->unsaved < s->journal_bytes || offset + n == s->update.size)
+	if (s->unsaved < s->journal_bytes || offset + n == size)
 		return true;
 	s->unsaved = 0;
-	return fdatasync(s->fd) == 0 && journal_save(s, offset + n);
+	return fdatasync(s->fd) == 0 && save_journal(s, offset + n);
 }
 
-enum proto_cause store_check(struct store *s, const struct update *u)
+/* Once it is there and right it need not be fetched again, whatever is cut from here on. */
+enum proto_cause store_check(struct store *s, const struct update *u, size_t nth)
 {
 	struct suit_digest digest;
 	uint64_t size;
-	if (s->fd < 0 || fsync(s->fd) != 0 || !fd_digest(s->crypto, s->fd, &digest, &size))
+	if (s->fd < 0 || s->nth != nth || fsync(s->fd) != 0 ||
+	    !fd_digest(s->crypto, s->fd, &digest, &size))
 		return PROTO_CAUSE_STORAGE;
-	if (size != u->size || memcmp(&digest, &u->image, sizeof(digest)) != 0)
+	if (size != u->payload[nth].size || !suit_digest_equal(&digest, &u->payload[nth].digest))
 		return PROTO_CAUSE_DIGEST;
+	if (!save_journal(s, size))
+		return PROTO_CAUSE_STORAGE;
+	store_close(s);
 	return PROTO_CAUSE_NONE;
+}
+
+static int open_to_read(const struct store *s, const char *name)
+{
+	char path[FILE_PATH_MAX];
+	return file_path(s->dir, name, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+int store_payload_open(const struct store *s, const struct update *u, size_t nth)
+{
+	char name[STORE_NAME_SIZE];
+	payload_file(s, u, nth, name);
+	return open_to_read(s, name);
+}
+
+int store_part_open(const struct store *s, size_t part)
+{
+	char name[STORE_NAME_SIZE];
+	part_file(s, part, store_active(s, part), name);
+	return open_to_read(s, name);
+}
+
+int store_stage(struct store *s, const struct update *u, size_t part, uint64_t size)
+{
+	char name[STORE_NAME_SIZE];
+	store_close(s);
+	if (s->boot.trial != BOOT_NO_TRIAL) {
+		errno = EBUSY;
+		return -1;
+	}
+	if (!drop_others(s, u))
+		return -1;
+	part_file(s, part, boot_other(store_active(s, part)), name);
+	int fd = open_to_write(s, name, part == 0);
+	if (fd < 0 || make_room(fd, size))
+		return fd;
+	int number = errno;
+	close(fd);
+	errno = number;
+	return -1;
+}
+
+/* Durable, and what is a program can be started. */
+static bool make_ready(const struct store *s, size_t part)
+{
+	char name[STORE_NAME_SIZE];
+	part_file(s, part, boot_other(store_active(s, part)), name);
+	CLEAN(fd) int fd = open_to_read(s, name);
+	return fd >= 0 && (part != 0 || fchmod(fd, 0700) == 0) && fsync(fd) == 0;
+}
+
+static bool set_trial(const struct store *s, const struct update *u, struct boot_state *next)
+{
+	boot_set_trial(next, u->sequence, u->job, u->attempt);
+	if (!(u->touched & 1))
+		boot_keep_slot(next);
+	for (size_t i = 1; i < s->part_count; i++)
+		if (u->touched & 1u << i && !boot_try_pair(next, s->part[i]))
+			return false;
+	return true;
 }
 
 bool store_activate(struct store *s, const struct update *u)
 {
 	struct boot_state next = s->boot;
-	if (s->fd < 0 || fchmod(s->fd, 0700) != 0 || fsync(s->fd) != 0)
-		return false;
 	store_close(s); /* an open file cannot be executed */
-	boot_set_trial(&next, u->sequence, u->job, u->attempt);
+	for (size_t i = 0; i < s->part_count; i++)
+		if (u->touched & 1u << i && !make_ready(s, i))
+			return false;
+	if (u->touched == 0 || !set_trial(s, u, &next))
+		return false;
 	/* when this fails the file may say so all the same: calling off writes it again */
 	s->boot = next;
-	return boot_save(s->dir, &next) && journal_drop(s);
+	return boot_save(s->dir, &next) && drop_payloads(s, u->payload_count);
 }
 
 bool store_call_off(struct store *s)
 {
 	struct boot_state next = s->boot;
 	store_close(s);
-	bool dropped = journal_drop(s);
+	bool dropped = drop_payloads(s, UPDATE_PAYLOADS_MAX);
 	if (s->boot.trial == BOOT_NO_TRIAL)
 		return dropped;
 	boot_clear_trial(&next);

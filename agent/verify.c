@@ -3,13 +3,8 @@
 #include "agent/verify.h"
 
 #include "agent/file.h"
-#include "suit/ids.h"
-#include "suit/plan.h"
 #include "suit/trust.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 /* A public key, or the certificate of an authority whose authors are believed. */
@@ -111,133 +106,34 @@ static bool is_signed(const struct verify *v, const struct suit_envelope *e)
 	struct search search = { .v = v };
 	struct suit_trust trust = { .key = anchor_of, .arg = &search, .pass_unknown = true };
 	struct suit_verdict verdict;
-	enum suit_rc rc = suit_envelope_verify(v->crypto, e, &trust, &verdict);
+	enum suit_rc rc = suit_envelope_verify(v->can.crypto, e, &trust, &verdict);
 	suit_key_free(search.certified);
 	return rc == SUIT_OK;
 }
 
-/* A segment that is not of plain letters is written in hexadecimal (api/coap.md). */
-static bool is_plain(struct suit_bytes s)
+static enum suit_rc refuse(struct platform_result *r, enum suit_rc rc, enum suit_reason reason,
+			   enum proto_cause cause, const char *why)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789._-";
-	if (s.n == 0 || (s.n > 1 && s.p[0] == '0' && s.p[1] == 'x'))
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (!memchr(plain, s.p[i], sizeof(plain) - 1))
-			return false;
-	return true;
+	*r = (struct platform_result){ .cause = cause, .why = why, .run.reason = reason };
+	return rc;
 }
 
-static bool component_is(const struct suit_component_id *id, const char *name)
-{
-	char text[256];
-	char hex[SUIT_HEX_SIZE(64)];
-	size_t at = 0;
-	for (size_t i = 0; i < id->count; i++) {
-		struct suit_bytes s = id->segment[i];
-		const char *slash = i ? "/" : "";
-		if (s.n > 64)
-			return false;
-		suit_hex(s, hex);
-		int n = is_plain(s)
-				? snprintf(text + at, sizeof(text) - at, "%s%.*s", slash,
-					   (int)s.n, (const char *)s.p)
-				: snprintf(text + at, sizeof(text) - at, "%s0x%s", slash, hex);
-		at += (size_t)n;
-		if (at >= sizeof(text))
-			return false;
-	}
-	return id->count > 0 && strcmp(text, name) == 0;
-}
-
-/* img/<digest>, and nothing else: an envelope cannot make us ask for any other path. */
-static bool take_path(struct suit_bytes uri, char ret[LINK_PATH_MAX])
-{
-	if (uri.n != 4 + 64 || memcmp(uri.p, "img/", 4) != 0)
-		return false;
-	for (size_t i = 4; i < uri.n; i++)
-		if (!memchr("0123456789abcdef", uri.p[i], 16))
-			return false;
-	memcpy(ret, uri.p, uri.n);
-	ret[uri.n] = '\0';
-	return true;
-}
-
-static void take_version(const struct suit_envelope *e, const struct suit_component_id *id,
-			 char ret[VERIFY_VERSION_MAX])
-{
-	struct suit_bytes text = suit_text_version(e, id);
-	int at = 0;
-	ret[0] = '\0';
-	if (text.n > 0 && text.n < VERIFY_VERSION_MAX) {
-		memcpy(ret, text.p, text.n);
-		ret[text.n] = '\0';
-		return;
-	}
-	for (size_t i = 0; i < e->version_count && e->version[i] >= 0; i++) {
-		at += snprintf(ret + at, VERIFY_VERSION_MAX - (size_t)at, "%s%" PRId64,
-			       i ? "." : "", e->version[i]);
-		if (at >= VERIFY_VERSION_MAX)
-			break;
-	}
-}
-
-static enum proto_cause plan_cause(enum suit_rc rc)
-{
-	return rc == SUIT_CONDITION ? PROTO_CAUSE_CLASS : PROTO_CAUSE_MANIFEST;
-}
-
-static enum proto_cause check_plan(const struct verify *v, const struct suit_plan *plan,
-				   uint64_t sequence, const char **ret_why)
-{
-	if (!component_is(&plan->component, v->component)) {
-		*ret_why = "for another component";
-		return PROTO_CAUSE_CLASS;
-	}
-	if (plan->sequence <= sequence) {
-		*ret_why = "not newer than what was confirmed here";
-		return PROTO_CAUSE_SEQUENCE;
-	}
-	if (plan->size == 0 || plan->size > v->image_max) {
-		*ret_why = "the image does not fit the slot";
-		return PROTO_CAUSE_SPACE;
-	}
-	return PROTO_CAUSE_NONE;
-}
-
-enum proto_cause verify_envelope(const struct verify *v, struct suit_bytes envelope,
-				 uint64_t slot, uint64_t sequence, struct update *ret,
-				 const char **ret_why)
+enum suit_rc verify_envelope(const struct verify *v, struct suit_bytes envelope,
+			     const struct facts *facts, struct update *ret,
+			     struct platform_result *ret_result)
 {
 	struct suit_envelope e;
-	struct suit_plan plan;
-	struct suit_facts facts = { &v->vendor_id, &v->class_id, slot };
-	char path[LINK_PATH_MAX];
-	enum suit_rc rc = suit_envelope_decode(v->crypto, envelope, &e);
-	*ret_why = suit_rc_text(rc);
+	enum suit_rc rc = suit_envelope_decode(v->can.crypto, envelope, &e);
 	if (rc != SUIT_OK)
-		return PROTO_CAUSE_MANIFEST;
-	if (!is_signed(v, &e)) {
-		*ret_why = "not signed by an author this device trusts";
-		return PROTO_CAUSE_SIGNATURE;
-	}
-	rc = suit_plan(&e, &facts, &plan);
-	*ret_why = suit_rc_text(rc);
-	if (rc != SUIT_OK)
-		return plan_cause(rc);
-	enum proto_cause cause = check_plan(v, &plan, sequence, ret_why);
-	if (cause != PROTO_CAUSE_NONE)
-		return cause;
-	if (!take_path(plan.uri, path)) {
-		*ret_why = "the image's address is not img/<digest>";
-		return PROTO_CAUSE_MANIFEST;
-	}
-	ret->sequence = plan.sequence;
-	ret->manifest = e.digest;
-	ret->image = plan.digest;
-	ret->size = plan.size;
-	memcpy(ret->path, path, sizeof(path));
-	take_version(&e, &plan.component, ret->version);
-	return PROTO_CAUSE_NONE;
+		return refuse(ret_result, rc, SUIT_REASON_CBOR, PROTO_CAUSE_MANIFEST,
+			      suit_rc_text(rc));
+	if (!is_signed(v, &e))
+		return refuse(ret_result, SUIT_SIGNATURE, SUIT_REASON_UNAUTHORISED,
+			      PROTO_CAUSE_SIGNATURE,
+			      "not signed by an author this device trusts");
+	if (e.sequence <= facts->sequence)
+		return refuse(ret_result, SUIT_CONDITION, SUIT_REASON_CONDITION,
+			      PROTO_CAUSE_SEQUENCE,
+			      "not newer than what was confirmed here");
+	return platform_look(&v->can, facts, &e, ret, ret_result);
 }

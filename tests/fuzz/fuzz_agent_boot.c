@@ -18,7 +18,16 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void check_state(const struct boot_state *s)
 {
 	check(s->active == 'a' || s->active == 'b');
-	check(s->trial == BOOT_NO_TRIAL || s->trial == boot_other(s->active));
+	bool pairs = false;
+	check(s->pair_count <= BOOT_PAIRS_MAX);
+	for (size_t i = 0; i < s->pair_count; i++) {
+		char now = boot_pair_slot(s, s->pair[i].name);
+		check(boot_name_is_good(s->pair[i].name) && (now == 'a' || now == 'b'));
+		pairs = pairs || now != boot_pair_active(s, s->pair[i].name);
+	}
+	/* A trial is of something, and nothing is half on trial. */
+	check(s->trial != BOOT_NO_TRIAL || !pairs);
+	check(s->trial == BOOT_NO_TRIAL || s->trial == boot_other(s->active) || pairs);
 	check(boot_slot(s) == 'a' || boot_slot(s) == 'b');
 	check(memchr(s->last.reason, 0, sizeof(s->last.reason)) != NULL);
 }
@@ -42,5 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(s.job == again.job && s.attempt == again.attempt);
 	check(s.last.outcome == again.last.outcome && s.last.job == again.last.job);
 	check(strcmp(s.last.reason, again.last.reason) == 0);
+	check(s.pair_count == again.pair_count &&
+	      memcmp(s.pair, again.pair, sizeof(s.pair)) == 0);
 	return 0;
 }

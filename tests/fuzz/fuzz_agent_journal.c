@@ -11,14 +11,14 @@
 #define SIZE 1000
 
 /* The corpus has the journal of this update. */
-static struct update update = { .size = SIZE };
+static struct update update = { .payload_count = 1, .payload = { { .size = SIZE } } };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
 	memset(&update.manifest, 0x11, sizeof(update.manifest));
-	memset(&update.image, 0x22, sizeof(update.image));
+	memset(&update.payload[0].digest, 0x22, sizeof(update.payload[0].digest));
 	scratch_make();
 	return 0;
 }
@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	scratch_write("b.bin", slot, sizeof(slot));
 	scratch_write("journal", data, size);
 	check(store_open(&s, scratch.path, &suit_crypto_openssl, 100));
-	check(store_begin(&s, &update, &have) == PROTO_CAUSE_NONE);
+	check(store_begin(&s, &update, 0, &have) == PROTO_CAUSE_NONE);
 	check(have <= SIZE);
 	if (have) {
 		check(memmem(data, size, "11111111111111111111111111111111", 32) != NULL);

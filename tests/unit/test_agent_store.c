@@ -39,9 +39,14 @@ static void clear(void)
 static struct update make_update(uint8_t kind)
 {
 	struct suit_message m = { .piece = { { image, IMAGE } }, .count = 1 };
-	struct update u = { .job = 3, .attempt = 1, .sequence = 9, .size = IMAGE };
+	struct update u = { .job = 3,
+			    .attempt = 1,
+			    .sequence = 9,
+			    .payload_count = 1,
+			    .payload = { { .size = IMAGE } },
+			    .touched = 1 };
 	memset(u.manifest.b, kind, sizeof(u.manifest.b));
-	ok(suit_crypto_openssl.sha256(&m, &u.image) == SUIT_OK, "digest");
+	ok(suit_crypto_openssl.sha256(&m, &u.payload[0].digest) == SUIT_OK, "digest");
 	return u;
 }
 
@@ -56,10 +61,10 @@ static void fresh(struct store *s)
 static uint64_t write_part(struct store *s, const struct update *u, uint64_t to)
 {
 	uint64_t have = 0;
-	if (store_begin(s, u, &have) != PROTO_CAUSE_NONE)
+	if (store_begin(s, u, 0, &have) != PROTO_CAUSE_NONE)
 		return UINT64_MAX;
 	for (uint64_t at = have; at < to; at += BLOCK) {
-		size_t n = u->size - at < BLOCK ? u->size - at : BLOCK;
+		size_t n = u->payload[0].size - at < BLOCK ? u->payload[0].size - at : BLOCK;
 		if (!store_write(s, at, image + at, n))
 			return UINT64_MAX;
 	}
@@ -74,22 +79,22 @@ static void test_update_to_the_end(void)
 	uint64_t have = 1, size;
 	struct suit_digest digest;
 	fresh(&s);
-	is_int(store_begin(&s, &u, &have), PROTO_CAUSE_NONE, "begin");
+	is_int(store_begin(&s, &u, 0, &have), PROTO_CAUSE_NONE, "begin");
 	is_int((int64_t)have, 0, "nothing is there");
 	for (uint64_t at = 0; at < IMAGE; at += BLOCK)
 		store_write(&s, at, image + at, IMAGE - at < BLOCK ? IMAGE - at : BLOCK);
-	is_int(store_check(&s, &u), PROTO_CAUSE_NONE, "read back");
+	is_int(store_check(&s, &u, 0), PROTO_CAUSE_NONE, "read back");
 	ok(store_activate(&s, &u), "activate");
 	ok(!exists("journal"), "the journal is gone");
 	ok(store_open(&s, dir, &suit_crypto_openssl, JOURNAL), "open again");
 	ok(s.boot.trial == 'b' && s.boot.active == 'a' && s.boot.job == 3, "b is on trial");
-	ok(store_digest(&s, 'b', &digest, &size) && size == IMAGE &&
-		   memcmp(&digest, &u.image, sizeof(digest)) == 0,
+	ok(store_digest(&s, 0, 'b', &digest, &size) && size == IMAGE &&
+		   memcmp(&digest, &u.payload[0].digest, sizeof(digest)) == 0,
 	   "b holds the image");
-	is_int(store_begin(&s, &u, &have), PROTO_CAUSE_STORAGE, "a trial keeps its slot");
+	is_int(store_begin(&s, &u, 0, &have), PROTO_CAUSE_STORAGE, "a trial keeps its slot");
 	ok(store_confirm(&s, 'b') && s.boot.active == 'b' && s.boot.sequence == 9, "confirmed");
-	is_int(store_begin(&s, &u, &have), PROTO_CAUSE_NONE, "the next one goes");
-	ok(store_digest(&s, 'a', &digest, &size) && size == IMAGE, "into a, at its full size");
+	is_int(store_begin(&s, &u, 0, &have), PROTO_CAUSE_NONE, "the next one goes");
+	ok(store_digest(&s, 0, 'a', &digest, &size) && size == IMAGE, "into a, at its full size");
 	store_close(&s);
 }
 
@@ -116,15 +121,15 @@ static void test_journal_of_another_image(void)
 	write_part(&s, &u, 8192);
 	is_int((int64_t)write_part(&s, &other, 0), 0, "another manifest begins anew");
 	write_part(&s, &other, 8192);
-	other.size--;
+	other.payload[0].size--;
 	is_int((int64_t)write_part(&s, &other, 0), 0, "another size begins anew");
 }
 
 static void test_damaged_journal(void)
 {
 	static const char *const damaged[] = { "", "rubbish\n",
-					       "slot=b\nhave=99999999999999999999\n",
-					       "slot=b\nmanifest=00\n" };
+					       "file=b.bin\nhave=99999999999999999999\n",
+					       "file=b.bin\nmanifest=00\n" };
 	struct store s;
 	struct update u = make_update(1);
 	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
@@ -159,9 +164,9 @@ static void test_wrong_bytes(void)
 	uint64_t have;
 	fresh(&s);
 	write_part(&s, &u, IMAGE);
-	ok(store_begin(&s, &u, &have) == PROTO_CAUSE_NONE && have > 0, "resumed");
+	ok(store_begin(&s, &u, 0, &have) == PROTO_CAUSE_NONE && have > 0, "resumed");
 	ok(store_write(&s, 5, (const uint8_t *)"x", 1), "a byte in the middle changes");
-	is_int(store_check(&s, &u), PROTO_CAUSE_DIGEST, "read back and refused");
+	is_int(store_check(&s, &u, 0), PROTO_CAUSE_DIGEST, "read back and refused");
 	ok(!store_write(&s, IMAGE, (const uint8_t *)"x", 1),
 	   "A14: nothing goes behind the end");
 	ok(!store_write(&s, IMAGE - 1, (const uint8_t *)"xy", 2), "A14: nor over it");
@@ -176,10 +181,10 @@ static void test_call_off_after_activation(void)
 	uint64_t have;
 	fresh(&s);
 	write_part(&s, &u, IMAGE);
-	store_begin(&s, &u, &have);
+	store_begin(&s, &u, 0, &have);
 	for (uint64_t at = have; at < IMAGE; at += BLOCK)
 		store_write(&s, at, image + at, IMAGE - at < BLOCK ? IMAGE - at : BLOCK);
-	ok(store_check(&s, &u) == PROTO_CAUSE_NONE && store_activate(&s, &u), "activated");
+	ok(store_check(&s, &u, 0) == PROTO_CAUSE_NONE && store_activate(&s, &u), "activated");
 	ok(store_call_off(&s), "called off");
 	ok(store_open(&s, dir, &suit_crypto_openssl, JOURNAL) &&
 		   s.boot.trial == BOOT_NO_TRIAL && boot_slot(&s.boot) == 'a' &&

@@ -24,8 +24,8 @@ static size_t make(const struct suit_key *key, uint8_t *buf, size_t size)
 	static const char uri[] =
 		"img/0000000000000000000000000000000000000000000000000000000000000000";
 	struct suit_build in = { .sequence = SEQUENCE,
-				 .vendor_id = verify.vendor_id,
-				 .class_id = verify.class_id,
+				 .vendor_id = verify.can.vendor_id,
+				 .class_id = verify.can.class_id,
 				 .image_count = 1,
 				 .text_version = suit_text("2.0") };
 	uint8_t plain[2048], kid[SUIT_KID_SIZE];
@@ -49,11 +49,15 @@ static size_t make(const struct suit_key *key, uint8_t *buf, size_t size)
 
 static enum proto_cause judge(const uint8_t *p, size_t n)
 {
-	struct update update;
-	const char *why;
+	struct facts facts = { .sequence = SEQUENCE - 1, .version = "1.0", .count = 1 };
+	struct update update = { 0 };
+	struct platform_result result;
 
-	return verify_envelope(&verify, (struct suit_bytes){ p, n }, 1, SEQUENCE - 1, &update,
-			       &why);
+	facts.part[0] = (struct part){ .name = "main", .slot = 1, .has = true };
+	return verify_envelope(&verify, (struct suit_bytes){ p, n }, &facts, &update,
+			       &result) == SUIT_OK
+		       ? PROTO_CAUSE_NONE
+		       : result.cause;
 }
 
 static void test_A01_agent_refuses_every_flipped_bit(const struct suit_key *key,
@@ -245,9 +249,9 @@ int main(void)
 	static const enum suit_key_type types[] = { SUIT_KEY_P256, SUIT_KEY_ED25519,
 						    SUIT_KEY_P384, SUIT_KEY_RSA };
 
-	verify = (struct verify){ .crypto = C, .component = "main", .image_max = 4096 };
-	if (suit_vendor_id(C, "example.com", &verify.vendor_id) != SUIT_OK ||
-	    suit_class_id(C, &verify.vendor_id, "lamp", &verify.class_id) != SUIT_OK)
+	verify = (struct verify){ .can = { .crypto = C, .image_max = 4096 } };
+	if (suit_vendor_id(C, "example.com", &verify.can.vendor_id) != SUIT_OK ||
+	    suit_class_id(C, &verify.can.vendor_id, "lamp", &verify.can.class_id) != SUIT_OK)
 		abort();
 	for (int i = 0; i < 4; i++) {
 		struct suit_key *key = NULL;

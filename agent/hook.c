@@ -1,0 +1,240 @@
+/* What was put there last is written down in `hooks`: first that nobody knows, then the program
+ * runs, then which of the two files it was. */
+#include "agent/hook.h"
+
+#include "agent/clean.h"
+#include "agent/file.h"
+#include "agent/log.h"
+#include "agent/store.h"
+#include "agent/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define APPLIED_MAX   512
+#define UNKNOWN       '-'
+#define MEMORY_MAX    (UINT64_C(512) << 20)
+#define FILES_MAX     64
+#define PROCESSES_MAX 64
+
+/* --- the child ---------------------------------------------------------------------------- */
+
+static bool limit(int what, rlim_t most)
+{
+	struct rlimit r = { most, most };
+	return setrlimit((__rlimit_resource_t)what, &r) == 0;
+}
+
+static bool set_limits(const struct config_part *p)
+{
+	return limit(RLIMIT_CORE, 0) && limit(RLIMIT_CPU, p->timeout_s) &&
+	       limit(RLIMIT_AS, MEMORY_MAX) && limit(RLIMIT_NOFILE, FILES_MAX) &&
+	       limit(RLIMIT_NPROC, PROCESSES_MAX);
+}
+
+/* For good, and with all its groups.  Who is that user already has nothing to give up. */
+static bool become(const struct passwd *user)
+{
+	if (getuid() == user->pw_uid && geteuid() == user->pw_uid && user->pw_uid != 0)
+		return true;
+	return setgroups(0, NULL) == 0 && setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
+	       setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0;
+}
+
+static bool set_files(int image)
+{
+	int null = open("/dev/null", O_WRONLY);
+	return null >= 0 && dup2(image, STDIN_FILENO) == STDIN_FILENO &&
+	       dup2(null, STDOUT_FILENO) == STDOUT_FILENO &&
+	       close_range(STDERR_FILENO + 1, ~0U, 0) == 0;
+}
+
+static void become_hook(const struct config_part *p, const struct passwd *user, int image,
+			pid_t parent)
+{
+	char *argv[] = { (char *)(uintptr_t)p->program, (char *)(uintptr_t)p->name, NULL };
+	char *envp[] = { NULL };
+	sigset_t none;
+	sigemptyset(&none);
+	setsid();
+	/* the limits before the user: on its own count of processes they hold from the start */
+	if (!set_files(image) || !set_limits(p) || !become(user) || chdir("/") != 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		_exit(126);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execve(p->program, argv, envp);
+	_exit(127);
+}
+
+/* --- the parent --------------------------------------------------------------------------- */
+
+/* It and all that it left behind. */
+static void kill_group(pid_t child)
+{
+	int status;
+	kill(-child, SIGKILL);
+	kill(child, SIGKILL); /* it may not have a group yet */
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+}
+
+static enum hook_end judge(const struct config_part *p, int status, char *why)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return HOOK_DONE;
+	if (WIFEXITED(status))
+		snprintf(why, BOOT_REASON_SIZE, "install hook of %s ended with %d", p->name,
+			 WEXITSTATUS(status));
+	else
+		snprintf(why, BOOT_REASON_SIZE, "install hook of %s died of signal %d", p->name,
+			 WTERMSIG(status));
+	return HOOK_FAILED;
+}
+
+static enum hook_end wait_for(const struct config_part *p, pid_t child, const sigset_t *signals,
+			      char *why)
+{
+	int64_t end = link_now_ms() + (int64_t)p->timeout_s * 1000;
+	siginfo_t info = { 0 };
+	int status;
+	for (;;) {
+		/* left in place, so that its group keeps its number while it is killed */
+		if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    info.si_pid == child) {
+			kill(-child, SIGKILL);
+			if (waitpid(child, &status, 0) == child)
+				return judge(p, status, why);
+		}
+		int64_t left = end - link_now_ms();
+		if (left <= 0) {
+			kill_group(child);
+			snprintf(why, BOOT_REASON_SIZE, "install hook of %s took too long",
+				 p->name);
+			return HOOK_FAILED;
+		}
+		left = left < 1000 ? left : 1000;
+		struct timespec t = { left / 1000, left % 1000 * 1000000 };
+		int number = sigtimedwait(signals, NULL, &t);
+		if (number == SIGTERM || number == SIGINT) {
+			kill_group(child);
+			return HOOK_STOPPED;
+		}
+	}
+}
+
+enum hook_end hook_run(const struct config_part *p, int image, const sigset_t *signals,
+		       char *why)
+{
+	const struct passwd *user = getpwnam(p->user);
+	pid_t parent = getpid();
+	if (!user) {
+		snprintf(why, BOOT_REASON_SIZE, "there is no user %s", p->user);
+		return HOOK_FAILED;
+	}
+	pid_t child = fork();
+	if (child == 0)
+		become_hook(p, user, image, parent);
+	if (child < 0) {
+		snprintf(why, BOOT_REASON_SIZE, "install hook of %s cannot be started", p->name);
+		return HOOK_FAILED;
+	}
+	return wait_for(p, child, signals, why);
+}
+
+/* --- what was put there last -------------------------------------------------------------- */
+
+/* A letter for each component of the configuration; what cannot be read is not known. */
+static void load_applied(const struct config *c, char ret[CONFIG_PARTS_MAX])
+{
+	char path[FILE_PATH_MAX], text[APPLIED_MAX];
+	char *cursor = text;
+	struct text_pair pair;
+	unsigned line = 0;
+	size_t n;
+	memset(ret, UNKNOWN, CONFIG_PARTS_MAX);
+	if (!file_path(c->state_dir, HOOK_APPLIED_FILE, path) ||
+	    !file_read_text(path, text, sizeof(text), &n))
+		return;
+	while (text_next(&cursor, &line, &pair) == TEXT_PAIR)
+		for (size_t i = 0; i < c->part_count; i++)
+			if (strcmp(c->part[i].name, pair.key) == 0 && pair.value[0] &&
+			    !pair.value[1])
+				ret[i] = pair.value[0];
+}
+
+static bool save_applied(const struct config *c, const char applied[CONFIG_PARTS_MAX])
+{
+	char text[APPLIED_MAX];
+	int n = 0;
+	for (size_t i = 0; i < c->part_count; i++)
+		if (c->part[i].hook)
+			n += snprintf(text + n, sizeof(text) - (size_t)n, "%s=%c\n",
+				      c->part[i].name, applied[i]);
+	return file_replace(c->state_dir, HOOK_APPLIED_FILE, text, (size_t)n);
+}
+
+/* Before the program runs nobody must believe what was there; on a full disk too. */
+static bool forget_applied(const struct config *c, const char applied[CONFIG_PARTS_MAX])
+{
+	char path[FILE_PATH_MAX];
+	if (save_applied(c, applied))
+		return true;
+	return file_path(c->state_dir, HOOK_APPLIED_FILE, path) &&
+	       (unlink(path) == 0 || errno == ENOENT) && file_sync_dir(c->state_dir);
+}
+
+static enum hook_end apply(const struct config *c, size_t i, char slot,
+			   char applied[CONFIG_PARTS_MAX], const sigset_t *signals, char *why)
+{
+	char name[STORE_NAME_SIZE], path[FILE_PATH_MAX];
+	const struct config_part *p = &c->part[i];
+	store_file_name(p->name, slot, name);
+	if (!file_path(c->state_dir, name, path))
+		return HOOK_FAILED;
+	CLEAN(fd) int image = open(path, O_RDONLY | O_CLOEXEC);
+	if (image < 0 && errno == ENOENT)
+		return HOOK_DONE; /* it never had one */
+	applied[i] = UNKNOWN;
+	if (image < 0 || !forget_applied(c, applied)) {
+		snprintf(why, BOOT_REASON_SIZE, "%s cannot be read or written down", p->name);
+		return HOOK_FAILED;
+	}
+	log_line("install hook of %s: %s", p->name, name);
+	enum hook_end end = hook_run(p, image, signals, why);
+	if (end != HOOK_DONE)
+		return end;
+	applied[i] = slot;
+	if (!save_applied(c, applied)) /* then it is done once more at the next start */
+		log_errno("%s cannot be written", HOOK_APPLIED_FILE);
+	return HOOK_DONE;
+}
+
+enum hook_end hooks_settle(const struct config *c, const struct boot_state *s, bool on_trial,
+			   const sigset_t *signals, char *why)
+{
+	char applied[CONFIG_PARTS_MAX];
+	bool loaded = false;
+	enum hook_end worst = HOOK_DONE;
+	for (size_t i = 0; i < c->part_count && worst != HOOK_STOPPED; i++) {
+		const struct config_part *p = &c->part[i];
+		if (!p->hook)
+			continue;
+		if (!loaded)
+			load_applied(c, applied);
+		loaded = true;
+		char slot = on_trial ? boot_pair_slot(s, p->name) : boot_pair_active(s, p->name);
+		if (applied[i] == slot)
+			continue;
+		enum hook_end end = apply(c, i, slot, applied, signals, why);
+		worst = end == HOOK_DONE ? worst : end;
+	}
+	return worst;
+}

@@ -1,0 +1,30 @@
+/* What opens encrypted payloads: a key that a class of devices shares, and the device's own
+ * P-256 key.  Either may be absent. */
+#pragma once
+
+#include "agent/format.h"
+#include "suit/encrypt.h"
+
+struct keys {
+	uint8_t secret[32]; /* of the class: A128KW or A256KW */
+	size_t secret_n;    /* 0: none */
+	uint8_t secret_id[SUIT_KID_MAX];
+	size_t secret_id_n; /* 0: it opens what has one recipient alone */
+	struct suit_key *own;
+	uint8_t own_id[SUIT_KID_MAX];
+	size_t own_id_n;
+};
+
+/* 16 or 32 bytes, raw or as hexadecimal digits.  id: text, or 0x and hexadecimal digits; empty:
+ * none. */
+bool keys_read_secret(struct keys *k, const char *path, const char *id);
+/* A private P-256 key in PEM, without a passphrase.  Without an id it has its own. */
+bool keys_read_own(struct keys *k, const char *path, const char *id);
+void keys_finish(struct keys *k);
+/* The words that these keys are good for. */
+format_set keys_formats(const struct keys *k);
+/* Opens an info's content key; wipe it after use.  SUIT_UNSUPPORTED for a cipher outside
+ * allowed, SUIT_MISSING when it is for others. */
+enum suit_rc keys_open(const struct keys *k, const struct suit_crypto *crypto,
+		       format_set allowed, struct suit_bytes info,
+		       struct suit_content_key *ret) SUIT_MUST_CHECK;

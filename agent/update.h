@@ -1,0 +1,52 @@
+/* What a verified manifest makes a device do, and what the device is while it is asked. */
+#pragma once
+
+#include "agent/format.h"
+#include "suit/suit.h"
+
+#define UPDATE_PARTS_MAX    5 /* components: `main`, and four more */
+#define UPDATE_PAYLOADS_MAX UPDATE_PARTS_MAX
+#define UPDATE_PATH_MAX     80
+#define UPDATE_VERSION_MAX  65
+#define UPDATE_NO_PART      (-1)
+
+/* Fetched: into the slot of a part as it is, or into a file of its own, for a copy. */
+struct payload {
+	struct suit_digest file;   /* that the URI names, img/<digest> */
+	struct suit_digest digest; /* of the bytes, signed */
+	uint64_t size;
+	int part; /* whose slot it goes into, or UPDATE_NO_PART */
+};
+
+struct update {
+	uint64_t job, attempt;
+	uint64_t sequence;
+	struct suit_digest manifest;
+	struct payload payload[UPDATE_PAYLOADS_MAX]; /* in the order of fetching */
+	size_t payload_count;
+	unsigned touched;         /* parts that get a new image, a bit each */
+	struct suit_digest image; /* of the first of these parts, installed */
+	char version[UPDATE_VERSION_MAX];
+};
+
+/* Bytes of all payloads, or of those before nth. */
+uint64_t update_bytes(const struct update *u, size_t nth);
+/* img/<digest> */
+void update_path(const struct payload *p, char ret[UPDATE_PATH_MAX]);
+
+/* A component of this device. */
+struct part {
+	const char *name;
+	uint64_t slot; /* that would be written */
+	bool has;      /* it holds something, which is: */
+	struct suit_digest digest;
+	uint64_t size;   /* UINT64_MAX: not known */
+	bool needs_base; /* nothing is put there when there is nothing to fall back to */
+};
+
+struct facts {
+	uint64_t sequence; /* of the newest confirmed manifest */
+	const char *version;
+	struct part part[UPDATE_PARTS_MAX];
+	size_t count;
+};
