@@ -1,13 +1,13 @@
 /* From a payload to an image in one pass: decrypted, then unpacked or patched, then written.
  *
  * Every bound on memory, whatever the payload's and the image's size:
- *	this structure      three buffers of STREAM_PIECE: what was read, what was decrypted,
- *	                    what is to be written; 13 kB in all
+ *	every stream        three buffers of STREAM_PIECE: what was read, what was decrypted,
+ *	                    what is to be written; 13 kB in all.  And:
  *	decryption          50 bytes and OpenSSL's cipher, at most 1.2 kB
  *	heatshrink          a window of 2 kB
  *	LZMA                28 kB of probabilities and a dictionary of 64 kB, 94 kB in all
- *	zstd                libzstd's own: about 160 kB, and for a full image a window of at
- *	                    most its own size or 128 kB; what asks for more is refused
+ *	zstd                about 310 kB, and for a full image a window of at most its own size
+ *	                    or 128 kB; what asks for more is refused
  *	zstd patches        the same, with a window over the old image and the new one, which
  *	                    libzstd allocates: for devices of that class.  The old image is mapped
  *	other patches       64 bytes of the old image at a time

@@ -1,0 +1,389 @@
+"""What the agent makes of compressed, patched, encrypted and several images: from files, and from a
+server as simple as one can be.  Envelopes come from the command line.  The peak memory of each way
+is printed (pytest -rA)."""
+
+import hashlib
+import os
+import random
+import re
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from kit import (CLI, LAUNCHER, PROVE, STREAMS, Author, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
+                 program, run, start, suit, suit_encrypt, wait_until)
+
+KINDS = ["full"] + STREAMS + [f"patch-{s}" for s in STREAMS]
+ENCRYPTED = ["full,gcm", "full,ctr", "full,chacha20", "lzma,gcm", "patch-heatshrink,gcm", "zstd,ctr", "patch-zstd,chacha20"]
+
+
+@pytest.fixture(scope="module")
+def author(tmp_path_factory):
+    return Author(tmp_path_factory.mktemp("author") / "a")
+
+
+@pytest.fixture
+def old(tmp_path):
+    return program(tmp_path / "old", "old", "kill $PPID; exec sleep 20")
+
+
+@pytest.fixture
+def new(tmp_path):
+    return program(tmp_path / "new", "new", "kill $PPID; exec sleep 20")
+
+
+@pytest.fixture
+def hook():
+    hook = Hook()
+    yield hook
+    hook.close()
+
+
+def untouched(device, old):
+    """Nothing was begun: no other slot, no payload, no journal."""
+    assert device.show()["trial"] == "no" and digest(device.path("slot", "a")) == digest(old)
+    left = {p.name for p in device.state.iterdir()} - {"a.bin", "boot", "report", "config-a.bin", "modem-a.bin"}
+    assert not left, left
+
+
+@pytest.mark.parametrize("kind", KINDS + ENCRYPTED)
+def test_one_component(tmp_path, author, old, new, kind):
+    device = Device(tmp_path / "d", author, old)
+    done = device.apply(one_component(author, kind, old, new))
+    assert done.returncode == 0, done.stderr
+    assert device.path("slot", "b").read_bytes() == new.read_bytes()
+    assert os.access(device.path("slot", "b"), os.X_OK) and device.show()["trial"] == "yes"
+    assert not list(device.state.glob("dl-*")) and not list(device.state.glob("journal*"))
+    assert cbor2.loads((device.state / "report").read_bytes())[4] is True
+
+
+LARGE = 8 << 20 if PROVE else 1 << 20
+# Bytes of heap above what the agent has anyhow, as agent/stream.h says them.
+PEAKS = {"full": 20e3, "heatshrink": 24e3, "lzma": 112e3, "zstd": 400e3 + LARGE,
+         "patch-heatshrink": 24e3, "patch-lzma": 112e3, "patch-zstd": 400e3 + 4 * LARGE}
+
+
+@pytest.mark.parametrize("kind", KINDS + ["full,gcm", "lzma,gcm", "patch-heatshrink,ctr"])
+def test_memory_of_each_way_is_bounded(tmp_path, author, kind):
+    dice = random.Random(5)
+    words = [dice.randbytes(24) for _ in range(2000)]
+    old, new = tmp_path / "old", tmp_path / "new"
+    text = b"".join(dice.choice(words) for _ in range(LARGE // 24))
+    old.write_bytes(text)
+    new.write_bytes(text[:LARGE // 2] + b"something new" + text[LARGE // 2:])
+    device = Device(tmp_path / "d", author, old)
+    done = device.apply(one_component(author, kind, old, new))
+    assert done.returncode == 0, done.stderr
+    size, heap = map(int, re.search(r"component 0: (\d+) bytes .*, (\d+) bytes of memory", done.stderr).groups())
+    print(f"{kind}: an image of {size} bytes with {heap} bytes of memory")
+    assert size == len(new.read_bytes()) and heap <= PEAKS[kind.split(",")[0]]
+
+
+@pytest.mark.parametrize("kind", ["patch-heatshrink", "patch-lzma", "patch-zstd", "patch-lzma,gcm"])
+def test_a_wrong_base_is_refused_before_anything_is_written(tmp_path, author, old, new, kind):
+    other = program(tmp_path / "other", "other", "exit 0")
+    device = Device(tmp_path / "d", author, other)
+    done = device.apply(one_component(author, kind, old, new))
+    assert done.returncode == 1 and "condition" in done.stderr, done.stderr
+    untouched(device, other)
+    report = cbor2.loads((device.state / "report").read_bytes())
+    assert report[4][7] == 10, "a condition did not hold"
+    assert report[4][6][1] == 16, "of payload-fetch"
+
+
+def test_a_delta_or_the_full_image(tmp_path, author, old, new):
+    """Whoever has the base fetches the patch, everybody else the whole."""
+    patch, small = author.delta(old, new, "heatshrink"), author.compressed(new, "lzma")
+    manifest = author.manifest([
+        {"id": "main", "install": "copy", "images": [
+            {"file": str(new), "precursor": {"file": str(old)}, "via": "dl/patch-heatshrink", "fetched": {"file": str(patch)}},
+            {"file": str(new), "via": "dl/lzma", "fetched": {"file": str(small)}}]}] + areas("patch-heatshrink", "lzma"))
+    other = program(tmp_path / "other", "other", "exit 0")
+    for name, installed, payload, word in (("d", old, patch, "patch-heatshrink"), ("e", other, small, "lzma")):
+        device = Device(tmp_path / name, author, installed)
+        done = device.apply(Variant(manifest, payload))
+        assert done.returncode == 0 and f"bytes {word}," in done.stderr, done.stderr
+        assert device.path("slot", "b").read_bytes() == new.read_bytes()
+
+
+@pytest.mark.parametrize("broken", ["payload", "image"])
+@pytest.mark.parametrize("kind", ["patch-heatshrink", "lzma", "zstd", "full,gcm", "full,ctr"])
+def test_what_is_broken_is_not_tried(tmp_path, author, old, new, kind, broken):
+    """A payload that is not the signed one, and a signed one that does not give the image."""
+    device = Device(tmp_path / "d", author, old)
+    good = one_component(author, kind, old, new)
+    content = bytearray(good.files[0].read_bytes())
+    content[len(content) // 2] ^= 1
+    bad = author.file(bytes(content))
+    if broken == "image":
+        word, _, cipher = kind.partition(",")
+        info = author.folder / good.files[0].name.replace("enc-", "info-") if cipher else None
+        base = old if word.startswith("patch-") else None
+        manifest = author.manifest([part("main", new, f"dl/{word}", bad, base, info)] + areas(word))
+    done = device.apply(Variant(good.manifest if broken == "payload" else manifest, bad))
+    assert done.returncode == 1, done.stderr
+    assert device.show()["trial"] == "no" and not list(device.state.glob("dl-*"))
+    assert device.apply(good).returncode == 0
+    assert device.path("slot", "b").read_bytes() == new.read_bytes()
+
+
+# --- whose keys, which formats ---------------------------------------------------------------
+
+def test_device_keys_and_class_keys(tmp_path, author, old, new):
+    own, stranger = suit_encrypt.device_key(), suit_encrypt.device_key()
+    for name, key in (("own", own), ("stranger", stranger)):
+        (tmp_path / f"{name}.pem").write_bytes(suit_encrypt.private_pem(key))
+        (tmp_path / f"{name}.pub").write_bytes(suit_encrypt.public_pem(key))
+    (tmp_path / "other.key").write_text("0f" * 16 + "\n")
+    payload, info = author.encrypted(new, "--recipient", tmp_path / "own.pub", "--kek", f"k2={tmp_path}/other.key")
+    variant = Variant(author.manifest([part("main", new, "dl/full", payload, info=info)] + areas("full")), payload)
+    cases = {"own": ({"device_key_file": tmp_path / "own.pem"}, 0), "stranger": ({"device_key_file": tmp_path / "stranger.pem"}, 1),
+             "class": ({"class_key_file": tmp_path / "other.key", "class_key_id": "k2"}, 0),
+             "id": ({"class_key_file": tmp_path / "other.key", "class_key_id": "k3"}, 1),
+             "none": ({"class_key_file": None, "class_key_id": None}, 1)}
+    for name, (settings, code) in cases.items():
+        device = Device(tmp_path / f"d-{name}", author, old, **settings)
+        done = device.apply(variant)
+        assert done.returncode == code, f"{name}: {done.stderr}"
+        if code:
+            assert "encrypted for others" in done.stderr
+            untouched(device, old)
+
+
+def test_a_device_that_takes_nothing_in_the_clear(tmp_path, author, old, new):
+    device = Device(tmp_path / "d", author, old, only_encrypted="yes")
+    for variant in (Variant(author.manifest([part("main", new)]), new), one_component(author, "full", old, new),
+                    one_component(author, "patch-lzma", old, new)):
+        done = device.apply(variant)
+        assert done.returncode == 1 and "not encrypted" in done.stderr
+        untouched(device, old)
+    assert device.apply(one_component(author, "patch-lzma,gcm", old, new)).returncode == 0
+
+
+def test_a_format_that_is_not_configured_is_refused(tmp_path, author, old, new):
+    device = Device(tmp_path / "d", author, old, formats="lzma aes-kw gcm")
+    for kind in ("heatshrink", "zstd", "patch-lzma", "lzma,ctr"):
+        done = device.apply(one_component(author, kind, old, new))
+        assert done.returncode == 1, kind
+        untouched(device, old)
+    assert device.apply(one_component(author, "lzma,gcm", old, new)).returncode == 0
+    done = device.apply(Variant(author.manifest([part("main", new, "dl/brotli", new)] + areas("brotli")), new))
+    assert done.returncode == 1 and "format" in done.stderr
+
+
+def test_what_no_device_should_do(tmp_path, author, old, new, hook):
+    """Each is signed, and refused before anything is written."""
+    device = Device(tmp_path / "d", author, old, config=author.file(b"old"), hook=hook.path)
+    patch = author.delta(old, new, "lzma")
+    image = {"override": {"file": str(new)}}
+    match = ["condition-image-match"]
+    fetch = [{"index": 0}, image, {"override": {"uri": f"img/{digest(new)}"}}, "fetch"]
+    cases = {
+        "a patch without a base": [part("main", new, "dl/patch-lzma", patch)] + areas("patch-lzma"),
+        "a component that is not there": [part("radio", new)],
+        "a modem without a way back": [part("modem", new)],
+        "an area alone": [part("dl/full", new)],
+        "a swap": [{"id": "main", "install": "swap", "image": {"file": str(new), "via": "dl/full"}}] + areas("full"),
+        "metadata": [{"id": "config", "image": {"file": str(new)}, "metadata": {"default_permissions": 4}}],
+    }
+    for what, components in cases.items():
+        done = device.apply(Variant(author.manifest(components), new, patch))
+        assert done.returncode == 1, f"{what}: {done.stderr}"
+        untouched(device, old)
+    sequences = {"twice into one": fetch + fetch[2:] + match, "never compared": fetch}
+    for what, install in sequences.items():
+        manifest = author.manifest([{"id": "main", "image": {"file": str(new)}}],
+                                   sequences={"install": install, "validate": []})
+        done = device.apply(Variant(manifest, new))
+        assert done.returncode == 1, f"{what}: {done.stderr}"
+        untouched(device, old)
+
+
+def test_conditions_of_time_and_version(tmp_path, author, old, new):
+    version = check(CLI.parent / "muster-agent", "--version").split()[1]
+    device = Device(tmp_path / "d", author, old)
+    for guards, code in (({"versions": ["=99.0"]}, 1), ({"use_before": "2001-01-01T00:00:00Z"}, 1),
+                         ({"battery_mwh": 1}, 1), ({"versions": [f"={version}"], "use_before": "2100-01-01T00:00:00Z"}, 0)):
+        done = device.apply(Variant(author.manifest([part("main", new)], guards=guards), new))
+        assert done.returncode == code, f"{guards}: {done.stderr}"
+
+
+# --- several components ----------------------------------------------------------------------
+
+def together(author, old, new, config, modem=None, hook=None):
+    """main by a patch, config in the envelope, modem compressed."""
+    patch, files = author.delta(old, new, "heatshrink"), []
+    components = [part("main", new, "dl/patch-heatshrink", patch, old),
+                  {"id": "config", "image": {"file": str(config), "uri": "#config", "integrated": True}}]
+    words, files = ["patch-heatshrink"], [patch]
+    if modem:
+        small = author.compressed(modem, "lzma")
+        components.append(part("modem", modem, "dl/lzma", small))
+        words.append("lzma")
+        files.append(small)
+    return Variant(author.manifest(components + areas(*words)), *files)
+
+
+def test_components_change_over_together_and_back(tmp_path, author, old, hook):
+    """The new program ends at once: it ran with all that is new, and the old one with all that is old."""
+    bad = program(tmp_path / "bad", "bad", "exit 1")
+    c1, c2, m1, m2 = (author.file(x) for x in (b"c1", b"c2", b"m1" * 500, b"m2" * 500))
+    device = Device(tmp_path / "d", author, old, config=c1, modem=m1, hook=hook.path)
+    done = device.apply(together(author, old, bad, c2, m2))
+    assert done.returncode == 0, done.stderr
+    shown = device.show()
+    assert (shown["slot"], shown["trial"], shown["config"], shown["modem"]) == ("b", "yes", "b", "b")
+    device.launch()
+    old_line, new_line = f"old c1 {'m1' * 500}", f"bad c2 {'m2' * 500}"
+    assert device.ran() == [new_line, new_line, old_line]
+    shown = device.show()
+    assert (shown["slot"], shown["trial"], shown["config"], shown["modem"]) == ("a", "no", "a", "a")
+    assert hook.modem() == "m1" * 500
+
+
+def test_configuration_alone_is_tried_and_taken_back(tmp_path, author, hook):
+    main = program(tmp_path / "main", "main", 'test "$(cat $MUSTER_FILE_config)" = good && { kill $PPID; sleep 20; }; exit 1')
+    good, bad = author.file(b"good"), author.file(b"bad")
+    device = Device(tmp_path / "d", author, main, config=good)
+    done = device.apply(Variant(author.manifest([part("config", bad)]), bad))
+    assert done.returncode == 0, done.stderr
+    shown = device.show()
+    assert (shown["slot"], shown["trial"], shown["config"]) == ("a", "yes", "b")
+    device.launch()
+    assert device.ran() == ["main bad ", "main bad ", "main good "]
+    shown = device.show()
+    assert (shown["slot"], shown["trial"], shown["config"], shown["last"]) == ("a", "no", "a", "12")
+    assert digest(device.path("slot", "a")) == digest(main) and not device.path("slot", "b").exists()
+
+
+# --- the install hook ------------------------------------------------------------------------
+
+SAY = """d="$(dirname "$0")"
+{ echo uid $(id -u); echo groups $(id -G); echo env $(tr '\\0' ' ' < /proc/$$/environ); grep NoNewPrivs /proc/self/status
+echo fds $(ls /proc/$$/fd); echo limits $(ulimit -t) $(ulimit -c); echo ids $$ $(ps -o sid= -p $$); echo words "$@"; } > $d/said 2>&1
+cat > $d/modem"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to run a hook as somebody else")
+def test_the_hook_is_alone(tmp_path, author, old, hook):
+    hook.write(SAY)
+    m1 = author.file(b"m1")
+    os.environ["SECRET_OF_THE_LAUNCHER"] = "x"
+    try:
+        device = Device(tmp_path / "d", author, old, modem=m1, hook=hook.path)
+        os.dup2(1, 77)
+        run(LAUNCHER, "-c", device.config, pass_fds=[77])
+    finally:
+        del os.environ["SECRET_OF_THE_LAUNCHER"]
+        os.close(77)
+    said = dict((line + " ").split(None, 1) if " " in line.strip() else (line.strip(), "")
+                for line in (hook.folder / "said").read_text().replace("\t", " ").splitlines())
+    said = {k: v.strip() for k, v in said.items()}
+    assert hook.modem() == "m1", said
+    assert said["uid"] != "0" and "0" not in said["groups"].split(), "another user, and no group of root's"
+    assert said["env"] == "" and said["NoNewPrivs:"] == "1" and said["words"] == "modem"
+    assert {"0", "1", "2"} < set(said["fds"].split()) and "77" not in said["fds"].split(), "descriptors are closed"
+    assert said["limits"] == "5 0"
+    pid, sid = said["ids"].split()
+    assert pid == sid
+
+
+@pytest.mark.parametrize("body,why", [("exit 3", "ended with 3"), ("kill -9 $$", "died of signal 9"),
+                                      ("sleep 60 & sleep 60", "took too long")])
+def test_a_hook_that_fails_takes_the_update_back(tmp_path, author, old, new, hook, body, why):
+    """The new image is never started, and the modem gets back what it had."""
+    body = f'cat > "$(dirname "$0")/in"\ngrep -q m1 "$(dirname "$0")/in" && {{ cp "$(dirname "$0")/in" "$(dirname "$0")/modem"; exit 0; }}\n{body}'
+    c1, c2, m1, m2 = (author.file(x) for x in (b"c1", b"c2", b"m1", b"m2"))
+    hook.write(body)
+    device = Device(tmp_path / "d", author, old, config=c1, modem=m1, hook=hook.path,
+                    **{"hook_timeout_s.modem": 1})
+    assert device.apply(together(author, old, new, c2, m2)).returncode == 0
+    done = device.launch()
+    assert why in done.stderr, done.stderr
+    assert device.ran() == ["old c1 m1"]
+    shown = device.show()
+    assert (shown["slot"], shown["trial"], shown["config"], shown["modem"], shown["last"]) == ("a", "no", "a", "a", "11")
+    assert why in (device.state / "boot").read_text()
+
+
+# --- with a server ---------------------------------------------------------------------------
+
+AGENT_IMAGE = CLI.parent / "muster-agent"
+
+
+@pytest.fixture
+def agents(tmp_path):
+    """The agent itself as firmware, twice: the second has some bytes behind it."""
+    old, new = tmp_path / "agent-old", tmp_path / "agent-new"
+    content = AGENT_IMAGE.read_bytes()
+    old.write_bytes(content)
+    new.write_bytes(content + b"a newer one")
+    for path in (old, new):
+        path.chmod(0o755)
+    return old, new
+
+
+def finish(process):
+    process.terminate()
+    process.wait(30)
+
+
+def test_what_a_device_says_of_itself(tmp_path, author, agents, new):
+    server = StandIn(Variant(author.manifest([part("main", new)]), new))
+    c1 = author.file(b"c1")
+    device = Device(tmp_path / "d", author, agents[0], config=c1, hook="/bin/true", server=server.url, only_encrypted="yes",
+                    image_max=5000000)
+    process = start(device)
+    try:
+        said = wait_until(lambda: server.registered and server.registered[0])
+        wait_until(lambda: server.suit_reports)
+    finally:
+        finish(process)
+        server.close()
+    assert said[6] == {1: 16384, 2: 5000000, 3: 1024, 5: True, 4: [
+        "aes-kw", "chacha20", "ctr", "gcm", "heatshrink", "lzma", "patch-heatshrink", "patch-lzma", "patch-zstd", "zstd"]}
+    assert list(said[4]) == ["main", "modem", "config"], "sorted"
+    assert said[4]["config"] == [hashlib.sha256(b"c1").digest(), None] and said[4]["modem"] == [None, None]
+    assert said[4]["main"][0] == hashlib.sha256(agents[0].read_bytes()).digest()
+    assert server.reports[0][1] == 14 and "not encrypted" in server.reports[0][5]
+    report = cbor2.loads(server.suit_reports[0])
+    assert report[99] == ["", cbor2.dumps([-16, server.digest])] or report[99][1] == [-16, server.digest]
+
+
+def test_an_update_of_two_components_is_confirmed(tmp_path, author, agents):
+    old, new = agents
+    c1, c2 = author.file(b"c1"), author.file(b"c2" * 3000)
+    patch = author.delta(old, new, "lzma")
+    payload, info = author.encrypted(patch)
+    key = suit.Author()
+    (tmp_path / "report.pem").write_bytes(suit_encrypt.private_pem(key.key))
+    variant = Variant(author.manifest([part("main", new, "dl/patch-lzma", payload, old, info), part("config", c2)]
+                                      + areas("patch-lzma")), payload, c2)
+    server = StandIn(variant)
+    device = Device(tmp_path / "d", author, old, config=c1, server=server.url, report_key_file=tmp_path / "report.pem")
+    process = start(device)
+    try:
+        wait_until(lambda: len(server.registered) >= 2 and device.show()["trial"] == "no")
+    finally:
+        finish(process)
+        server.close()
+    shown = device.show()
+    assert (shown["slot"], shown["config"], shown["sequence"]) == ("b", "b", "2")
+    last = server.registered[-1]
+    assert last[4]["main"][0] == hashlib.sha256(new.read_bytes()).digest()
+    assert last[4]["config"][0] == hashlib.sha256(c2.read_bytes()).digest() and last[5] != server.registered[0][5]
+    assert [r[1] for r in server.reports if r[1] > 2] == [3, 4, 5]
+    total = len(payload.read_bytes()) + len(c2.read_bytes())
+    assert {r[3] for r in server.reports if r[1] == 2} == {total}
+    assert cbor2.loads(server.suit_reports[-1])[4] is True
+    # signed, in the state directory; and it says so
+    signed = cbor2.loads((device.state / "report").read_bytes())
+    assert signed.tag == 18 and signed.value[2] == server.suit_reports[-1]
+    protected, _, body, signature = signed.value
+    half = len(signature) // 2
+    der = encode_dss_signature(int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))
+    key.key.public_key().verify(der, cbor2.dumps(["Signature1", protected, b"", body]), ec.ECDSA(hashes.SHA256()))
+    assert "the signed SUIT report is in" in (device.folder / "log").read_text()
