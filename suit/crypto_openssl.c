@@ -19,6 +19,8 @@ struct suit_key {
 	EVP_PKEY *pkey;
 	enum suit_key_type type;
 	bool is_private;
+	const struct suit_key_keeper *keeper; /* of the private half; NULL: pkey has it */
+	void *keeper_arg;
 };
 
 static const struct kind {
@@ -202,6 +204,31 @@ static enum suit_rc signature_raw(const uint8_t *der, size_t n, size_t number, u
 	return SUIT_OK;
 }
 
+/* By whoever keeps the private half. */
+static enum suit_rc sign_elsewhere(const struct suit_key *key, const struct suit_message *m,
+				   uint8_t ret[SUIT_SIGNATURE_MAX], size_t *ret_n)
+{
+	const struct kind *kind = &kinds[key->type];
+	AUTO(bytes) uint8_t *all = NULL;
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	struct suit_bytes of = { digest, kind->md ? (size_t)EVP_MD_get_size(kind->md()) : 0 };
+
+	if (!key->keeper->sign)
+		return SUIT_KEY;
+	if (kind->md) {
+		enum suit_rc rc = hash(kind->md(), m, digest);
+		if (rc != SUIT_OK)
+			return rc;
+	} else {
+		all = joined(m, &of.n);
+		of.p = all;
+		if (!all)
+			return SUIT_CRYPTO;
+	}
+	enum suit_rc rc = key->keeper->sign(key->keeper_arg, key->type, of, ret, ret_n);
+	return rc == SUIT_OK && *ret_n != signature_size(key) ? SUIT_CRYPTO : rc;
+}
+
 static enum suit_rc sign(const struct suit_key *key, enum suit_alg alg,
 			 const struct suit_message *m, uint8_t ret[SUIT_SIGNATURE_MAX],
 			 size_t *ret_n)
@@ -215,6 +242,8 @@ static enum suit_rc sign(const struct suit_key *key, enum suit_alg alg,
 
 	if (!alg_fits(key, alg) || !key->is_private)
 		return SUIT_KEY;
+	if (key->keeper)
+		return sign_elsewhere(key, m, ret, ret_n);
 	all = joined(m, &n);
 	if (!ctx || !all)
 		return SUIT_CRYPTO;
@@ -250,6 +279,12 @@ const struct suit_crypto suit_crypto_openssl = {
 EVP_PKEY *suit_openssl_pkey(const struct suit_key *key)
 {
 	return key->pkey;
+}
+
+const struct suit_key_keeper *suit_openssl_keeper(const struct suit_key *key, void **ret_arg)
+{
+	*ret_arg = key->keeper_arg;
+	return key->keeper;
 }
 
 /* --- keys --------------------------------------------------------------------------------- */
@@ -406,8 +441,17 @@ void suit_key_free(struct suit_key *key)
 {
 	if (!key)
 		return;
+	if (key->keeper && key->keeper->close)
+		key->keeper->close(key->keeper_arg);
 	EVP_PKEY_free(key->pkey);
 	OPENSSL_free(key);
+}
+
+void suit_key_keep(struct suit_key *key, const struct suit_key_keeper *keeper, void *arg)
+{
+	key->keeper = keeper;
+	key->keeper_arg = arg;
+	key->is_private = true;
 }
 
 enum suit_key_type suit_key_type(const struct suit_key *key)
@@ -479,7 +523,7 @@ enum suit_rc suit_key_private_pem(const struct suit_key *key, const char *passph
 {
 	AUTO(bio) BIO *bio = BIO_new(BIO_s_secmem());
 
-	if (!key->is_private)
+	if (!key->is_private || key->keeper)
 		return SUIT_KEY;
 	if (!bio)
 		return SUIT_CRYPTO;

@@ -30,6 +30,19 @@ enum suit_rc suit_key_from_spki(struct suit_bytes der, struct suit_key **ret) SU
 enum suit_rc suit_key_from_cose(struct suit_bytes key, struct suit_key **ret) SUIT_MUST_CHECK;
 void suit_key_free(struct suit_key *key);
 
+/* Who keeps a private key that this process never sees, such as a token.  Signatures are over
+ * the message itself for Ed25519, over its hash for all others (SHA-384 for P-384, else
+ * SHA-256); r||s for ECDSA.  NULL: cannot do that. */
+struct suit_key_keeper {
+	enum suit_rc (*sign)(void *arg, enum suit_key_type type, struct suit_bytes of,
+			     uint8_t ret[SUIT_SIGNATURE_MAX], size_t *ret_n);
+	enum suit_rc (*ecdh)(void *arg, const struct suit_point *peer, uint8_t ret[32]);
+	void (*close)(void *arg); /* when the key is freed */
+};
+
+/* Makes a private key of a public one.  The keeper stays as long as the key. */
+void suit_key_keep(struct suit_key *key, const struct suit_key_keeper *keeper, void *arg);
+
 /* Certificates, DER. */
 struct suit_certificates {
 	const struct suit_bytes *der;

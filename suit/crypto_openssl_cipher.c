@@ -144,8 +144,14 @@ static enum suit_rc derive(EVP_PKEY *own, EVP_PKEY *peer, uint8_t ret[32])
 enum suit_rc suit_openssl_ecdh(const struct suit_key *own, const struct suit_point *peer,
 			       uint8_t ret[32])
 {
-	if (suit_key_type(own) != SUIT_KEY_P256 || !suit_key_is_private(own))
+	void *arg;
+	const struct suit_key_keeper *keeper = suit_openssl_keeper(own, &arg);
+
+	if (suit_key_type(own) != SUIT_KEY_P256 || !suit_key_is_private(own) ||
+	    (keeper && !keeper->ecdh))
 		return SUIT_KEY;
+	if (keeper)
+		return keeper->ecdh(arg, peer, ret);
 	AUTO(pkey) EVP_PKEY *other = point_key(peer);
 	if (!other)
 		return quiet(SUIT_KEY);

@@ -6,6 +6,9 @@
 #include <openssl/evp.h>
 
 EVP_PKEY *suit_openssl_pkey(const struct suit_key *key);
+/* NULL: pkey has the private half. */
+struct suit_key_keeper;
+const struct suit_key_keeper *suit_openssl_keeper(const struct suit_key *key, void **ret_arg);
 
 enum suit_rc suit_openssl_hmac(struct suit_bytes key, const struct suit_message *m,
 			       uint8_t ret[32]);

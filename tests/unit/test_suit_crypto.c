@@ -205,6 +205,89 @@ static void test_hmac(void)
 	       "case 6");
 }
 
+/* --- a private half that is elsewhere ------------------------------------------------------
+ */
+
+struct elsewhere {
+	struct suit_key *own;
+	size_t of_n, short_by;
+	int closed;
+};
+
+/* Ed25519 can be made again from here: what is signed is the message itself. */
+static enum suit_rc elsewhere_sign(void *arg, enum suit_key_type type, struct suit_bytes of,
+				   uint8_t ret[SUIT_SIGNATURE_MAX], size_t *ret_n)
+{
+	struct elsewhere *w = arg;
+	struct suit_message m = { .piece = { of }, .count = 1 };
+	enum suit_rc rc = SUIT_OK;
+
+	w->of_n = of.n;
+	*ret_n = 2 * 48;
+	memset(ret, 0, *ret_n);
+	if (type == SUIT_KEY_ED25519)
+		rc = C->sign(w->own, SUIT_ALG_ED25519, &m, ret, ret_n);
+	*ret_n -= w->short_by;
+	return rc;
+}
+
+static void elsewhere_close(void *arg)
+{
+	struct elsewhere *w = arg;
+
+	w->closed++;
+}
+
+static const struct suit_key_keeper keeper = { .sign = elsewhere_sign,
+					       .close = elsewhere_close };
+
+static struct suit_key *kept(struct elsewhere *w, enum suit_key_type type)
+{
+	uint8_t spki[SUIT_SPKI_MAX];
+	struct suit_key *key = NULL;
+	size_t n = 0;
+
+	is_int(suit_key_generate(type, &w->own), SUIT_OK, "a key");
+	is_int(suit_key_spki(w->own, spki, sizeof(spki), &n), SUIT_OK, "its public half");
+	is_int(suit_key_from_spki((struct suit_bytes){ spki, n }, &key), SUIT_OK, "alone");
+	suit_key_keep(key, &keeper, w);
+	return key;
+}
+
+static void test_kept_elsewhere(void)
+{
+	struct elsewhere w = { 0 };
+	struct suit_key *key = kept(&w, SUIT_KEY_ED25519);
+	struct suit_message m = { .piece = { suit_text("two "), suit_text("pieces") },
+				  .count = 2 };
+	uint8_t signature[SUIT_SIGNATURE_MAX], secret[32];
+	struct suit_point point = { { 0 }, { 0 } };
+	char pem[SUIT_PEM_MAX];
+	size_t n = 0;
+
+	ok(suit_key_is_private(key), "can sign");
+	is_int(C->sign(key, SUIT_ALG_ED25519, &m, signature, &n), SUIT_OK, "signs");
+	is_int((int64_t)w.of_n, 10, "the message itself");
+	is_int(C->verify(key, SUIT_ALG_ED25519, &m, (struct suit_bytes){ signature, n }),
+	       SUIT_OK, "which verifies");
+	is_int(C->sign(key, SUIT_ALG_ESP256, &m, signature, &n), SUIT_KEY, "another algorithm");
+	w.short_by = 1;
+	is_int(C->sign(key, SUIT_ALG_ED25519, &m, signature, &n), SUIT_CRYPTO,
+	       "a signature of another size");
+	is_int(suit_key_private_pem(key, NULL, pem, sizeof(pem)), SUIT_KEY, "stays there");
+	is_int(C->ecdh(key, &point, secret), SUIT_KEY, "agrees with nobody");
+	suit_key_free(key);
+	is_int(w.closed, 1, "closed once");
+	suit_key_free(w.own);
+
+	w = (struct elsewhere){ 0 };
+	key = kept(&w, SUIT_KEY_P384);
+	is_int(C->sign(key, SUIT_ALG_ESP384, &m, signature, &n), SUIT_OK, "signs");
+	is_int((int64_t)w.of_n, 48, "SHA-384 for P-384");
+	suit_key_free(key);
+	suit_key_free(w.own);
+}
+
 int main(void)
 {
 	test_ids();
@@ -213,5 +296,6 @@ int main(void)
 	test_no_confusion();
 	test_keys_refused();
 	test_hmac();
+	test_kept_elsewhere();
 	return tap_done();
 }
