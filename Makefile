@@ -33,7 +33,8 @@ else
 HARDEN += -O1 -fsanitize=$(SAN) -fno-omit-frame-pointer
 endif
 VERSION := $(shell sed -n 's/^\#\# \[\([0-9.]*\)\].*/\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
-CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DMUSTER_VERSION='"$(or $(VERSION),0.0.0)"' -isystem /usr/include/postgresql
+CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DMUSTER_VERSION='"$(or $(VERSION),0.0.0)"' -isystem /usr/include/postgresql \
+	-isystem /usr/include/p11-kit-1
 CFLAGS  += -std=gnu11 -g -pthread $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
 # Shadow stacks need no help from the start files, which Debian 12 builds without the mark.
 SHSTK := $(shell echo 'int main(void) { return 0; }' | $(CC) -x c - -Wl,--fatal-warnings,-z,shstk -o /dev/null \
@@ -65,7 +66,7 @@ AGENTLIB := $(BUILD)/libmuster-agent.a
 CLILIB  := $(BUILD)/libmuster-cli.a
 
 SERVER_LIBS := -lcoap-3-openssl -lmicrohttpd -lgnutls -lgmp -lpq -ljansson -linih -lssl -lcrypto
-CLI_LIBS    := -lcurl -ljansson -linih -lcrypto -ldivsufsort -llzma -lzstd
+CLI_LIBS    := -lcurl -ljansson -linih -lcrypto -lp11-kit -ldivsufsort -llzma -lzstd
 AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto -lzstd
 
 PROGRAMS := $(BUILD)/musterd $(BUILD)/muster $(AGENT_BIN)
@@ -179,6 +180,10 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/load.o
 $(BUILD)/tests/clients/plant: $(BUILD)/tests/clients/plant.o $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
+# A device that runs the library, with the command line's way to keys and tokens.
+$(BUILD)/tests/clients/carry_out: $(BUILD)/tests/clients/carry_out.o $(CLILIB)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(CLILIB) $(CLI_LIBS)
 # Interposers that tests preload.
 PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 $(BUILD)/tests/preload/%.so: tests/preload/%.c

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "cli/file.h"
+#include "cli/pkcs11.h"
 #include "cli/prompt.h"
 #include "cli/words.h"
 #include "suit/build.h"
@@ -50,6 +51,8 @@ static enum exit_code load_pem(struct cli *c, struct suit_bytes pem, const char 
 enum exit_code author_key_load(struct cli *c, const char *path, struct suit_key **ret)
 {
 	struct bytes content;
+	if (pkcs11_is_uri(path))
+		return pkcs11_key_load(c, path, ret);
 	enum exit_code code = file_read(path, SUIT_PEM_MAX, c->mem, &content);
 	if (code != EXIT_DONE)
 		return code;

@@ -15,8 +15,8 @@ static inline void clean_suit_key(struct suit_key **key)
 
 #define KID_TEXT_SIZE (2 * SUIT_KID_SIZE + 1)
 
-/* Private or public PEM.  An encrypted key's passphrase comes from --passphrase-file or is
- * asked for.  The caller frees the key. */
+/* Private or public PEM, or a PKCS#11 URI (cli/pkcs11.h).  An encrypted key's passphrase comes
+ * from --passphrase-file or is asked for.  The caller frees the key. */
 enum exit_code author_key_load(struct cli *c, const char *path,
 			       struct suit_key **ret) MUST_CHECK;
 enum exit_code author_key_kid(const struct suit_key *key, char ret[KID_TEXT_SIZE]) MUST_CHECK;

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/file.h"
 #include "cli/list.h"
+#include "cli/pkcs11.h"
 #include "cli/prompt.h"
 
 #include <string.h>
@@ -120,10 +121,24 @@ static enum exit_code run_key_show(struct cli *c)
 	return code == EXIT_DONE ? print_key(c, path, key) : code;
 }
 
+/* Only a public key goes out: the file of a private one is refused; a token has both. */
+static enum exit_code public_key(struct cli *c, const char *path, struct suit_key **ret)
+{
+	struct bytes content;
+	if (pkcs11_is_uri(path))
+		return pkcs11_key_load(c, path, ret);
+	enum exit_code code = file_read(path, SUIT_PEM_MAX, c->mem, &content);
+	if (code == EXIT_DONE &&
+	    suit_key_from_public_pem((struct suit_bytes){ content.p, content.n }, ret) !=
+		    SUIT_OK)
+		code = cli_fail(EXIT_FAILED, "%s holds no public key; name the .pub file",
+				path);
+	return code;
+}
+
 static enum exit_code register_body(struct cli *c, const char *path, json_t **ret)
 {
 	struct class_ids ids;
-	struct bytes content;
 	char pem[SUIT_PEM_MAX];
 	CLEAN(suit_key) struct suit_key *key = NULL;
 	const char *class_name = args_value(&c->args, "class");
@@ -131,14 +146,9 @@ static enum exit_code register_body(struct cli *c, const char *path, json_t **re
 		return cli_fail(EXIT_FAILED, "key register needs --class");
 	enum exit_code code = class_ids_of(class_name, c->mem, &ids);
 	if (code == EXIT_DONE)
-		code = file_read(path, SUIT_PEM_MAX, c->mem, &content);
+		code = public_key(c, path, &key);
 	if (code != EXIT_DONE)
 		return code;
-	/* Only a public key goes out, even when the file of the private one is named. */
-	if (suit_key_from_public_pem((struct suit_bytes){ content.p, content.n }, &key) !=
-	    SUIT_OK)
-		return cli_fail(EXIT_FAILED, "%s holds no public key; name the .pub file",
-				path);
 	if (suit_key_public_pem(key, pem, sizeof(pem)) != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "cannot write the key as PEM");
 	*ret = json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "vendor_id", ids.vendor_text,
@@ -210,12 +220,14 @@ static const struct option_def new_options[] = {
 };
 
 static const struct option_def show_options[] = {
-	{ "passphrase-file", "FILE", "read the passphrase from a file instead of asking",
+	{ "passphrase-file", "FILE", "read passphrase or PIN from a file instead of asking",
 	  OPTION_VALUE, true },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };
 
 static const struct option_def register_options[] = {
+	{ "passphrase-file", "FILE", "read a token's PIN from a file instead of asking",
+	  OPTION_VALUE, true },
 	{ "class", "VENDOR/NAME", "whose releases it may sign (needed)", OPTION_VALUE, false },
 	{ "component", "NAME", "for this component and those below it; default all", OPTION_VALUE, false },
 	{ "name", "TEXT", "for people", OPTION_VALUE, false },
@@ -237,9 +249,14 @@ const struct command commands_key[] = {
 	  "Works offline. The private key is PKCS#8 PEM of mode 0600; no file is ever "
 	  "overwritten.",
 	  "muster key new author.pem", new_options, run_key_new },
-	{ "key show", "FILE", 1, 1, "Show the id and kind of a key", NULL, NULL, show_options,
-	  run_key_show },
-	{ "key register", "FILE.pub", 1, 1, "Let a key sign releases of a class", NULL,
+	{ "key show", "KEY", 1, 1, "Show the id and kind of a key",
+	  "KEY is a file (PEM), or a PKCS#11 URI (RFC 7512) of a key that stays in a token. "
+	  "The "
+	  "PIN comes from pin-source=FILE in the URI, --passphrase-file, the variable "
+	  "MUSTER_PIN, or the terminal. module-path=FILE in the URI names the token's driver.",
+	  "muster key show 'pkcs11:token=author;object=release'", show_options, run_key_show },
+	{ "key register", "KEY", 1, 1, "Let a key sign releases of a class",
+	  "KEY is the public key's file or a PKCS#11 URI; only the public half goes out.",
 	  "muster key register author.pem.pub --class acme.example/lock-7", register_options,
 	  run_key_register },
 	{ "key ls", "", 0, 0, "List the registered keys", NULL, NULL, ls_options, run_key_ls },

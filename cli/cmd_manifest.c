@@ -1,15 +1,14 @@
 /* Manifests, offline: what an envelope says, and whether it is signed by a key. */
 
-#include "cli/author.h"
 #include "cli/commands.h"
 #include "cli/explain.h"
 #include "cli/file.h"
 #include "cli/manifest.h"
 #include "cli/words.h"
-#include "suit/cose.h"
+#include "suit/block.h"
+#include "suit/crypto_openssl.h"
 #include "suit/ids.h"
 #include "suit/plan.h"
-#include "suit/trust.h"
 
 #include <string.h>
 
@@ -32,14 +31,23 @@ static const char *hex_text(struct cli *c, const uint8_t *p, size_t n)
 	return hex_encode(c->mem, (struct bytes){ p, n });
 }
 
+/* A MAC is no signature: only who has the key can make it, or check it. */
 static json_t *signers_json(struct cli *c, const struct suit_envelope *e)
 {
 	json_t *ret = json_array();
 	for (size_t i = 0; i < e->block_count; i++) {
 		const struct suit_block *b = &e->block[i];
-		json_array_append_new(ret, json_pack("{s:s, s:I}", "kid",
-						     hex_text(c, b->kid.p, b->kid.n),
-						     "algorithm", (json_int_t)b->alg));
+		size_t certificates = 0;
+		while (suit_block_certificate(b, certificates).n > 0)
+			certificates++;
+		json_t *block = json_pack("{s:s, s:s, s:I}", "kind",
+					  suit_block_is_mac(b) ? "mac" : "signature", "kid",
+					  hex_text(c, b->kid.p, b->kid.n), "algorithm",
+					  (json_int_t)b->alg);
+		if (certificates > 0)
+			json_object_set_new(block, "certificates",
+					    json_integer((json_int_t)certificates));
+		json_array_append_new(ret, block);
 	}
 	return ret;
 }
@@ -134,106 +142,6 @@ static enum exit_code run_manifest_show(struct cli *c)
 	return code;
 }
 
-static enum exit_code check_class(struct cli *c, const struct suit_envelope *e)
-{
-	struct suit_plan plans[SUIT_SLOTS_MAX];
-	size_t count;
-	struct class_ids ids;
-	const char *class_name = args_value(&c->args, "class");
-	if (!class_name)
-		return EXIT_DONE;
-	enum exit_code code = class_ids_of(class_name, c->mem, &ids);
-	if (code != EXIT_DONE)
-		return code;
-	enum suit_rc rc = suit_plan_all(e, plans, &count);
-	if (rc != SUIT_OK)
-		return cli_fail(EXIT_FAILED, "no device can carry it out: %s",
-				suit_rc_text(rc));
-	for (size_t i = 0; i < count; i++)
-		if (memcmp(plans[i].vendor_id.b, ids.vendor.b, sizeof(ids.vendor.b)) != 0 ||
-		    memcmp(plans[i].class_id.b, ids.class.b, sizeof(ids.class.b)) != 0)
-			return cli_fail(EXIT_FAILED, "it is not for %s", class_name);
-	return EXIT_DONE;
-}
-
-static enum exit_code check_image(struct cli *c, const struct suit_envelope *e)
-{
-	struct suit_plan plans[SUIT_SLOTS_MAX];
-	size_t count;
-	struct digest digest;
-	int64_t size;
-	const char *path = args_value(&c->args, "image");
-	if (!path)
-		return EXIT_DONE;
-	CLEAN(file) FILE *from = fopen(path, "re");
-	if (!from)
-		return cli_fail(EXIT_NOT_FOUND, "cannot open %s", path);
-	enum exit_code code = author_hash(path, from, &digest, &size);
-	if (code != EXIT_DONE)
-		return code;
-	enum suit_rc rc = suit_plan_all(e, plans, &count);
-	if (rc != SUIT_OK)
-		return cli_fail(EXIT_FAILED, "no device can carry it out: %s",
-				suit_rc_text(rc));
-	for (size_t i = 0; i < count; i++)
-		if (memcmp(plans[i].digest.b, digest.b, sizeof(digest.b)) == 0 &&
-		    plans[i].size == (uint64_t)size)
-			return EXIT_DONE;
-	return cli_fail(EXIT_FAILED, "%s is not the image that the manifest names", path);
-}
-
-/* The one key that was given, for blocks that name it or nobody. */
-static const struct suit_key *given_key(void *arg, const struct suit_block *block, size_t nth)
-{
-	const struct suit_key *key = arg;
-	uint8_t kid[SUIT_KID_SIZE];
-	if (nth > 0 || suit_key_kid(key, kid) != SUIT_OK)
-		return NULL;
-	struct suit_bytes named = { kid, sizeof(kid) };
-	return block->kid.n == 0 || suit_bytes_equal(block->kid, named) ? key : NULL;
-}
-
-static void say_signed(const char *path, const char *key_path, const struct suit_verdict *v)
-{
-	size_t others = v->unknown + v->macs_unread;
-	if (others == 0)
-		cli_say("%s is signed by %s.", path, key_path);
-	else
-		cli_say("%s is signed by %s; %zu more by others, not checked.", path, key_path,
-			others);
-}
-
-static enum exit_code run_manifest_verify(struct cli *c)
-{
-	struct suit_envelope e;
-	struct suit_verdict verdict;
-	CLEAN(suit_key) struct suit_key *key = NULL;
-	const char *path = args_operand(&c->args, 0), *key_path = args_value(&c->args, "key");
-	if (!key_path)
-		return cli_fail(EXIT_FAILED, "manifest verify needs --key");
-	enum exit_code code = manifest_read(c, path, &e);
-	if (code == EXIT_DONE)
-		code = author_key_load(c, key_path, &key);
-	if (code != EXIT_DONE)
-		return code;
-	struct suit_trust trust = { .key = given_key, .arg = key, .pass_unknown = true };
-	if (suit_envelope_verify(&suit_crypto_openssl, &e, &trust, &verdict) != SUIT_OK)
-		return cli_fail(EXIT_FAILED, "%s is not signed by %s", path, key_path);
-	code = check_class(c, &e);
-	if (code == EXIT_DONE)
-		code = check_image(c, &e);
-	if (code == EXIT_DONE)
-		say_signed(path, key_path, &verdict);
-	return code;
-}
-
-static const struct option_def verify_options[] = {
-	{ "key", "FILE", "the author's public key (needed)", OPTION_VALUE, true },
-	{ "class", "VENDOR/NAME", "check also that it is for this class", OPTION_VALUE, false },
-	{ "image", "FILE", "check also that this is the image it names", OPTION_VALUE, true },
-	{ NULL, NULL, NULL, OPTION_FLAG, false },
-};
-
 const struct command commands_manifest[] = {
 	{ "manifest create", "[SOURCE.json]", 0, 1, "Make an envelope from a source",
 	  "docs/manifest.md describes sources: slots, several components, deltas, encryption, "
@@ -250,14 +158,16 @@ const struct command commands_manifest[] = {
 	  "1; advice alone gives 0.",
 	  "muster manifest lint lock.suit --max-bytes 4096", manifest_lint_options,
 	  manifest_lint },
-	{ "manifest sign", "ENVELOPE", 1, 1, "Add a signature",
+	{ "manifest sign", "ENVELOPE", 1, 1, "Add signatures and MACs",
 	  "All digests are computed again, the manifest is shown, and after the question is "
-	  "answered it is signed and verified again. Signatures that are there stay.",
+	  "answered it is signed and verified again. Signatures that are there stay. A server "
+	  "verifies signatures and holds no MAC key, so a MAC stands beside a signature.",
 	  "muster manifest sign lock.suit --key author.pem --out lock-signed.suit",
 	  manifest_sign_options, manifest_sign },
 	{ "manifest verify", "ENVELOPE", 1, 1,
-	  "Check signature, class and image of an envelope", NULL,
-	  "muster manifest verify fw.suit --key author.pem.pub --image fw.bin", verify_options,
-	  run_manifest_verify },
+	  "Check signature, class and image of an envelope",
+	  "Everybody who is named must have signed. Signatures of others are counted.",
+	  "muster manifest verify fw.suit --key author.pem.pub --image fw.bin",
+	  manifest_verify_options, manifest_verify },
 	{ 0 },
 };

@@ -1,12 +1,12 @@
 /* Making, judging and signing envelopes, offline.  What was made is decoded and verified again
  * before it is written. */
 
-#include "cli/author.h"
 #include "cli/explain.h"
 #include "cli/file.h"
 #include "cli/manifest.h"
 #include "cli/parse.h"
 #include "cli/prompt.h"
+#include "cli/signing.h"
 #include "cli/source.h"
 #include "cli/words.h"
 #include "suit/cose.h"
@@ -89,43 +89,14 @@ static enum exit_code read_source(struct cli *c, struct suit_source *ret)
 /* --- create --------------------------------------------------------------------------------
  */
 
-/* A key that can sign, or NULL when none was asked for. */
-static enum exit_code signing_key(struct cli *c, struct suit_key **ret)
-{
-	const char *path = args_value(&c->args, "key");
-	if (!path)
-		return EXIT_DONE;
-	enum exit_code code = author_key_load(c, path, ret);
-	if (code == EXIT_DONE && !suit_key_is_private(*ret))
-		code = cli_fail(EXIT_FAILED, "%s is a public key and cannot sign", path);
-	return code;
-}
-
-static enum suit_rc verify_last(const struct suit_key *key, struct suit_bytes bytes)
-{
-	struct suit_envelope e;
-	enum suit_rc rc = suit_envelope_decode(&suit_crypto_openssl, bytes, &e);
-	if (rc == SUIT_OK && e.block_count == 0)
-		rc = SUIT_SIGNATURE;
-	if (rc == SUIT_OK)
-		rc = suit_block_verify(&suit_crypto_openssl, &e, &e.block[e.block_count - 1],
-				       key);
-	return rc;
-}
-
 static enum suit_rc make(struct cli *c, const struct suit_source *source,
-			 const struct suit_key *key, struct bytes *ret)
+			 const struct signing *by, struct bytes *ret)
 {
 	uint8_t *draft = arena_alloc(c->mem, SUIT_ENVELOPE_MAX);
 	size_t n = 0;
 	enum suit_rc rc =
 		suit_encode(&suit_crypto_openssl, source, draft, SUIT_ENVELOPE_MAX, &n);
-	*ret = (struct bytes){ draft, n };
-	if (rc == SUIT_OK && key)
-		rc = author_sign(c, key, (struct suit_bytes){ draft, n }, ret);
-	if (rc == SUIT_OK && key)
-		rc = verify_last(key, (struct suit_bytes){ ret->p, ret->n });
-	return rc;
+	return rc == SUIT_OK ? signing_apply(c, by, (struct suit_bytes){ draft, n }, ret) : rc;
 }
 
 static enum suit_rc make_riot(struct cli *c, const struct suit_source *source,
@@ -139,6 +110,19 @@ static enum suit_rc make_riot(struct cli *c, const struct suit_source *source,
 		rc = suit_riot_verify(&suit_crypto_openssl, (struct suit_bytes){ out, n }, key);
 	*ret = (struct bytes){ out, n };
 	return rc;
+}
+
+/* What nobody could use is not made: a MAC that the server cannot check, RIOT with more than
+ * its one signature. */
+static enum exit_code check_signing(struct cli *c, const struct signing *by, bool is_signed,
+				    bool riot)
+{
+	if (riot && (by->count > 1 || by->mac.count > 0 || args_has(&c->args, "cert-chain")))
+		return cli_fail(EXIT_FAILED, "RIOT takes one signature, without certificates");
+	if (by->mac.count > 0 && !is_signed)
+		return cli_fail(EXIT_FAILED, "a MAC stands beside a signature, which is what a "
+					     "server verifies; give --key too");
+	return EXIT_DONE;
 }
 
 static enum exit_code fail_to_make(enum suit_rc rc, bool riot)
@@ -158,7 +142,7 @@ static enum exit_code fail_to_make(enum suit_rc rc, bool riot)
 enum exit_code manifest_create(struct cli *c)
 {
 	struct suit_source source;
-	CLEAN(suit_key) struct suit_key *key = NULL;
+	CLEAN(signing) struct signing by = { 0 };
 	const char *out = args_value(&c->args, "out"), *form = args_value(&c->args, "dialect");
 	bool riot = form && strcmp(form, "riot") == 0;
 	struct bytes done;
@@ -168,11 +152,13 @@ enum exit_code manifest_create(struct cli *c)
 		return cli_fail(EXIT_FAILED, "--dialect \"%s\": there is riot", form);
 	enum exit_code code = read_source(c, &source);
 	if (code == EXIT_DONE)
-		code = signing_key(c, &key);
+		code = signing_load(c, &by);
+	if (code == EXIT_DONE)
+		code = check_signing(c, &by, by.count > 0, riot);
 	if (code != EXIT_DONE)
 		return code;
 	enum suit_rc rc =
-		riot ? make_riot(c, &source, key, &done) : make(c, &source, key, &done);
+		riot ? make_riot(c, &source, by.key[0], &done) : make(c, &source, &by, &done);
 	if (rc != SUIT_OK)
 		return fail_to_make(rc, riot);
 	code = file_write_new(out, done, 0644);
@@ -180,15 +166,13 @@ enum exit_code manifest_create(struct cli *c)
 		cli_say("Wrote %s (%zu bytes, for RIOT).", out, done.n);
 	else if (code == EXIT_DONE)
 		cli_say("Wrote %s (%zu bytes).  Next: muster manifest %s %s", out, done.n,
-			key ? "lint" : "sign", out);
+			by.count ? "lint" : "sign", out);
 	return code;
 }
 
 const struct option_def manifest_create_options[] = {
 	{ "out", "FILE", "where the envelope goes (needed)", OPTION_VALUE, true },
-	{ "key", "FILE", "sign it with this private key", OPTION_VALUE, true },
-	{ "passphrase-file", "FILE", "read the key's passphrase from a file instead of asking",
-	  OPTION_VALUE, true },
+	SIGNING_OPTIONS,
 	{ "sequence", "NUMBER", "in place of the source's; default the clock's seconds",
 	  OPTION_VALUE, false },
 	{ "dialect", "NAME", "riot: the old form that RIOT-OS reads", OPTION_VALUE, false },
@@ -289,59 +273,59 @@ const struct option_def manifest_lint_options[] = {
 /* --- sign ----------------------------------------------------------------------------------
  */
 
-static bool is_signed_by(const struct suit_envelope *e, const struct suit_key *key)
-{
-	for (size_t i = 0; i < e->block_count; i++)
-		if (suit_block_verify(&suit_crypto_openssl, e, &e->block[i], key) == SUIT_OK)
-			return true;
-	return false;
-}
-
 static enum exit_code write_signed(struct cli *c, const struct suit_envelope *e,
-				   const struct suit_key *key, const char *out)
+				   const struct signing *by, const char *out)
 {
 	struct bytes done;
-	enum suit_rc rc = author_sign(c, key, e->whole, &done);
-	if (rc == SUIT_OK)
-		rc = verify_last(key, (struct suit_bytes){ done.p, done.n });
+	size_t count = e->block_count + by->count + by->mac.count;
+	enum suit_rc rc = signing_apply(c, by, e->whole, &done);
 	if (rc != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "cannot sign it: %s", suit_rc_text(rc));
 	enum exit_code code = file_write_new(out, done, 0644);
 	if (code == EXIT_DONE)
-		cli_say("Wrote %s (%zu bytes, %zu %s).", out, done.n, e->block_count + 1,
-			e->block_count ? "signatures" : "signature");
+		cli_say("Wrote %s (%zu bytes, %zu %s).", out, done.n, count,
+			count > 1 ? "signatures" : "signature");
 	return code;
+}
+
+static bool has_signature(const struct suit_envelope *e)
+{
+	for (size_t i = 0; i < e->block_count; i++)
+		if (!suit_block_is_mac(&e->block[i]))
+			return true;
+	return false;
 }
 
 enum exit_code manifest_sign(struct cli *c)
 {
 	struct suit_envelope e;
-	CLEAN(suit_key) struct suit_key *key = NULL;
+	CLEAN(signing) struct signing by = { 0 };
 	const char *path = args_operand(&c->args, 0), *out = args_value(&c->args, "out");
-	if (!args_has(&c->args, "key") || !out)
-		return cli_fail(EXIT_FAILED, "manifest sign needs --key and --out");
+	if ((!args_has(&c->args, "key") && !args_has(&c->args, "mac-key")) || !out)
+		return cli_fail(EXIT_FAILED,
+				"manifest sign needs --out, and --key or --mac-key");
 	enum exit_code code = manifest_read(c, path, &e);
 	if (code == EXIT_DONE)
-		code = signing_key(c, &key);
+		code = signing_load(c, &by);
+	if (code == EXIT_DONE)
+		code = check_signing(c, &by, by.count > 0 || has_signature(&e), false);
 	if (code != EXIT_DONE)
 		return code;
-	if (is_signed_by(&e, key))
-		return cli_fail(EXIT_CONFLICT, "%s is signed by %s already", path,
-				args_value(&c->args, "key"));
+	const char *already = signing_done(&by, &e);
+	if (already)
+		return cli_fail(EXIT_CONFLICT, "%s is signed by %s already", path, already);
 	manifest_print(c, &e);
 	if (!args_has(&c->args, "yes"))
 		code = prompt_yes(c, arena_printf(c->mem, "Sign %s (yes/no)? ", path),
 				  "say --yes");
 	if (code == EXIT_DONE)
-		code = write_signed(c, &e, key, out);
+		code = write_signed(c, &e, &by, out);
 	return code;
 }
 
 const struct option_def manifest_sign_options[] = {
-	{ "key", "FILE", "the author's private key (needed)", OPTION_VALUE, true },
+	SIGNING_OPTIONS,
 	{ "out", "FILE", "where the signed envelope goes (needed)", OPTION_VALUE, true },
-	{ "passphrase-file", "FILE", "read the key's passphrase from a file instead of asking",
-	  OPTION_VALUE, true },
 	{ "yes", NULL, "do not ask", OPTION_FLAG, false },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };

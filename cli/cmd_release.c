@@ -300,7 +300,8 @@ static enum exit_code run_release_withdraw(struct cli *c)
 static const struct option_def create_options[] = {
 	{ "class", "VENDOR/NAME", "who may run it (needed)", OPTION_VALUE, false },
 	{ "version", "VERSION", "such as 3.7 (needed)", OPTION_VALUE, false },
-	{ "key", "FILE", "the author's private key (needed)", OPTION_VALUE, true },
+	{ "key", "KEY", "the author's private key (needed): a file or a PKCS#11 URI",
+	  OPTION_VALUE, true },
 	{ "component", "NAME", "which part of the device; default main", OPTION_VALUE, false },
 	{ "sequence", "NUMBER", "must grow with each release; default the clock's seconds",
 	  OPTION_VALUE, false },

@@ -14,6 +14,8 @@ void manifest_print(struct cli *c, const struct suit_envelope *e);
 enum exit_code manifest_create(struct cli *c);
 enum exit_code manifest_lint(struct cli *c);
 enum exit_code manifest_sign(struct cli *c);
+enum exit_code manifest_verify(struct cli *c);
 extern const struct option_def manifest_create_options[];
 extern const struct option_def manifest_lint_options[];
 extern const struct option_def manifest_sign_options[];
+extern const struct option_def manifest_verify_options[];

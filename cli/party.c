@@ -3,6 +3,7 @@
 #include "cli/party.h"
 
 #include "cli/author.h"
+#include "cli/pkcs11.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -18,14 +19,16 @@ void clean_party_list(struct party_list *list)
 	explicit_bzero(list, sizeof(*list));
 }
 
-/* Splits KID=FILE.  A '/' before the '=' makes it a file's name. */
+/* Splits KID=FILE.  A '/' before the '=' makes it a file's name, and a PKCS#11 URI is no key
+ * id.
+ */
 static enum exit_code kid_split(struct cli *c, const char *text, struct suit_bytes *ret_kid,
 				const char **ret_path)
 {
 	const char *end = strchr(text, '=');
 	*ret_kid = (struct suit_bytes){ 0 };
 	*ret_path = text;
-	if (!end || memchr(text, '/', (size_t)(end - text)))
+	if (!end || memchr(text, '/', (size_t)(end - text)) || pkcs11_is_uri(text))
 		return EXIT_DONE;
 	const char *kid = arena_printf(c->mem, "%.*s", (int)(end - text), text);
 	struct bytes raw = bytes_of(kid);

@@ -7,10 +7,11 @@ set -eu
 packages_of() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config libcoap3-dev libmicrohttpd-dev libgnutls28-dev libgmp-dev libpq-dev \
-		libssl-dev libjansson-dev libinih-dev libcurl4-openssl-dev libdivsufsort-dev liblzma-dev libzstd-dev ;;
+		libssl-dev libjansson-dev libinih-dev libcurl4-openssl-dev libdivsufsort-dev liblzma-dev libzstd-dev \
+		libp11-kit-dev ;;
 	run) echo postgresql ;;
 	test) echo postgresql openssl gnutls-bin python3 python3-pytest python3-requests python3-cbor2 python3-cryptography \
-		python3-yaml python3-jsonschema binutils slowhttptest gcc-arm-none-eabi libnewlib-arm-none-eabi python3-venv \
+		python3-yaml python3-jsonschema binutils slowhttptest softhsm2 opensc gcc-arm-none-eabi libnewlib-arm-none-eabi python3-venv \
 		python3-dev ;;
 	lint) echo git clang clang-format-14 clang-tidy-14 cppcheck universal-ctags systemd ;;
 	fuzz) echo clang libclang-rt-dev ;;

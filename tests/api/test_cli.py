@@ -63,7 +63,7 @@ GOLDEN = [
      "muster: release create needs --class, --version and --key"),
     (["release", "create", "fw", "--class", CLASS, "--version", "1", "--key", "k", "--sequence", "0"], 1,
      'muster: --sequence "0": write a number from 1 on'),
-    (["manifest", "verify", "x"], 1, "muster: manifest verify needs --key"),
+    (["manifest", "verify", "x"], 1, "muster: manifest verify needs --key, --anchor or --mac-key"),
     (["completion", "tcsh"], 1, 'muster: there is no completion for "tcsh"; take bash, zsh or fish'),
     (["api", "TRACE", "/v1/audit"], 1,
      "muster: write GET, POST, PATCH or DELETE, and a path such as /v1/audit"),

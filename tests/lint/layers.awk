@@ -26,6 +26,7 @@ BEGIN {
 	fence["lzma.h"] = "^cli/delta_encode[.]c$"
 	fence["zstd.h"] = "^(cli/delta_encode|suit/codec_zstd)[.]c$"
 	fence["divsufsort.h"] = "^cli/delta[.]c$"
+	fence["p11-kit/"] = "^cli/pkcs11"
 	fence["gmp.h"] = "^server/http/tls[.]c$"
 }
 function complain(why) { print FILENAME ":" FNR ": " why; bad = 1 }
