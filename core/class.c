@@ -2,6 +2,7 @@
 #include "core/class.h"
 
 #include "core/audit.h"
+#include "core/component_name.h"
 #include "db/class_store.h"
 #include "suit/crypto_openssl.h"
 #include "suit/ids.h"
@@ -95,6 +96,18 @@ enum rc class_list(struct call *c, const struct device_class *after, int limit,
 		   struct device_class **ret, int *ret_count)
 {
 	return class_store_list(c->db, c->tenant, after, limit, c->mem, ret, ret_count);
+}
+
+enum rc class_digests_of(struct call *c, const struct device_class *key, const char *component,
+			 struct class_digests *ret)
+{
+	struct device_class k;
+
+	if (!component_name_valid(component))
+		return call_field(c, "component", "is no component's name");
+	enum rc rc = class_get(c, &key->vendor_id, &key->class_id, &k);
+	return rc == RC_OK ? class_store_digests(c->db, c->tenant, key, component, c->mem, ret)
+			   : rc;
 }
 
 enum rc class_update(struct call *c, const struct class_update *in, struct device_class *ret)

@@ -27,5 +27,8 @@ enum rc class_get(struct call *c, const struct uuid *vendor_id, const struct uui
 /* In the order of the ids; after: NULL or the last one of the page before. */
 enum rc class_list(struct call *c, const struct device_class *after, int limit,
 		   struct device_class **ret, int *ret_count) MUST_CHECK;
+/* Which digests of a component its active devices report. */
+enum rc class_digests_of(struct call *c, const struct device_class *key, const char *component,
+			 struct class_digests *ret) MUST_CHECK;
 enum rc class_update(struct call *c, const struct class_update *in,
 		     struct device_class *ret) MUST_CHECK;

@@ -6,7 +6,7 @@
 #define CLASS_COLUMNS                                                                          \
 	"vendor_id, class_id, vendor, name, confirm, revision, created_at FROM class "
 
-enum { INSERT, GET, LIST, UPDATE, SEQUENCE, RAISE_SEQUENCE };
+enum { INSERT, GET, LIST, UPDATE, SEQUENCE, RAISE_SEQUENCE, DIGESTS };
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "class_insert",
@@ -30,6 +30,16 @@ static const struct db_stmt stmts[] = {
 			     "ON CONFLICT (tenant_id, vendor_id, class_id, components) "
 			     "DO UPDATE SET sequence = excluded.sequence "
 			     "WHERE s.sequence < excluded.sequence" },
+	/* Device ids are HMACs: the first so many are as good as a draw. */
+	[DIGESTS] = { "class_digests",
+		      "WITH d AS (SELECT device_id FROM device WHERE tenant_id = $1 AND "
+		      "vendor_id = $2 AND class_id = $3 AND lifecycle = 1 "
+		      "ORDER BY device_id LIMIT $5) "
+		      "SELECT c.digest, count(*) AS devices, "
+		      "(sum(count(*)) OVER ())::bigint AS counted "
+		      "FROM d LEFT JOIN component c ON c.tenant_id = $1 AND "
+		      "c.device_id = d.device_id AND c.name = $4 GROUP BY c.digest "
+		      "ORDER BY c.digest IS NOT NULL, devices DESC, c.digest LIMIT $6" },
 };
 DB_STMTS(stmts)
 
@@ -151,4 +161,39 @@ enum rc class_store_raise_sequence(struct db *db, int32_t tenant,
 	if (rc != RC_OK)
 		return rc;
 	return n ? RC_OK : RC_CONFLICT;
+}
+
+/* The group without a digest comes first. */
+static void read_digests(const struct db_rows *rows, struct arena *mem,
+			 struct class_digests *ret)
+{
+	int n = db_rows_count(rows);
+	int first = n > 0 && db_row_is_null(rows, 0, "digest") ? 1 : 0;
+
+	*ret = (struct class_digests){
+		.item = arena_array(mem, (size_t)n, sizeof(*ret->item)),
+		.counted = n ? db_row_i64(rows, 0, "counted") : 0,
+		.unknown = first ? db_row_i64(rows, 0, "devices") : 0,
+	};
+	for (int i = first; i < n && ret->count < CLASS_DIGESTS_MAX; i++)
+		ret->item[ret->count++] = (struct class_digest){
+			.digest = db_row_digest(rows, i, "digest"),
+			.devices = db_row_i64(rows, i, "devices"),
+		};
+}
+
+enum rc class_store_digests(struct db *db, int32_t tenant, const struct device_class *key,
+			    const char *component, struct arena *mem, struct class_digests *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	arg_class(&a, tenant, &key->vendor_id, &key->class_id);
+	db_arg_text(&a, component);
+	db_arg_i64(&a, CLASS_COUNTED_MAX);
+	db_arg_i64(&a, CLASS_DIGESTS_MAX + 1);
+	enum rc rc = db_run(db, &stmts[DIGESTS], &a, &rows);
+	if (rc == RC_OK)
+		read_digests(rows, mem, ret);
+	return rc;
 }

@@ -18,6 +18,11 @@ enum rc class_store_list(struct db *db, int32_t tenant, const struct device_clas
 enum rc class_store_update(struct db *db, int32_t tenant,
 			   const struct device_class *k) MUST_CHECK;
 
+/* See base/model/release.h. */
+enum rc class_store_digests(struct db *db, int32_t tenant, const struct device_class *key,
+			    const char *component, struct arena *mem,
+			    struct class_digests *ret) MUST_CHECK;
+
 struct class_sequence {
 	struct uuid vendor_id, class_id;
 	const char *components; /* sorted, joined by a comma */

@@ -2,6 +2,7 @@
 #include "api/rest/fleet_json.h"
 
 #include "core/author_key.h"
+#include "core/class.h"
 
 json_t *class_json(const struct device_class *k)
 {
@@ -14,6 +15,23 @@ json_t *class_json(const struct device_class *k)
 	js_put_text(o, "confirm", class_confirm_name(k->confirm));
 	js_put_i64(o, "revision", k->revision);
 	js_put_time(o, "created_at", k->created_at);
+	return o;
+}
+
+json_t *class_digests_json(const char *component, const struct class_digests *d)
+{
+	json_t *o = json_object(), *items = json_array();
+
+	for (int i = 0; i < d->count; i++) {
+		json_t *item = json_object();
+		js_put_digest(item, "digest", &d->item[i].digest);
+		js_put_i64(item, "devices", d->item[i].devices);
+		json_array_append_new(items, item);
+	}
+	js_put_text(o, "component", component);
+	js_put_i64(o, "devices", d->counted);
+	js_put_i64(o, "unknown", d->unknown);
+	js_put(o, "items", items);
 	return o;
 }
 

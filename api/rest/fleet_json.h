@@ -14,6 +14,7 @@ void credential_read(struct js *in, struct credential_new *ret);
 json_t *explanation_json(const struct explanation *e);
 
 json_t *class_json(const struct device_class *k);
+json_t *class_digests_json(const char *component, const struct class_digests *d);
 json_t *author_key_json(struct arena *mem, const struct author_key *k);
 
 json_t *image_json(const struct image_item *image);

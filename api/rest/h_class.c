@@ -151,6 +151,25 @@ enum rc h_class_update(struct call *c, const struct req *req, struct res *res)
 	return rc;
 }
 
+enum rc h_class_digests(struct call *c, const struct req *req, struct res *res)
+{
+	static const char *const names[] = { "component", NULL };
+	const char *component = req_query(req, "component");
+	struct device_class key = { 0 };
+	struct class_digests digests;
+
+	if (!component)
+		component = "main";
+	enum rc rc = query_only(c, req, names);
+	if (rc == RC_OK)
+		rc = param_class(c, req, &key.vendor_id, &key.class_id);
+	if (rc == RC_OK)
+		rc = class_digests_of(c, &key, component, &digests);
+	if (rc == RC_OK)
+		js_answer(c, res, class_digests_json(component, &digests));
+	return rc;
+}
+
 /* --- author keys --- */
 
 static enum rc read_key_filter(struct call *c, const struct req *req, const struct page *page,

@@ -38,6 +38,7 @@ REST_HANDLER(h_class_list);
 REST_HANDLER(h_class_create);
 REST_HANDLER(h_class_get);
 REST_HANDLER(h_class_update);
+REST_HANDLER(h_class_digests);
 REST_HANDLER(h_author_key_list);
 REST_HANDLER(h_author_key_create);
 REST_HANDLER(h_author_key_delete);

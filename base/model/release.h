@@ -89,3 +89,18 @@ struct release {
 };
 
 const char *class_confirm_name(enum class_confirm c);
+
+/* What the class's active devices say that they hold, the most frequent first. */
+#define CLASS_DIGESTS_MAX 100
+#define CLASS_COUNTED_MAX                                                                      \
+	100000 /* of a larger class so many are counted, drawn by their ids                    \
+		*/
+struct class_digest {
+	struct digest digest;
+	int64_t devices;
+};
+struct class_digests {
+	struct class_digest *item;
+	int count;
+	int64_t counted, unknown; /* devices that were counted; those that say no digest */
+};
