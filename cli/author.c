@@ -6,12 +6,16 @@
 #include "base/hash.h"
 #include "cli/file.h"
 #include "cli/pkcs11.h"
+#include "cli/parse.h"
 #include "cli/prompt.h"
+#include "cli/signing.h"
+#include "cli/source.h"
 #include "cli/words.h"
 #include "suit/build.h"
-#include "suit/cose.h"
+#include "suit/encode.h"
 #include "suit/ids.h"
 #include "suit/plan.h"
+#include "suit/survey.h"
 
 #include <errno.h>
 #include <string.h>
@@ -77,8 +81,7 @@ const char *author_key_type_name(const struct suit_key *key)
 }
 
 /* Reads the envelope as a device of the class would. */
-static enum exit_code check_envelope(const struct author_image *image,
-				     const struct suit_key *key, struct suit_bytes bytes)
+static enum exit_code check_envelope(const struct author_image *image, struct suit_bytes bytes)
 {
 	struct suit_envelope e;
 	struct suit_plan plan;
@@ -87,8 +90,6 @@ static enum exit_code check_envelope(const struct author_image *image,
 	memcpy(class.b, image->class.class.b, sizeof(class.b));
 	struct suit_facts facts = { .vendor_id = &vendor, .class_id = &class };
 	enum suit_rc rc = suit_envelope_decode(&suit_crypto_openssl, bytes, &e);
-	if (rc == SUIT_OK)
-		rc = suit_block_verify(&suit_crypto_openssl, &e, &e.block[0], key);
 	if (rc == SUIT_OK)
 		rc = suit_plan(&e, &facts, &plan);
 	if (rc == SUIT_OK &&
@@ -101,27 +102,8 @@ static enum exit_code check_envelope(const struct author_image *image,
 	return EXIT_DONE;
 }
 
-enum suit_rc author_sign(struct cli *c, const struct suit_key *key,
-			 struct suit_bytes unsigned_bytes, struct bytes *ret)
-{
-	struct suit_envelope e;
-	uint8_t kid[SUIT_KID_SIZE];
-	uint8_t *out = arena_alloc(c->mem, SUIT_ENVELOPE_MAX);
-	size_t n;
-	enum suit_rc rc = suit_envelope_decode(&suit_crypto_openssl, unsigned_bytes, &e);
-	if (rc == SUIT_OK)
-		rc = suit_key_kid(key, kid);
-	if (rc == SUIT_OK)
-		rc = suit_envelope_sign(&suit_crypto_openssl, key, suit_key_alg(key),
-					(struct suit_bytes){ kid, sizeof(kid) }, &e, out,
-					SUIT_ENVELOPE_MAX, &n);
-	if (rc == SUIT_OK)
-		*ret = (struct bytes){ out, n };
-	return rc;
-}
-
 enum exit_code author_envelope(struct cli *c, const struct author_image *image,
-			       const struct suit_key *key, struct bytes *ret)
+			       const struct signing *by, struct bytes *ret)
 {
 	char digest[DIGEST_TEXT_SIZE];
 	const char *uri = arena_printf(c->mem, "img/%s", digest_format(&image->digest, digest));
@@ -141,13 +123,86 @@ enum exit_code author_envelope(struct cli *c, const struct author_image *image,
 	size_t n;
 	enum suit_rc rc = suit_build(&suit_crypto_openssl, &in, draft, SUIT_ENVELOPE_MAX, &n);
 	if (rc == SUIT_OK)
-		rc = author_sign(c, key, (struct suit_bytes){ draft, n }, &done);
+		rc = signing_apply(c, by, (struct suit_bytes){ draft, n }, &done);
 	if (rc != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "cannot make the manifest: %s", suit_rc_text(rc));
-	enum exit_code code = check_envelope(image, key, (struct suit_bytes){ done.p, done.n });
+	enum exit_code code = check_envelope(image, (struct suit_bytes){ done.p, done.n });
 	if (code == EXIT_DONE)
 		*ret = done;
 	return code;
+}
+
+static json_t *ref_json(const struct digest *digest, int64_t size)
+{
+	char text[DIGEST_TEXT_SIZE];
+	return json_pack("{s:s, s:I}", "digest", digest_format(digest, text), "size",
+			 (json_int_t)size);
+}
+
+/* What somebody would write for it (docs/manifest.md). */
+static json_t *delta_source(struct cli *c, const struct author_image *image,
+			    const struct author_delta *delta)
+{
+	const char *vendor, *name;
+	const char *via = arena_printf(c->mem, "dl/patch-%s", delta->format);
+	if (parse_class(image->class_name, c->mem, &vendor, &name) != RC_OK)
+		return NULL;
+	json_t *whole = ref_json(&image->digest, image->size);
+	json_object_set_new(whole, "via", json_string(via));
+	json_object_set_new(whole, "precursor", ref_json(&delta->base, delta->base_size));
+	json_object_set_new(whole, "fetched", ref_json(&delta->digest, delta->size));
+	return json_pack("{s:I, s:s, s:s, s:[{s:s, s:s, s:o}, {s:s}], s:{s:{s:{s:{s:s}}}}}",
+			 "sequence", (json_int_t)image->sequence, "vendor", vendor, "class",
+			 name, "components", "id", image->component, "install", "copy", "image",
+			 whole, "id", via, "text", "en", "components", image->component,
+			 "version", image->version);
+}
+
+/* The delta is what it fetches, and the new image what it is left with. */
+static enum suit_rc check_delta(const struct author_image *image,
+				const struct author_delta *delta, struct suit_bytes bytes)
+{
+	static struct suit_survey survey;
+	struct suit_envelope e;
+	enum suit_rc rc = suit_envelope_decode(&suit_crypto_openssl, bytes, &e);
+	if (rc == SUIT_OK)
+		rc = suit_survey(&e, NULL, NULL, &survey);
+	if (rc != SUIT_OK)
+		return rc;
+	const struct suit_survey_payload *p = &survey.payload[0];
+	bool right = survey.payload_count == 1 && survey.vendor_class && p->has_precursor &&
+		     memcmp(p->digest.b, delta->digest.b, sizeof(p->digest.b)) == 0 &&
+		     memcmp(p->precursor.b, delta->base.b, sizeof(p->precursor.b)) == 0;
+	for (size_t i = 0; i < survey.installed_count && right; i++)
+		if (memcmp(survey.installed[i].digest.b, image->digest.b,
+			   sizeof(image->digest.b)) == 0)
+			return SUIT_OK;
+	return SUIT_DIGEST;
+}
+
+enum exit_code author_delta_envelope(struct cli *c, const struct author_image *image,
+				     const struct author_delta *delta, const struct signing *by,
+				     struct bytes *ret)
+{
+	CLEAN(json) json_t *json = delta_source(c, image, delta);
+	struct suit_source source;
+	uint8_t *draft = arena_alloc(c->mem, SUIT_ENVELOPE_MAX);
+	size_t n = 0;
+	if (!json)
+		return cli_fail(EXIT_FAILED, "an option is not UTF-8");
+	enum exit_code code = source_read_json(c, json, "the delta's manifest", "", &source);
+	if (code != EXIT_DONE)
+		return code;
+	enum suit_rc rc =
+		suit_encode(&suit_crypto_openssl, &source, draft, SUIT_ENVELOPE_MAX, &n);
+	if (rc == SUIT_OK)
+		rc = signing_apply(c, by, (struct suit_bytes){ draft, n }, ret);
+	if (rc == SUIT_OK)
+		rc = check_delta(image, delta, (struct suit_bytes){ ret->p, ret->n });
+	if (rc != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "cannot make the delta's manifest: %s",
+				suit_rc_text(rc));
+	return EXIT_DONE;
 }
 
 enum exit_code author_hash(const char *path, FILE *from, struct digest *ret_digest,

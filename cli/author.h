@@ -29,15 +29,23 @@ struct author_image {
 	const char *version;
 	int64_t sequence;
 	struct class_ids class;
+	const char *class_name; /* VENDOR/NAME */
 };
 
 /* An envelope for one image, signed; checked by decoding and verifying it again as a device
  * would.  The bytes are from c->mem. */
+struct signing;
 enum exit_code author_envelope(struct cli *c, const struct author_image *image,
-			       const struct suit_key *key, struct bytes *ret) MUST_CHECK;
-/* The envelope again, decoded and with one more signature; not verified yet. */
-enum suit_rc author_sign(struct cli *c, const struct suit_key *key,
-			 struct suit_bytes unsigned_bytes, struct bytes *ret) MUST_CHECK;
+			       const struct signing *by, struct bytes *ret) MUST_CHECK;
+/* The same image by a delta, for devices that hold the base. */
+struct author_delta {
+	struct digest base, digest; /* of the old image, and of the delta */
+	int64_t base_size, size;
+	const char *format; /* "heatshrink": it is fetched into dl/patch-heatshrink */
+};
+enum exit_code author_delta_envelope(struct cli *c, const struct author_image *image,
+				     const struct author_delta *delta, const struct signing *by,
+				     struct bytes *ret) MUST_CHECK;
 /* SHA-256 and size of a file, read once. */
 enum exit_code author_hash(const char *path, FILE *from, struct digest *ret_digest,
 			   int64_t *ret_size) MUST_CHECK;

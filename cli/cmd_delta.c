@@ -6,6 +6,7 @@
 #include "cli/delta.h"
 #include "cli/file.h"
 #include "cli/limits.h"
+#include "cli/variants.h"
 
 #include "base/hash.h"
 
@@ -31,7 +32,7 @@ static enum exit_code needed_option(struct cli *c, const char *name, const char 
 	return EXIT_DONE;
 }
 
-static enum exit_code parameters_take(struct cli *c, struct delta_parameters *ret)
+enum exit_code delta_parameters_take(struct cli *c, struct delta_parameters *ret)
 {
 	const char *name;
 	uint64_t window = 0, ahead = 0;
@@ -123,19 +124,6 @@ static enum exit_code load_both(struct cli *c, struct making *m)
 	return code;
 }
 
-/* As a device would, and the same must come out. */
-static enum exit_code patch_prove(const struct making *m)
-{
-	CLEAN(blob) struct blob again = { 0 };
-	enum exit_code code =
-		delta_apply(blob_bytes(&m->old), blob_bytes(&m->patch), m->fresh.n, &again);
-	if (code != EXIT_DONE)
-		return code;
-	if (!bytes_equal(blob_bytes(&again), blob_bytes(&m->fresh)))
-		return cli_fail(EXIT_FAILED, "the patch just made gives another image");
-	return EXIT_DONE;
-}
-
 static enum exit_code worth_it(struct cli *c, const struct making *m)
 {
 	uint64_t percent = 0;
@@ -154,9 +142,7 @@ static enum exit_code make_all(struct making *m)
 {
 	struct bytes old = blob_bytes(&m->old), fresh = blob_bytes(&m->fresh);
 	limits_take(delta_memory(m->parameters.format, old.n, fresh.n));
-	enum exit_code code = delta_make(&m->parameters, old, fresh, &m->patch);
-	if (code == EXIT_DONE)
-		code = patch_prove(m);
+	enum exit_code code = delta_make_proven(&m->parameters, old, fresh, &m->patch);
 	if (code == EXIT_DONE)
 		code = delta_compress(&m->parameters, fresh, &m->full);
 	return code;
@@ -175,11 +161,55 @@ static json_t *making_json(const struct making *m)
 		(json_int_t)delta_device_ram(p, m->fresh.n));
 }
 
+/* One file for each image that the class's devices hold. */
+static enum exit_code write_all(struct cli *c, const struct variants *v, const char *prefix)
+{
+	enum exit_code code = EXIT_DONE;
+	for (size_t i = 0; i < v->count && code == EXIT_DONE; i++)
+		if (!v->item[i].dropped)
+			code = file_write_new(variant_path(c, prefix, &v->item[i], ".delta"),
+					      blob_bytes(&v->item[i].delta), 0644);
+	return code;
+}
+
+static enum exit_code run_delta_auto(struct cli *c)
+{
+	CLEAN(variants) struct variants v = { 0 };
+	CLEAN(blob) struct blob fresh = { 0 };
+	struct variants_plan plan = { .component = args_value(&c->args, "component") };
+	const char *out;
+	enum exit_code code = variants_options(c, &plan);
+	if (code == EXIT_DONE)
+		code = needed_option(c, "class", &plan.class_name);
+	if (code == EXIT_DONE)
+		code = needed_option(c, "out", &out);
+	if (code == EXIT_DONE && args_operand(&c->args, 1))
+		code = cli_fail(EXIT_FAILED, "with --delta-from auto name the new image alone");
+	if (code == EXIT_DONE)
+		code = blob_load(&fresh, args_operand(&c->args, 0),
+				 delta_image_max(plan.parameters.format));
+	if (code != EXIT_DONE)
+		return code;
+	plan.fresh = blob_bytes(&fresh);
+	plan.component = plan.component ? plan.component : "main";
+	code = variants_make(c, &plan, &v);
+	if (code == EXIT_DONE)
+		code = write_all(c, &v, out);
+	if (code == EXIT_DONE)
+		variants_print(c, &v);
+	return code;
+}
+
 static enum exit_code run_delta_create(struct cli *c)
 {
 	CLEAN(making) struct making m = { 0 };
 	const char *out;
-	enum exit_code code = parameters_take(c, &m.parameters);
+	if (args_has(&c->args, "delta-from"))
+		return run_delta_auto(c);
+	if (!args_operand(&c->args, 1))
+		return cli_fail(EXIT_FAILED,
+				"delta create needs OLD and NEW, or --delta-from auto");
+	enum exit_code code = delta_parameters_take(c, &m.parameters);
 	if (code == EXIT_DONE)
 		code = needed_option(c, "out", &out);
 	if (code == EXIT_DONE)
@@ -228,7 +258,7 @@ static enum exit_code run_image_compress(struct cli *c)
 {
 	CLEAN(making) struct making m = { 0 };
 	const char *out;
-	enum exit_code code = parameters_take(c, &m.parameters);
+	enum exit_code code = delta_parameters_take(c, &m.parameters);
 	if (code == EXIT_DONE)
 		code = needed_option(c, "out", &out);
 	if (code == EXIT_DONE)
@@ -263,7 +293,7 @@ static enum exit_code run_image_decompress(struct cli *c)
 	struct delta_parameters p;
 	const char *out, *size_text;
 	uint64_t size = 0;
-	enum exit_code code = parameters_take(c, &p);
+	enum exit_code code = delta_parameters_take(c, &p);
 	if (code == EXIT_DONE)
 		code = needed_option(c, "size", &size_text);
 	if (code == EXIT_DONE)
@@ -299,10 +329,19 @@ static enum exit_code run_image_decompress(struct cli *c)
 
 static const struct option_def create_options[] = {
 	FORMAT_OPTION,
-	OUT_OPTION,
+	{ "out", "FILE",
+	  "where to write; a new file (needed); with --delta-from the beginning of the files",
+	  OPTION_VALUE, true },
 	WINDOW_OPTIONS,
 	{ "max-percent", "N",
 	  "write nothing when it is over N % of the compressed full image; 60 when not given",
+	  OPTION_VALUE, false },
+	{ "delta-from", "auto",
+	  "NEW alone is named; from each image that the class's devices hold, asked of the "
+	  "server, until 95 % of them are covered",
+	  OPTION_VALUE, false },
+	{ "class", "VENDOR/NAME", "with --delta-from: whose devices", OPTION_VALUE, false },
+	{ "component", "NAME", "with --delta-from: which part of them; default main",
 	  OPTION_VALUE, false },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };
@@ -332,7 +371,7 @@ static const struct option_def decompress_options[] = {
 };
 
 const struct command commands_delta[] = {
-	{ "delta create", "OLD NEW", 2, 2, "Make a patch from one image to another",
+	{ "delta create", "[OLD] NEW", 1, 2, "Make a patch from one image to another",
 	  "It is applied by the code that devices run, and compared, before it is written. It "
 	  "says nothing about OLD: the old digest that is printed belongs into the signed "
 	  "manifest.",

@@ -278,9 +278,8 @@ enum exit_code manifest_verify(struct cli *c)
 
 const struct option_def manifest_verify_options[] = {
 	{ "key", "KEY", "signed by this public key (file or PKCS#11 URI)", OPTION_MANY, true },
-	{ "anchor", "FILE",
-	  "signed by somebody whose certificates lead to one of these (PEM)", OPTION_VALUE,
-	  true },
+	{ "anchor", "FILE", "signed by somebody whose certificates lead to one of these (PEM)",
+	  OPTION_VALUE, true },
 	{ "mac-key", "[KID=]FILE", "with a MAC by this key", OPTION_MANY, true },
 	{ "passphrase-file", "FILE", "read passphrase or PIN of a key from a file",
 	  OPTION_VALUE, true },

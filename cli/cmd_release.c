@@ -10,7 +10,9 @@
 #include "cli/prompt.h"
 #include "cli/release_view.h"
 #include "cli/resolve.h"
+#include "cli/signing.h"
 #include "cli/upload.h"
+#include "cli/variants.h"
 #include "suit/manifest.h"
 
 #include <errno.h>
@@ -33,6 +35,7 @@ static enum exit_code read_image_options(struct cli *c, struct author_image *ret
 	ret->version = args_value(&c->args, "version");
 	ret->component = component ? component : "main";
 	ret->sequence = clock_wall() / USEC_PER_SEC;
+	ret->class_name = class_name;
 	if (!class_name || !ret->version || !args_has(&c->args, "key"))
 		return cli_fail(EXIT_FAILED,
 				"release create needs --class, --version and --key");
@@ -40,15 +43,6 @@ static enum exit_code read_image_options(struct cli *c, struct author_image *ret
 		return cli_fail(EXIT_FAILED, "--sequence \"%s\": write a number from 1 on",
 				sequence);
 	return class_ids_of(class_name, c->mem, &ret->class);
-}
-
-static enum exit_code sign_key(struct cli *c, struct suit_key **ret)
-{
-	const char *path = args_value(&c->args, "key");
-	enum exit_code code = author_key_load(c, path, ret);
-	if (code == EXIT_DONE && !suit_key_is_private(*ret))
-		code = cli_fail(EXIT_FAILED, "%s is a public key and cannot sign", path);
-	return code;
 }
 
 /* The highest sequence number of the class so far. */
@@ -99,13 +93,13 @@ static bool sequence_is_taken(const struct reply *r)
 /* The clock's seconds may be taken, by a release of the same second or by an author whose clock
  * is ahead: then, and only when no number was asked for, the next one is taken. */
 static enum exit_code submit(struct cli *c, struct author_image *image,
-			     const struct suit_key *key, struct reply *ret)
+			     const struct signing *by, struct reply *ret)
 {
 	struct client *client;
 	struct bytes envelope;
 	enum exit_code code = cli_client(c, &client);
 	if (code == EXIT_DONE)
-		code = author_envelope(c, image, key, &envelope);
+		code = author_envelope(c, image, by, &envelope);
 	if (code == EXIT_DONE)
 		code = post_release(c, client, envelope, ret);
 	if (code != EXIT_DONE)
@@ -117,7 +111,7 @@ static enum exit_code submit(struct cli *c, struct author_image *image,
 		if (code != EXIT_DONE)
 			return code;
 		image->sequence = h.sequence + 1;
-		code = author_envelope(c, image, key, &envelope);
+		code = author_envelope(c, image, by, &envelope);
 		if (code == EXIT_DONE)
 			code = post_release(c, client, envelope, ret);
 	}
@@ -133,13 +127,74 @@ static void print_made(struct cli *c, const json_t *release)
 		output_member(c->mem, release, "release_id"));
 }
 
-static enum exit_code write_envelope(struct cli *c, const struct author_image *image,
-				     const struct suit_key *key, const char *path)
+/* --- deltas beside the whole image --------------------------------------------------------
+ */
+
+/* What `release create` has in its hands. */
+struct creation {
+	struct author_image image;
+	struct signing by;
+	struct variants variants; /* count 0: none */
+	const char *format;       /* theirs */
+};
+
+static void clean_creation(struct creation *n)
+{
+	clean_signing(&n->by);
+	clean_variants(&n->variants);
+}
+
+static enum exit_code make_variants(struct cli *c, const char *path, struct creation *n)
+{
+	CLEAN(blob) struct blob fresh = { 0 };
+	struct variants_plan plan = { .class_name = n->image.class_name,
+				      .component = n->image.component };
+	enum exit_code code = variants_options(c, &plan);
+	if (code == EXIT_DONE)
+		code = blob_load(&fresh, path, delta_image_max(plan.parameters.format));
+	if (code != EXIT_DONE)
+		return code;
+	plan.fresh = blob_bytes(&fresh);
+	n->format = delta_format_name(plan.parameters.format);
+	code = variants_make(c, &plan, &n->variants);
+	if (code == EXIT_DONE)
+		variants_print(c, &n->variants);
+	return code;
+}
+
+static enum exit_code variant_envelope(struct cli *c, const struct creation *n,
+				       const struct variant *v, struct bytes *ret)
+{
+	struct author_delta delta = { .base = v->base,
+				      .digest = v->digest,
+				      .base_size = v->base_size,
+				      .size = (int64_t)v->delta.n,
+				      .format = n->format };
+	return author_delta_envelope(c, &n->image, &delta, &n->by, ret);
+}
+
+static enum exit_code write_variant(struct cli *c, const struct creation *n,
+				    const struct variant *v, const char *prefix)
 {
 	struct bytes envelope;
-	enum exit_code code = author_envelope(c, image, key, &envelope);
+	enum exit_code code = variant_envelope(c, n, v, &envelope);
+	if (code == EXIT_DONE)
+		code = file_write_new(variant_path(c, prefix, v, ".suit"), envelope, 0644);
+	if (code == EXIT_DONE)
+		code = file_write_new(variant_path(c, prefix, v, ".delta"),
+				      blob_bytes(&v->delta), 0644);
+	return code;
+}
+
+static enum exit_code write_envelope(struct cli *c, const struct creation *n, const char *path)
+{
+	struct bytes envelope;
+	enum exit_code code = author_envelope(c, &n->image, &n->by, &envelope);
 	if (code == EXIT_DONE)
 		code = file_write_new(path, envelope, 0644);
+	for (size_t i = 0; i < n->variants.count && code == EXIT_DONE; i++)
+		if (!n->variants.item[i].dropped)
+			code = write_variant(c, n, &n->variants.item[i], path);
 	if (code == EXIT_DONE)
 		cli_say("Wrote %s (%zu bytes).  Next: muster release upload %s --image FILE",
 			path, envelope.n, path);
@@ -148,25 +203,26 @@ static enum exit_code write_envelope(struct cli *c, const struct author_image *i
 
 static enum exit_code run_release_create(struct cli *c)
 {
-	struct author_image image = { 0 };
+	CLEAN(creation) struct creation n = { 0 };
 	CLEAN(file) FILE *from = NULL;
-	CLEAN(suit_key) struct suit_key *key = NULL;
 	CLEAN(reply) struct reply reply = { 0 };
 	const char *path = args_operand(&c->args, 0), *out = args_value(&c->args, "out");
-	enum exit_code code = read_image_options(c, &image);
+	enum exit_code code = read_image_options(c, &n.image);
 	if (code == EXIT_DONE)
 		code = open_image(path, &from);
 	if (code == EXIT_DONE)
-		code = author_hash(path, from, &image.digest, &image.size);
+		code = author_hash(path, from, &n.image.digest, &n.image.size);
 	if (code == EXIT_DONE)
-		code = sign_key(c, &key);
+		code = signing_load(c, &n.by);
+	if (code == EXIT_DONE && args_has(&c->args, "delta-from"))
+		code = make_variants(c, path, &n);
 	if (code != EXIT_DONE)
 		return code;
 	if (out)
-		return write_envelope(c, &image, key, out);
-	code = upload_image(c, from, &image.digest, image.size);
+		return write_envelope(c, &n, out);
+	code = upload_image(c, from, &n.image.digest, n.image.size);
 	if (code == EXIT_DONE)
-		code = submit(c, &image, key, &reply);
+		code = submit(c, &n.image, &n.by, &reply);
 	if (code == EXIT_DONE)
 		print_made(c, reply.json);
 	return code;
@@ -300,16 +356,26 @@ static enum exit_code run_release_withdraw(struct cli *c)
 static const struct option_def create_options[] = {
 	{ "class", "VENDOR/NAME", "who may run it (needed)", OPTION_VALUE, false },
 	{ "version", "VERSION", "such as 3.7 (needed)", OPTION_VALUE, false },
-	{ "key", "KEY", "the author's private key (needed): a file or a PKCS#11 URI",
-	  OPTION_VALUE, true },
 	{ "component", "NAME", "which part of the device; default main", OPTION_VALUE, false },
 	{ "sequence", "NUMBER", "must grow with each release; default the clock's seconds",
 	  OPTION_VALUE, false },
 	{ "notes", "TEXT", "for people", OPTION_VALUE, false },
-	{ "passphrase-file", "FILE", "read the key's passphrase from a file instead of asking",
+	SIGNING_OPTIONS,
+	{ "delta-from", "auto",
+	  "make deltas too, from the images that the class's devices hold; see delta create",
+	  OPTION_VALUE, false },
+	{ "format", "FORMAT", "of the deltas: heatshrink, lzma or zstd", OPTION_VALUE, false },
+	{ "window", "BITS", "of heatshrink: 4 to 11, 8 when not given", OPTION_VALUE, false },
+	{ "lookahead", "BITS", "of heatshrink: from 3, less than the window", OPTION_VALUE,
+	  false },
+	{ "max-percent", "N",
+	  "drop deltas over N % of the compressed full image; 60 when not given", OPTION_VALUE,
+	  false },
+	{ "out", "FILE",
+	  "write the signed envelope and stop: works offline; deltas and their envelopes "
+	  "beside "
+	  "it, as FILE-OLD.delta and FILE-OLD.suit",
 	  OPTION_VALUE, true },
-	{ "out", "FILE", "write the signed envelope and stop: works offline", OPTION_VALUE,
-	  true },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };
 

@@ -189,3 +189,17 @@ enum exit_code delta_make(const struct delta_parameters *like, struct bytes old,
 			       .order = order };
 	return code == EXIT_DONE ? try_all(&p, &d, ret) : code;
 }
+
+enum exit_code delta_make_proven(const struct delta_parameters *p, struct bytes old,
+				 struct bytes fresh, struct blob *ret)
+{
+	CLEAN(blob) struct blob again = { 0 };
+	enum exit_code code = delta_make(p, old, fresh, ret);
+	if (code == EXIT_DONE)
+		code = delta_apply(old, blob_bytes(ret), fresh.n, &again);
+	if (code != EXIT_DONE)
+		return code;
+	if (!bytes_equal(blob_bytes(&again), fresh))
+		return cli_fail(EXIT_FAILED, "the patch just made gives another image");
+	return EXIT_DONE;
+}

@@ -24,6 +24,9 @@ struct delta_parameters {
 	unsigned window_bits, ahead_bits; /* of heatshrink; ahead_bits 0: what is best */
 };
 
+/* --format, --window and --lookahead (cmd_delta.c). */
+struct cli;
+enum exit_code delta_parameters_take(struct cli *c, struct delta_parameters *ret) MUST_CHECK;
 /* False when there is no format of that name. */
 bool delta_format_parse(const char *name, enum delta_format *ret);
 const char *delta_format_name(enum delta_format format);
@@ -36,6 +39,9 @@ uint64_t delta_device_ram(const struct delta_parameters *p, size_t new_size);
 enum exit_code delta_make(const struct delta_parameters *p, struct bytes old,
 			  struct bytes fresh, struct blob *ret) MUST_CHECK;
 /* The new image is at most max bytes.  The format is that of the patch. */
+/* The same; then applied as a device would, and compared. */
+enum exit_code delta_make_proven(const struct delta_parameters *p, struct bytes old,
+				 struct bytes fresh, struct blob *ret) MUST_CHECK;
 enum exit_code delta_apply(struct bytes old, struct bytes patch, size_t max,
 			   struct blob *ret) MUST_CHECK;
 /* A compressed full image, and back. */

@@ -12,8 +12,8 @@
 
 #include <string.h>
 
-#define SLOTS_MAX   64
-#define KEYS_MAX    16
+#define SLOTS_MAX    64
+#define KEYS_MAX     16
 #define PIN_VARIABLE "MUSTER_PIN"
 
 CLEAN_DEFINE(uri, P11KitUri *, p11_kit_uri_free)
@@ -43,7 +43,8 @@ static enum exit_code uri_check(P11KitUri *uri)
 static enum exit_code uri_read(const char *text, P11KitUri **ret)
 {
 	CLEAN(uri) P11KitUri *uri = p11_kit_uri_new();
-	int bad = uri ? p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, uri) : P11_KIT_URI_NO_MEMORY;
+	int bad =
+		uri ? p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, uri) : P11_KIT_URI_NO_MEMORY;
 	if (bad)
 		return cli_fail(EXIT_FAILED, "this is no PKCS#11 URI (RFC 7512): %s",
 				p11_kit_uri_message(bad));
@@ -124,10 +125,11 @@ static enum exit_code token_find(P11KitUri *uri, const struct pkcs11_token *t,
 	if (ret->count == 0)
 		return cli_fail(EXIT_NOT_FOUND, "no token is there that the PKCS#11 URI names");
 	if (ret->count > 1)
-		return cli_fail(EXIT_FAILED,
-				"%zu tokens are there that the PKCS#11 URI names; add token= or "
-				"serial=",
-				ret->count);
+		return cli_fail(
+			EXIT_FAILED,
+			"%zu tokens are there that the PKCS#11 URI names; add token= or "
+			"serial=",
+			ret->count);
 	return EXIT_DONE;
 }
 
@@ -244,10 +246,11 @@ static enum exit_code key_find(P11KitUri *uri, struct pkcs11_token *t)
 		return cli_fail(EXIT_NOT_FOUND,
 				"the token has no private key that the PKCS#11 URI names");
 	if (count > 1)
-		return cli_fail(EXIT_FAILED,
-				"the token has %s%lu private keys that the PKCS#11 URI names; add "
-				"id= or object=",
-				count == KEYS_MAX ? "at least " : "", count);
+		return cli_fail(
+			EXIT_FAILED,
+			"the token has %s%lu private keys that the PKCS#11 URI names; add "
+			"id= or object=",
+			count == KEYS_MAX ? "at least " : "", count);
 	t->key = found[0];
 	return EXIT_DONE;
 }

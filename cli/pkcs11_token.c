@@ -180,9 +180,9 @@ static enum suit_rc sign(void *arg, enum suit_key_type type, struct suit_bytes o
 		how = (struct ck_mechanism){ CKM_RSA_PKCS_PSS, &pss, sizeof(pss) };
 	if (t->module->C_SignInit(t->session, &how, t->key) != CKR_OK)
 		return SUIT_CRYPTO;
-	if (t->always_ask && t->module->C_Login(t->session, CKU_CONTEXT_SPECIFIC,
-						(unsigned char *)t->pin,
-						t->pin ? strlen(t->pin) : 0) != CKR_OK)
+	if (t->always_ask &&
+	    t->module->C_Login(t->session, CKU_CONTEXT_SPECIFIC, (unsigned char *)t->pin,
+			       t->pin ? strlen(t->pin) : 0) != CKR_OK)
 		return SUIT_CRYPTO;
 	if (t->module->C_Sign(t->session, (unsigned char *)of.p, of.n, ret, &n) != CKR_OK)
 		return SUIT_CRYPTO;
@@ -199,8 +199,8 @@ static enum suit_rc ecdh(void *arg, const struct suit_point *peer, uint8_t ret[3
 	unsigned char no = 0, yes = 1;
 	unsigned long size = 32;
 	struct ck_attribute want[] = {
-		{ CKA_CLASS, &class, sizeof(class) }, { CKA_KEY_TYPE, &type, sizeof(type) },
-		{ CKA_TOKEN, &no, sizeof(no) },       { CKA_SENSITIVE, &no, sizeof(no) },
+		{ CKA_CLASS, &class, sizeof(class) },   { CKA_KEY_TYPE, &type, sizeof(type) },
+		{ CKA_TOKEN, &no, sizeof(no) },         { CKA_SENSITIVE, &no, sizeof(no) },
 		{ CKA_EXTRACTABLE, &yes, sizeof(yes) }, { CKA_VALUE_LEN, &size, sizeof(size) },
 	};
 	struct ck_ecdh1_derive_params with = { CKD_NULL, 0, NULL, sizeof(point), point };

@@ -21,7 +21,6 @@ struct pkcs11_token {
 /* Ends the session and wipes the PIN; for the keeper of a key. */
 void pkcs11_token_free(struct pkcs11_token *t);
 /* The public half of the key, as the token has it. */
-enum suit_rc pkcs11_public_key(const struct pkcs11_token *t,
-			       struct suit_key **ret) MUST_CHECK;
+enum suit_rc pkcs11_public_key(const struct pkcs11_token *t, struct suit_key **ret) MUST_CHECK;
 /* Signs and agrees. */
 extern const struct suit_key_keeper pkcs11_keeper;

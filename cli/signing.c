@@ -72,8 +72,8 @@ static enum exit_code chain_add(struct cli *c, struct signing *s, const char *pa
 		return cli_fail(EXIT_FAILED, "%s holds %zu certificates; %d go along at most",
 				path, chain.count, SUIT_CHAIN_MAX);
 	struct suit_certificates last = { &chain.der[chain.count - 1], 1 };
-	enum suit_rc rc = suit_key_from_certificate(chain, last,
-						    clock_wall() / USEC_PER_SEC, &leaf);
+	enum suit_rc rc =
+		suit_key_from_certificate(chain, last, clock_wall() / USEC_PER_SEC, &leaf);
 	if (rc == SUIT_OK)
 		rc = suit_key_kid(leaf, kid);
 	if (rc != SUIT_OK)

@@ -25,22 +25,16 @@ const char *signing_done(const struct signing *s, const struct suit_envelope *e)
 void clean_signing(struct signing *s);
 
 #define SIGNING_OPTIONS                                                                        \
-	{ "key",                                                                               \
-	  "KEY",                                                                               \
+	{ "key", "KEY",                                                                        \
 	  "sign with this private key: a file or a PKCS#11 URI; several sign together",        \
-	  OPTION_MANY,                                                                         \
-	  true },                                                                              \
-		{ "cert-chain",                                                                \
-		  "FILE",                                                                      \
+	  OPTION_MANY, true },                                                                 \
+		{ "cert-chain", "FILE",                                                        \
 		  "certificates (PEM) for one of the keys, its own first: go along",           \
-		  OPTION_MANY,                                                                 \
-		  true },                                                                      \
-		{ "mac-key",                                                                   \
-		  "[KID=]FILE",                                                                \
+		  OPTION_MANY, true },                                                         \
+		{ "mac-key", "[KID=]FILE",                                                     \
 		  "add a MAC by a key of 16 or 32 bytes, for devices that verify nothing "     \
 		  "else",                                                                      \
-		  OPTION_MANY,                                                                 \
-		  true },                                                                      \
+		  OPTION_MANY, true },                                                         \
 	{                                                                                      \
 		"passphrase-file", "FILE",                                                     \
 			"read passphrase or PIN of the keys from a file instead of asking",    \

@@ -92,9 +92,8 @@ const char *class_confirm_name(enum class_confirm c);
 
 /* What the class's active devices say that they hold, the most frequent first. */
 #define CLASS_DIGESTS_MAX 100
-#define CLASS_COUNTED_MAX                                                                      \
-	100000 /* of a larger class so many are counted, drawn by their ids                    \
-		*/
+/* Of a larger class so many devices are counted, drawn by their ids. */
+#define CLASS_COUNTED_MAX 100000
 struct class_digest {
 	struct digest digest;
 	int64_t devices;
