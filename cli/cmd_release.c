@@ -158,7 +158,7 @@ static enum exit_code make_variants(struct cli *c, const char *path, struct crea
 	n->format = delta_format_name(plan.parameters.format);
 	code = variants_make(c, &plan, &n->variants);
 	if (code == EXIT_DONE)
-		variants_print(c, &n->variants);
+		variants_say(c, &n->variants);
 	return code;
 }
 

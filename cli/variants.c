@@ -227,6 +227,25 @@ static json_t *variant_json(const struct variant *v)
 	return ret;
 }
 
+static void say_total(const struct variants *v)
+{
+	cli_say("Of %lld devices %lld have the new image and %lld get a delta.",
+		(long long)v->devices, (long long)v->done, (long long)v->served);
+}
+
+void variants_say(struct cli *c, const struct variants *v)
+{
+	char base[DIGEST_TEXT_SIZE];
+	for (size_t i = 0; i < v->count; i++) {
+		const struct variant *x = &v->item[i];
+		const char *what = x->dropped ? arena_printf(c->mem, "none: %s", x->dropped)
+					      : output_size(c->mem, (int64_t)x->delta.n);
+		cli_say("Delta from %.12s, for %lld devices: %s.",
+			digest_format(&x->base, base), (long long)x->devices, what);
+	}
+	say_total(v);
+}
+
 void variants_print(struct cli *c, const struct variants *v)
 {
 	static const struct column columns[] = {
@@ -242,8 +261,7 @@ void variants_print(struct cli *c, const struct variants *v)
 	table_begin(&t, &c->out, columns, ARRAY_LEN(columns));
 	table_page(&t, items);
 	table_end(&t);
-	cli_say("Of %lld devices %lld have the new image and %lld get a delta.",
-		(long long)v->devices, (long long)v->done, (long long)v->served);
+	say_total(v);
 }
 
 const char *variant_path(struct cli *c, const char *prefix, const struct variant *v,

@@ -38,8 +38,9 @@ struct variants_plan {
 enum exit_code variants_options(struct cli *c, struct variants_plan *ret) MUST_CHECK;
 enum exit_code variants_make(struct cli *c, const struct variants_plan *plan,
 			     struct variants *ret) MUST_CHECK;
-/* One row a variant. */
+/* One row a variant, as the command's answer; and as talk, beside another answer. */
 void variants_print(struct cli *c, const struct variants *v);
+void variants_say(struct cli *c, const struct variants *v);
 /* PREFIX, a minus, and twelve digits of the old image's digest. */
 const char *variant_path(struct cli *c, const char *prefix, const struct variant *v,
 			 const char *suffix);
