@@ -201,6 +201,52 @@ static enum exit_code write_envelope(struct cli *c, const struct creation *n, co
 	return code;
 }
 
+/* The delta goes up before the manifest that names it. */
+static enum exit_code publish_variant(struct cli *c, const struct creation *n,
+				      const struct variant *v, const char *release_id)
+{
+	struct client *client;
+	struct bytes envelope;
+	CLEAN(file) FILE *from = fmemopen(v->delta.p, v->delta.n, "r");
+	CLEAN(reply) struct reply reply = { 0 };
+	enum exit_code code = cli_client(c, &client);
+	if (code == EXIT_DONE && !from)
+		code = cli_fail(EXIT_FAILED, "cannot read a delta: %s", strerror(errno));
+	if (code == EXIT_DONE)
+		code = variant_envelope(c, n, v, &envelope);
+	if (code == EXIT_DONE)
+		code = upload_image(c, from, &v->digest, (int64_t)v->delta.n);
+	if (code != EXIT_DONE)
+		return code;
+	CLEAN(json)
+	json_t *body = json_pack("{s:s}", "envelope", base64_encode(c->mem, envelope));
+	return client_post(client,
+			   arena_printf(c->mem, "/v1/releases/%s/manifests",
+					client_escape(c->mem, release_id)),
+			   body, &reply);
+}
+
+/* The release is there already, so what fails is told and the rest goes on. */
+static enum exit_code publish_variants(struct cli *c, const struct creation *n,
+				       const json_t *release)
+{
+	const char *id = json_string_value(json_object_get(release, "release_id"));
+	enum exit_code code = EXIT_DONE;
+	size_t good = 0;
+	if (n->variants.count > 0 && !id)
+		return cli_fail(EXIT_FAILED, "the server's answer has no release_id");
+	for (size_t i = 0; i < n->variants.count; i++) {
+		if (n->variants.item[i].dropped)
+			continue;
+		enum exit_code got = publish_variant(c, n, &n->variants.item[i], id);
+		good += got == EXIT_DONE;
+		code = code == EXIT_DONE ? got : code;
+	}
+	if (n->variants.count > 0)
+		cli_say("Added %zu deltas to the release.", good);
+	return code;
+}
+
 static enum exit_code run_release_create(struct cli *c)
 {
 	CLEAN(creation) struct creation n = { 0 };
@@ -223,8 +269,10 @@ static enum exit_code run_release_create(struct cli *c)
 	code = upload_image(c, from, &n.image.digest, n.image.size);
 	if (code == EXIT_DONE)
 		code = submit(c, &n.image, &n.by, &reply);
-	if (code == EXIT_DONE)
-		print_made(c, reply.json);
+	if (code != EXIT_DONE)
+		return code;
+	code = publish_variants(c, &n, reply.json);
+	print_made(c, reply.json);
 	return code;
 }
 
