@@ -31,12 +31,13 @@ static const char *member(const json_t *object, const char *name)
 
 static const char *with_fields(const json_t *problem, const char *text, struct arena *mem)
 {
+	const char *detail = member(problem, "detail");
 	size_t i;
 	json_t *error;
 	json_array_foreach(json_object_get(problem, "errors"), i, error)
 	{
 		const char *where = member(error, "pointer"), *why = member(error, "detail");
-		if (why && strcmp(why, member(problem, "detail") ?: "") == 0)
+		if (why && detail && strcmp(why, detail) == 0)
 			continue;
 		text = arena_printf(mem, "%s; %s: %s", text, where ? where : "?",
 				    why ? why : "?");

@@ -78,9 +78,8 @@ static enum rc check_alike(struct call *c, const struct release_facts *f,
 		return RC_OK;
 	return call_fail(
 		c, ERR_VARIANT_DIFFERS,
-		"it is no variant of this release: %s; sign it again with the release's "
-		"own, or upload it as a release",
-		c->fields->detail);
+		"it is no variant of this release: sign it again with the release's own "
+		"values, or upload it as a release of its own");
 }
 
 /* --- storing --- */

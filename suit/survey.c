@@ -353,7 +353,7 @@ static void precursors_add(struct survey *v)
 	v->succeeded = true;
 }
 
-/* What the run has cost its device. */
+/* What the run has cost its device; one that fetched the same twice is no measure. */
 static void sizes_add(struct survey *v)
 {
 	struct suit_survey *s = v->s;
@@ -368,8 +368,17 @@ static void sizes_add(struct survey *v)
 	}
 	if (v->largest > s->largest)
 		s->largest = v->largest;
-	if (sum > s->fetched)
+	if (v->corrupt < 0 && sum > s->fetched)
 		s->fetched = sum;
+}
+
+static void unmatched_add(struct survey *v)
+{
+	for (size_t i = 0; i < v->s->component_count; i++) {
+		const struct content *c = &v->content[i];
+		if (c->changed && !c->matched && !c->source)
+			v->s->component[i].unmatched = true;
+	}
 }
 
 /* The results are what the validate section has compared.  Without one, what was compared and
@@ -379,15 +388,12 @@ static enum suit_rc result_add(struct survey *v)
 	enum suit_rc rc = identities_add(v);
 	bool validated = false;
 
-	v->s->successes++;
+	v->s->successes += v->corrupt < 0;
 	precursors_add(v);
 	sizes_add(v);
-	for (size_t i = 0; i < v->s->component_count; i++) {
-		const struct content *c = &v->content[i];
-		validated = validated || c->validated;
-		if (c->changed && !c->matched && !c->source)
-			v->s->component[i].unmatched = true;
-	}
+	unmatched_add(v);
+	for (size_t i = 0; i < v->s->component_count; i++)
+		validated = validated || v->content[i].validated;
 	for (size_t i = 0; i < v->s->component_count && rc == SUIT_OK; i++) {
 		const struct content *c = &v->content[i];
 		if (c->matched && (validated ? c->validated : c->changed && !c->source) &&
@@ -414,10 +420,10 @@ static enum suit_rc run_once(struct survey *v, const struct suit_envelope *e,
 	v->largest = 0;
 	v->vendor = v->class_ = v->absent = v->precursor_known = false;
 	enum suit_rc rc = suit_process(e, procedure, &platform, v, &run);
-	v->s->steps += run.steps;
+	v->steps += run.steps;
 	if (rc == SUIT_OK)
 		rc = result_add(v);
-	else if (rc == SUIT_CONDITION || (rc == SUIT_MISSING && v->absent))
+	else if (rc == SUIT_CONDITION || (rc == SUIT_MISSING && v->absent) || v->corrupt >= 0)
 		rc = SUIT_OK; /* not for that device */
 	else
 		note_failure(v, &run);
@@ -426,20 +432,52 @@ static enum suit_rc run_once(struct survey *v, const struct suit_envelope *e,
 	return rc;
 }
 
+/* Every way once. */
+static enum suit_rc run_all(struct survey *v, const struct suit_envelope *e,
+			    enum suit_procedure procedure)
+{
+	enum suit_rc rc;
+
+	v->fact_count = v->facts_set = 0;
+	v->runs = v->steps = 0;
+	do {
+		if (v->runs++ == SUIT_SURVEY_RUNS_MAX || v->steps > SUIT_SURVEY_STEPS_MAX)
+			return SUIT_TOO_LARGE;
+		rc = run_once(v, e, procedure);
+	} while (rc == SUIT_OK && suit_survey_next(v));
+	return rc;
+}
+
+/* A comparison proves nothing when a manifest goes on without it, and may lead to another way
+ * when it fails: again for each component, with something in it that is not what it should be.
+ * How these runs fail does not matter. */
+static enum suit_rc try_corrupt(struct survey *v, const struct suit_envelope *e,
+				enum suit_procedure procedure)
+{
+	enum suit_rc rc = SUIT_OK;
+
+	for (size_t i = 0; i < v->s->component_count && rc == SUIT_OK; i++) {
+		if (!v->s->component[i].touched || v->s->component[i].dependency)
+			continue;
+		v->corrupt = (int)i;
+		rc = run_all(v, e, procedure);
+	}
+	return rc;
+}
+
 enum suit_rc suit_survey_procedure(const struct suit_envelope *e, enum suit_procedure procedure,
 				   suit_survey_resolve *resolve, void *ctx,
 				   struct suit_survey *ret)
 {
-	struct survey v = { .s = ret, .resolve = resolve, .ctx = ctx };
-	enum suit_rc rc;
+	struct survey v = { .s = ret, .resolve = resolve, .ctx = ctx, .corrupt = -1 };
 
 	memset(ret, 0, sizeof(*ret));
 	ret->vendor_class = ret->one_device = true;
-	do {
-		if (ret->runs++ == SUIT_SURVEY_RUNS_MAX || ret->steps > SUIT_SURVEY_STEPS_MAX)
-			return SUIT_TOO_LARGE;
-		rc = run_once(&v, e, procedure);
-	} while (rc == SUIT_OK && suit_survey_next(&v));
+	enum suit_rc rc = run_all(&v, e, procedure);
+	ret->runs = v.runs;
+	ret->steps = v.steps;
+	if (rc == SUIT_OK)
+		rc = try_corrupt(&v, e, procedure);
 	if (rc != SUIT_OK)
 		return rc;
 	ret->precursors_differ = ret->precursors_differ && ret->precursor_count == 0;

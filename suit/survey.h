@@ -5,7 +5,8 @@
  * uninstall procedures touch components too.
  *
  * Ways are consistent: a component has one digest and one slot, and what was asked once is the
- * same when it is asked again. What a fetch brought has the digest that it was said to have. */
+ * same when it is asked again. What a fetch brought has the digest that it was said to have,
+ * but for one component in turn, in which nothing ever is what it should be. */
 #pragma once
 
 #include "suit/process.h"
@@ -74,7 +75,9 @@ struct suit_survey {
 	bool precursors_differ; /* each of these runs wants some, and not the same */
 	struct suit_bytes encryption[SUIT_SURVEY_INFOS_MAX]; /* every info that is used */
 	size_t encryption_count;
-	uint64_t fetched;  /* bytes that a run which succeeds fetches from elsewhere, at most */
+	/* Bytes that a run which succeeds fetches from elsewhere, at most; unless something
+	 * arrives changed. */
+	uint64_t fetched;
 	uint64_t largest;  /* size of a payload, or of what a component then holds, at most */
 	bool custom;       /* a vendor's own command takes part: what it does is not in here */
 	bool vendor_class; /* both are checked before anything is done, in every run */

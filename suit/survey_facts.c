@@ -208,6 +208,10 @@ static enum suit_rc on_image(void *ctx, const struct suit_target *t,
 	if (rc != SUIT_OK)
 		return rc;
 	struct content *c = &v->content[number];
+	if (c->changed && number == v->corrupt) {
+		payload_digest(v, c, digest, size);
+		return SUIT_CONDITION;
+	}
 	if (c->changed) {
 		yes = !c->known || suit_digest_equal(&c->digest, digest);
 	} else {

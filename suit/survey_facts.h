@@ -31,6 +31,7 @@ struct survey {
 	void *ctx;
 	struct fact fact[SUIT_SURVEY_FACTS_MAX];
 	size_t fact_count, facts_set; /* noted so far; decided by the runs before */
+	uint32_t runs, steps;
 	/* Of this run: */
 	struct content content[SUIT_SURVEY_COMPONENTS_MAX];
 	struct suit_survey_payload payload[SUIT_SURVEY_PAYLOADS_MAX];
@@ -42,6 +43,7 @@ struct survey {
 	struct suit_digest precursor;
 	uint64_t largest; /* of what was compared with a size */
 	bool succeeded;   /* some run has, that changed something */
+	int corrupt;      /* component whose new content is never what it should be; -1: none */
 };
 
 /* The component's number in the survey's list. */

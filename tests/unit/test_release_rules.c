@@ -80,6 +80,77 @@ static void test_A13_uri(void)
 		ok(names(table[i].uri, &d) == table[i].wanted, "\"%s\"", table[i].uri);
 }
 
+/* A component that only takes a download is named by what is in it. */
+static void test_download_area(void)
+{
+	static const struct {
+		const char *segment[3];
+		enum area wanted;
+		const char *word;
+	} table[] = {
+		{ { "dl" }, AREA_YES, "" },
+		{ { "dl", "full" }, AREA_YES, "" },
+		{ { "dl", "lzma" }, AREA_YES, "lzma" },
+		{ { "dl", "patch-heatshrink" }, AREA_YES, "patch-heatshrink" },
+		{ { "dl", "a123456789012345678901234567890-" },
+		  AREA_YES,
+		  "a123456789012345678901234567890-" },
+		{ { "dl", "a123456789012345678901234567890-x" }, AREA_INVALID, "" },
+		{ { "dl", "LZMA" }, AREA_INVALID, "" },
+		{ { "dl", "lz,ma" }, AREA_INVALID, "" },
+		{ { "dl", "" }, AREA_INVALID, "" },
+		{ { "dl", "full", "x" }, AREA_INVALID, "" },
+		{ { "main" }, AREA_NONE, "" },
+		{ { "dlx" }, AREA_NONE, "" },
+		{ { "main", "dl" }, AREA_NONE, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct bytes segments[3], word;
+		int n = 0;
+		for (; n < 3 && table[i].segment[n]; n++)
+			segments[n] = bytes_of(table[i].segment[n]);
+		is_int(release_download_area(segments, n, &word), table[i].wanted,
+		       table[i].segment[n - 1]);
+		ok(bytes_equal_text(word, table[i].wanted == AREA_YES ? table[i].word : "") ||
+			   table[i].wanted == AREA_INVALID,
+		   "its format");
+	}
+}
+
+/* A12: a key for a component is one for what is below it, and for nothing beside it. */
+static void test_A12_scopes(void)
+{
+	static const struct {
+		const char *scope, *component;
+		bool wanted;
+	} table[] = {
+		{ "", "main", true },
+		{ "modem", "modem", true },
+		{ "modem", "modem/radio", true },
+		{ "modem/radio", "modem/radio/a", true },
+		{ "modem/radio", "modem", false },
+		{ "modem", "modem2", false },
+		{ "modem", "mode", false },
+		{ "modem", "app", false },
+		{ "modem", "app/modem", false },
+		{ "modem", "0x6d6f64656d", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		ok(release_scope_covers(table[i].scope, table[i].component) == table[i].wanted,
+		   "\"%s\" and %s", table[i].scope, table[i].component);
+}
+
+static void test_encrypted(void)
+{
+	ok(!release_is_encrypted(""), "nothing is needed");
+	ok(!release_is_encrypted("aes-kw,lzma"), "no cipher");
+	ok(!release_is_encrypted("ctrl,gcmx"), "nor a word that begins like one");
+	ok(release_is_encrypted("aes-kw,gcm,lzma"), "a cipher in the middle");
+	ok(release_is_encrypted("ctr") && release_is_encrypted("a,chacha20"), "each of them");
+}
+
 static void test_version_text(struct arena *mem)
 {
 	static const struct {
@@ -123,6 +194,9 @@ int main(void)
 
 	test_A05_sequence();
 	test_A13_uri();
+	test_download_area();
+	test_A12_scopes();
+	test_encrypted();
 	test_version_text(mem);
 	test_agree(mem);
 	return tap_done();
