@@ -439,7 +439,7 @@ static enum suit_rc run_all(struct survey *v, const struct suit_envelope *e,
 	enum suit_rc rc;
 
 	v->fact_count = v->facts_set = 0;
-	v->runs = v->steps = 0;
+	v->runs = 0;
 	do {
 		if (v->runs++ == SUIT_SURVEY_RUNS_MAX || v->steps > SUIT_SURVEY_STEPS_MAX)
 			return SUIT_TOO_LARGE;
@@ -456,6 +456,7 @@ static enum suit_rc try_corrupt(struct survey *v, const struct suit_envelope *e,
 {
 	enum suit_rc rc = SUIT_OK;
 
+	v->steps = 0; /* as many once more for all of these together */
 	for (size_t i = 0; i < v->s->component_count && rc == SUIT_OK; i++) {
 		if (!v->s->component[i].touched || v->s->component[i].dependency)
 			continue;

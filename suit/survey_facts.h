@@ -31,7 +31,7 @@ struct survey {
 	void *ctx;
 	struct fact fact[SUIT_SURVEY_FACTS_MAX];
 	size_t fact_count, facts_set; /* noted so far; decided by the runs before */
-	uint32_t runs, steps;
+	uint32_t runs, steps; /* as bounded; those of the result are without the corrupt ones */
 	/* Of this run: */
 	struct content content[SUIT_SURVEY_COMPONENTS_MAX];
 	struct suit_survey_payload payload[SUIT_SURVEY_PAYLOADS_MAX];

@@ -210,11 +210,11 @@ static void report_check(struct device *d, enum suit_rc rc, const struct suit_ru
 	check(again.success == r.success && again.failed.depth == run->failed.depth);
 }
 
-static void survey_check(const struct suit_envelope *e)
+static void survey_check(const struct suit_envelope *e, enum suit_procedure procedure)
 {
 	static struct suit_survey s;
 
-	enum suit_rc rc = suit_survey(e, NULL, NULL, &s);
+	enum suit_rc rc = suit_survey_procedure(e, procedure, NULL, NULL, &s);
 	check(s.runs <= SUIT_SURVEY_RUNS_MAX + 1);
 	check(s.steps <= SUIT_SURVEY_STEPS_MAX + SUIT_STEPS_MAX + 1);
 	check(rc != SUIT_OK || s.successes > 0);
@@ -224,6 +224,13 @@ static void survey_check(const struct suit_envelope *e)
 		      s.component[s.payload[i].component].touched);
 	for (size_t i = 0; i < s.installed_count; i++)
 		check(s.installed[i].component < s.component_count);
+	check(s.precursor_count <= SUIT_SURVEY_FACTS_MAX &&
+	      !(s.precursors_differ && rc == SUIT_OK && s.precursor_count > 0));
+	for (size_t i = 0; i < s.precursor_count; i++)
+		check(s.precursor[i].component < s.component_count &&
+		      !s.component[s.precursor[i].component].dependency);
+	check(s.identity_count <= SUIT_SURVEY_IDENTITIES_MAX);
+	check(s.encryption_count <= SUIT_SURVEY_INFOS_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -271,6 +278,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check((rc == SUIT_OK) == (run.failed.section == 0));
 	check(run.failed.depth <= SUIT_NESTED_MAX);
 	report_check(&d, rc, &run);
-	survey_check(&d.e);
+	survey_check(&d.e, SUIT_UPDATE_PROCEDURE);
+	survey_check(&d.e, SUIT_INVOKE_PROCEDURE);
+	survey_check(&d.e, SUIT_UNINSTALL_PROCEDURE);
 	return 0;
 }

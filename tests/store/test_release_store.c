@@ -249,6 +249,99 @@ static void test_A02_race(void)
 	       "test_A02: one release");
 }
 
+/* --- variants --- */
+
+/* The same release in other bytes. */
+static struct bytes variant_at(uint64_t sequence, int i)
+{
+	struct suit_build b = manifest_of("lock-7", sequence, image);
+
+	b.text_version = suit_text(arena_printf(store_mem, "9.0.0+%d", i));
+	return envelope_of(&b, author);
+}
+
+static void test_variants(void)
+{
+	struct release r, again;
+	bool is_new = false;
+	int added = 0;
+
+	is_int(upload(variant_at(60, 0), NULL, &r), RC_OK, "a release");
+	is_int(store_i64(f.db, arena_printf(store_mem,
+					    "SELECT bytes AS v FROM manifest m JOIN release r "
+					    "USING (release_id) WHERE sequence = 60")),
+	       (int64_t)image.n, "what a device fetches");
+	for (int i = 1; i < RELEASE_VARIANTS_MAX; i++)
+		added += CALL(&f, release_add_manifest, &r.release_id, variant_at(60, i),
+			      &again, &is_new) == RC_OK &&
+			 is_new;
+	is_int(added, RELEASE_VARIANTS_MAX - 1, "as many variants as there may be");
+	is_int(again.manifest_count, RELEASE_VARIANTS_MAX, "all are there");
+	is_int(again.revision, RELEASE_VARIANTS_MAX, "the revision grows with each");
+	CALL(&f, release_add_manifest, &r.release_id, variant_at(60, 99), &again, &is_new);
+	is_err(&f, ERR_VALIDATION, "and no more");
+	CALL(&f, release_add_manifest, &r.release_id, variant_at(61, 1), &again, &is_new);
+	is_err(&f, ERR_VALIDATION, "full before it is looked at");
+	is_int(store_i64(f.db, "SELECT count(*) AS v FROM audit WHERE action = "
+			       "'release.add-manifest'"),
+	       RELEASE_VARIANTS_MAX - 1, "audited");
+}
+
+/* Of the same manifest sent twenty times at once one is new. */
+struct adder {
+	pthread_t thread;
+	struct db *db;
+	struct bytes envelope;
+	struct uuid release_id;
+	enum rc rc;
+	bool is_new;
+};
+
+static void *add_one(void *arg)
+{
+	struct adder *a = arg;
+	struct release r;
+
+	pthread_barrier_wait(&start);
+	do {
+		struct call c;
+		fleet_begin_on(&f, &c, a->db);
+		c.mem = arena_create();
+		a->rc = fleet_end_on(&c, release_add_manifest(&c, &a->release_id, a->envelope,
+							      &r, &a->is_new));
+		arena_free(c.mem);
+	} while (a->rc == RC_RETRY);
+	return NULL;
+}
+
+static void test_variants_race(void)
+{
+	struct adder adders[RACERS];
+	struct release r, again;
+	int added = 0, fresh = 0;
+
+	is_int(upload(variant_at(70, 0), NULL, &r), RC_OK, "a release");
+	pthread_barrier_init(&start, NULL, RACERS);
+	for (int i = 0; i < RACERS; i++)
+		adders[i] = (struct adder){ .db = store_connect(),
+					    .envelope = variant_at(70, 1 + i % 2),
+					    .release_id = r.release_id };
+	for (int i = 0; i < RACERS; i++)
+		pthread_create(&adders[i].thread, NULL, add_one, &adders[i]);
+	for (int i = 0; i < RACERS; i++) {
+		pthread_join(adders[i].thread, NULL);
+		added += adders[i].rc == RC_OK;
+		fresh += adders[i].is_new;
+		db_close(adders[i].db);
+	}
+	pthread_barrier_destroy(&start);
+	is_int(added, RACERS, "each is told that it is there");
+	is_int(fresh, 2, "two were new");
+	is_int(CALL(&f, release_get, &r.release_id, &again), RC_OK, "the release");
+	is_int(again.manifest_count, 3, "has three");
+	is_int(again.revision, 3, "its revision counts them");
+}
+
 /* Nothing but the classes' own rows stands between these and the database. */
 static void test_lists(void)
 {
@@ -323,6 +416,8 @@ int main(void)
 	test_class();
 	test_withdraw();
 	test_A02_race();
+	test_variants();
+	test_variants_race();
 	test_lists();
 	test_class_update();
 	suit_key_free(author);

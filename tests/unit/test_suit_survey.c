@@ -357,6 +357,177 @@ static void test_dependencies(void)
 	is_int(suit_survey(&outer, resolve, NULL, &survey), SUIT_MISSING, "it is not there");
 }
 
+static const char *wants(void)
+{
+	text_n = 0;
+	text[0] = '\0';
+	for (size_t i = 0; i < survey.precursor_count; i++)
+		say("%u=%02x;", survey.precursor[i].component, survey.precursor[i].digest.b[0]);
+	say("%s", survey.precursors_differ ? " differ" : "");
+	return text;
+}
+
+/* image-match of what a component holds, then a fetch into another one. */
+static void delta_seq(struct seq *s, uint8_t precursor, const char *uri)
+{
+	seq_init(s);
+	seq_index(s, 0);
+	seq_digest(s, precursor);
+	seq_command(s, SUIT_COND_IMAGE_MATCH);
+	seq_index(s, 1);
+	seq_uri(s, uri);
+	seq_digest(s, 0xd0);
+	seq_uint(s, SUIT_PARAM_SIZE, 30);
+	seq_command(s, SUIT_FETCH);
+	seq_command(s, SUIT_COND_IMAGE_MATCH);
+}
+
+/* Then copied over what it was made for. */
+static void finish_seq(struct seq *s)
+{
+	seq_index(s, 0);
+	seq_uint(s, SUIT_PARAM_SOURCE, 1);
+	seq_command(s, SUIT_COPY);
+	seq_digest(s, 0xa0);
+	seq_uint(s, SUIT_PARAM_SIZE, 700);
+	seq_command(s, SUIT_COND_IMAGE_MATCH);
+}
+
+static void test_precursors(void)
+{
+	struct seq s, a, b;
+
+	delta_seq(&s, 0xb0, "d0");
+	finish_seq(&s);
+	surveys(&s, 2, SUIT_OK, "1 d0 d0 30 if 0=b0; 0=a0; 01", "a delta");
+	is_str(wants(), "0=b0;", "its precursor");
+	is_int((int64_t)survey.fetched, 30, "bytes fetched");
+	is_int((int64_t)survey.largest, 700, "the image is the largest");
+
+	delta_seq(&a, 0xb0, "d0");
+	delta_seq(&b, 0xb1, "d1");
+	seq_init(&s);
+	seq_try(&s, &a, &b, false);
+	finish_seq(&s);
+	surveys(&s, 2, SUIT_OK, "1 d0 d0 30 if 0=b0;1 d1 d0 30 if 0=b1; 0=a0; 01", "two");
+	is_str(wants(), " differ", "of different precursors");
+
+	seq_init(&b);
+	seq_index(&b, 1);
+	seq_uri(&b, "full");
+	seq_digest(&b, 0xa0);
+	seq_uint(&b, SUIT_PARAM_SIZE, 700);
+	seq_command(&b, SUIT_FETCH);
+	seq_init(&s);
+	seq_try(&s, &a, &b, false);
+	finish_seq(&s);
+	surveys(&s, 2, SUIT_OK, "1 d0 d0 30 if 0=b0;1 full a0 700; 0=a0; 01", "or the whole");
+	is_str(wants(), "", "needs none");
+	is_int((int64_t)survey.fetched, 700, "the larger way");
+
+	/* Who has it already changes nothing, and does not count. */
+	struct seq there;
+	seq_init(&there);
+	seq_index(&there, 0);
+	seq_digest(&there, 0xa0);
+	seq_command(&there, SUIT_COND_IMAGE_MATCH);
+	delta_seq(&a, 0xb0, "d0");
+	finish_seq(&a);
+	seq_init(&s);
+	seq_try(&s, &there, &a, false);
+	surveys(&s, 2, SUIT_OK, "1 d0 d0 30 if 0=b0; 0=a0; 01", "there, or a delta");
+	is_str(wants(), "0=b0;", "one precursor for who needs it");
+}
+
+/* A comparison counts when the manifest does not go on without it. */
+static void test_unmatched(void)
+{
+	static const char *const names[] = { "hard", "soft", "another way", "never" };
+
+	for (int how = 0; how < 4; how++) {
+		struct seq s, match, nothing, other;
+		seq_init(&nothing);
+		seq_init(&match);
+		seq_command(&match, SUIT_COND_IMAGE_MATCH);
+		seq_init(&other);
+		seq_uri(&other, "v");
+		seq_command(&other, SUIT_FETCH);
+		seq_command(&other, SUIT_COND_IMAGE_MATCH);
+		seq_init(&s);
+		seq_uri(&s, "u");
+		seq_digest(&s, 0xa0);
+		seq_command(&s, SUIT_FETCH);
+		if (how == 0)
+			seq_command(&s, SUIT_COND_IMAGE_MATCH);
+		else if (how < 3)
+			seq_try(&s, &match, how == 1 ? &nothing : &other, false);
+		surveys(&s, 1, SUIT_OK,
+			how == 2   ? "0 u a0;0 v a0; 0=a0; 0"
+			: how == 3 ? "0 u a0;  0"
+				   : "0 u a0; 0=a0; 0",
+			names[how]);
+		is_int(survey.component[0].unmatched, how % 2, names[how]);
+	}
+}
+
+static void test_identity(void)
+{
+	struct seq s, a, b;
+
+	seq_init(&s);
+	seq_id(&s, SUIT_PARAM_VENDOR, 1);
+	seq_command(&s, SUIT_COND_VENDOR);
+	seq_init(&a);
+	seq_id(&a, SUIT_PARAM_CLASS, 2);
+	seq_command(&a, SUIT_COND_CLASS);
+	seq_init(&b);
+	seq_id(&b, SUIT_PARAM_CLASS, 3);
+	seq_command(&b, SUIT_COND_CLASS);
+	seq_try(&s, &a, &b, false);
+	seq_uri(&s, "u");
+	seq_digest(&s, 0xa0);
+	seq_command(&s, SUIT_FETCH);
+	seq_command(&s, SUIT_COND_IMAGE_MATCH);
+	surveys(&s, 1, SUIT_OK, "0 u a0; 0=a0; 0", "for two classes");
+	is_int((int64_t)survey.identity_count, 3, "a vendor and two classes");
+	ok(survey.vendor_class && !survey.one_device, "both are asked for, no device is");
+	seq_id(&s, SUIT_PARAM_DEVICE, 4);
+	seq_command(&s, SUIT_COND_DEVICE);
+	surveys(&s, 1, SUIT_OK, "0 u a0; 0=a0; 0", "for one device");
+	ok(survey.one_device, "and for no other");
+}
+
+static void test_procedures(void)
+{
+	static uint8_t buf[DRAFT_MAX];
+	struct suit_envelope e;
+	struct seq install, invoke;
+
+	seq_init(&install);
+	seq_index(&install, 0);
+	seq_uri(&install, "u");
+	seq_digest(&install, 0xa0);
+	seq_command(&install, SUIT_FETCH);
+	seq_command(&install, SUIT_COND_IMAGE_MATCH);
+	seq_init(&invoke);
+	seq_index(&invoke, 1);
+	seq_command(&invoke, SUIT_DO_INVOKE);
+	struct draft d = { .components = 2, .section = { { 9, &invoke }, { 20, &install } } };
+	is_int(draft_decode(&d, buf, &e), SUIT_OK, "decodes");
+	is_int(suit_survey(&e, NULL, NULL, &survey), SUIT_OK, "the update");
+	is_str(tells(), "0 u a0; 0=a0; 0", "touches one");
+	is_int(suit_survey_procedure(&e, SUIT_INVOKE_PROCEDURE, NULL, NULL, &survey), SUIT_OK,
+	       "the start");
+	ok(!survey.component[0].touched && survey.component[1].invoked, "runs the other");
+	/* It gets stuck at its copy, which has no source. */
+	seq_command(&install, SUIT_COPY);
+	is_int(draft_decode(&d, buf, &e), SUIT_OK, "decodes");
+	is_int(suit_survey(&e, NULL, NULL, &survey), SUIT_MISSING, "a device would get stuck");
+	is_int((int64_t)survey.failed.section, 20, "in install");
+	is_int((int64_t)survey.failed.component, 0, "at the first component");
+	ok(survey.failed.offset > 0, "behind the start");
+}
+
 static void test_bounds(void)
 {
 	struct seq s, a, nothing;
@@ -434,6 +605,10 @@ int main(void)
 	test_both_ways();
 	test_copy_and_swap();
 	test_dependencies();
+	test_precursors();
+	test_unmatched();
+	test_identity();
+	test_procedures();
 	test_bounds();
 	return tap_done();
 }
