@@ -1,11 +1,12 @@
-/* An envelope as an upload: what would be offered is complete and bounded. */
+/* An envelope as an upload, and a manifest: what would be offered is complete and bounded. */
 
 #include "base/model/device.h"
 #include "core/component_name.h"
-#include "core/release_read.h"
+#include "core/release_survey.h"
 #include "core/version.h"
 #include "suit/survey.h"
 #include "tests/fuzz/target.h"
+#include "tests/unit/suit_wrap.h"
 
 #include <string.h>
 
@@ -39,6 +40,26 @@ static void check_facts(const struct release_facts *f, struct arena *mem)
 		(void)release_signed_by(e, &e->block[i], (struct bytes){ 0 });
 }
 
+/* As a manifest, so that mutations get past the digest; unsigned, so past the signatures too.
+ */
+static void survey(const uint8_t *data, size_t size, struct arena *mem)
+{
+	static uint8_t buf[ENVELOPE_MAX];
+	struct release_facts facts = { .parts = { .mem = mem } };
+	struct release_refusal refusal = { 0 };
+
+	if (size > sizeof(buf) - 64)
+		return;
+	struct suit_bytes whole =
+		suit_wrap((struct suit_bytes){ data, size }, buf, sizeof(buf));
+	if (release_parts_open(&facts.parts, (struct bytes){ whole.p, whole.n }) != SUIT_OK)
+		return;
+	enum rc rc = release_survey(&facts, &refusal);
+	check(rc == RC_OK || (rc == RC_UNPROCESSABLE && refusal.why && *refusal.why));
+	if (rc == RC_OK)
+		check_facts(&facts, mem);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *mem = arena_create();
@@ -53,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_facts(&facts, mem);
 	if (release_signers(envelope, mem, &signers, &n) == RC_OK)
 		check(n >= 0 && n <= SUIT_BLOCKS_MAX);
+	survey(data, size, mem);
 	arena_free(mem);
 	return 0;
 }
