@@ -229,7 +229,8 @@ static const struct option_def register_options[] = {
 	{ "passphrase-file", "FILE", "read a token's PIN from a file instead of asking",
 	  OPTION_VALUE, true },
 	{ "class", "VENDOR/NAME", "whose releases it may sign (needed)", OPTION_VALUE, false },
-	{ "component", "NAME", "for this component and those below it; default all", OPTION_VALUE, false },
+	{ "component", "NAME", "for this component and those below it; default all",
+	  OPTION_VALUE, false },
 	{ "name", "TEXT", "for people", OPTION_VALUE, false },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };

@@ -6,7 +6,7 @@
 #define CLASS_COLUMNS                                                                          \
 	"vendor_id, class_id, vendor, name, confirm, revision, created_at FROM class "
 
-enum { INSERT, GET, LIST, UPDATE, SEQUENCE, RAISE_SEQUENCE, DIGESTS };
+enum { INSERT, GET, LIST, UPDATE, HOLD, SEQUENCE, RAISE_SEQUENCE, DIGESTS };
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "class_insert",
@@ -21,9 +21,15 @@ static const struct db_stmt stmts[] = {
 	[UPDATE] = { "class_update", "UPDATE class SET name = $4, confirm = $5, "
 				     "revision = revision + 1 WHERE tenant_id = $1 AND "
 				     "vendor_id = $2 AND class_id = $3 AND revision = $6" },
+	/* Not FOR UPDATE: nobody who only refers to the class waits. */
+	[HOLD] = { "class_hold",
+		   "SELECT revision FROM class WHERE tenant_id = $1 AND vendor_id = $2 "
+		   "AND class_id = $3 FOR NO KEY UPDATE" },
+	/* Of every set that shares a component with this one. */
 	[SEQUENCE] = { "class_sequence_get",
-		       "SELECT sequence FROM class_sequence WHERE tenant_id = $1 AND "
-		       "vendor_id = $2 AND class_id = $3 AND components = $4" },
+		       "SELECT coalesce(max(sequence), -1) AS sequence FROM class_sequence "
+		       "WHERE tenant_id = $1 AND vendor_id = $2 AND class_id = $3 AND "
+		       "string_to_array(components, ',') && string_to_array($4::text, ',')" },
 	[RAISE_SEQUENCE] = { "class_sequence_raise",
 			     "INSERT INTO class_sequence AS s (tenant_id, vendor_id, class_id, "
 			     "components, sequence) VALUES ($1, $2, $3, $4, $5) "
@@ -141,10 +147,13 @@ enum rc class_store_sequence(struct db *db, int32_t tenant, const struct class_s
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	arg_class(&a, tenant, &key->vendor_id, &key->class_id);
+	enum rc rc = db_run(db, &stmts[HOLD], &a, NULL);
+	if (rc != RC_OK)
+		return rc;
 	db_arg_text(&a, key->components);
-	enum rc rc = db_run(db, &stmts[SEQUENCE], &a, &rows);
+	rc = db_run(db, &stmts[SEQUENCE], &a, &rows);
 	if (rc == RC_OK)
-		*ret = db_rows_count(rows) ? db_row_i64(rows, 0, "sequence") : -1;
+		*ret = db_row_i64(rows, 0, "sequence");
 	return rc;
 }
 

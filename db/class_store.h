@@ -28,7 +28,9 @@ struct class_sequence {
 	const char *components; /* sorted, joined by a comma */
 	int64_t sequence;
 };
-/* The last one; -1 when there is none. */
+/* The last one of any set that has one of the components; -1 when there is none.  Waits for
+ * whoever has asked before, so that two sets that share a component come one after the other.
+ */
 enum rc class_store_sequence(struct db *db, int32_t tenant, const struct class_sequence *key,
 			     int64_t *ret) MUST_CHECK;
 /* Sets it where it is lower; RC_CONFLICT when it is not (the transaction goes on).  Waits for

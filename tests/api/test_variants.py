@@ -272,6 +272,19 @@ def test_A01_signers_of_uploads(world):
     assert world.upload(world.read("both.suit")).status_code == 201
 
 
+def test_A02_sequence_holds_for_each_component(world):
+    """Whatever set of components it came with: an older image of one does not come back in another set."""
+    world.put(OLD, NEW)
+    world.release(PAIR, sequence=20)
+    for source in (modem("new.bin", "app"), modem("new.bin", "modem/radio")):
+        for sequence in (19, 20):
+            is_error(world.upload(world.make(source, sequence=sequence)), 409, "sequence-not-higher")
+    world.release(modem("new.bin", "app"), sequence=21)
+    is_error(world.upload(world.make(PAIR, sequence=21)), 409, "sequence-not-higher")
+    world.release(modem("new.bin", "main"), sequence=5)
+    world.release(PAIR, sequence=22)
+
+
 # --- two vendors -----------------------------------------------------------------------------
 
 PAIR = {"components": [{"id": "app", "image": {"file": "new.bin"}}, {"id": "modem/radio", "image": {"file": "old.bin"}}]}
