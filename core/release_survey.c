@@ -115,6 +115,10 @@ static enum rc stuck(struct work *w, enum suit_rc src, enum suit_procedure proce
 			      "conditions exclude each other");
 	if (src == SUIT_CONDITION)
 		return RC_OK;
+	if (src == SUIT_TOO_LARGE)
+		return refuse(w, ERR_MANIFEST_INVALID,
+			      "it has more conditions, payloads or commands than can be gone "
+			      "through in every way: make several manifests of it");
 	return refuse(w, ERR_MANIFEST_INVALID, "a device could not %s by it: %s, %s",
 		      names[procedure], suit_rc_text(src), where(w));
 }

@@ -77,6 +77,7 @@ static const struct limit limits[] = {
 	{ "attribute_filters_max", DEVICE_FILTERS_MAX },
 	{ "version_max", VERSION_TEXT_MAX },
 	{ "release_notes_max", RELEASE_NOTES_MAX },
+	{ "release_manifests_max", RELEASE_VARIANTS_MAX },
 	{ "manifest_images_max", MANIFEST_IMAGES_MAX },
 	{ "manifest_signers_max", MANIFEST_SIGNERS_MAX },
 	{ "stages_max", STAGES_MAX },

@@ -223,6 +223,10 @@ REFUSED = {
                   ["conditions exclude each other"]),
     "a device gets stuck": ({**modem(name="main"), "sequences": {"install": ["copy"]}}, "manifest-invalid",
                             ["a device could not update by it", "in install", "component index 0"]),
+    "too many ways": (
+        {"components": [{"id": "main", "image": {"file": "old.bin"}}], "sequences": {"install": [
+            *({"try-each": [[{"override": {"battery_mwh": i}}, "condition-battery"], None]} for i in range(11)),
+            {"override": {"uri": "img/" + sha(OLD)}}, *FETCH]}}, "manifest-invalid", ["gone through in every way"]),
     "another payload inside": (
         {"components": [{"id": "main", "image": {"digest": sha(OLD), "size": len(NEW), "uri": "#fw"}}],
          "payloads": {"#fw": {"file": "new.bin"}}}, "manifest-invalid",
@@ -375,10 +379,17 @@ def test_A06_dependency_that_is_fetched_from_here(world):
     assert made["manifests"][0]["bytes"] == sum(images.values())
     for members, code in (({"sequence": 101}, "author-key-unknown"), ({"sequence": 9}, "manifest-invalid")):
         stranger = world.make(modem(), "stranger", **members)
+        if code == "author-key-unknown":
+            (world.home / "stranger.suit").write_bytes(stranger)
         world.put(stranger)
         other = world.make({**modem("new.bin", "app"), "dependencies": [
             {"file": "inside.suit", "uri": "img/" + sha(stranger)}]}, "app")
         world.refused(other, code)
+    # A good copy inside does not speak for another one outside.
+    twice = world.make({**modem("new.bin", "app"), "dependencies": [
+        {"prefix": "a", "file": "inside.suit", "uri": "#m", "integrated": True},
+        {"prefix": "b", "file": "stranger.suit", "uri": "img/" + sha(world.read("stranger.suit"))}]}, "app")
+    world.refused(twice, "author-key-unknown", "dependency " + manifest_digest(inside)[:12])
 
 
 def test_A06_dependency_that_devices_have(world):
