@@ -462,6 +462,14 @@ static void test_ends(struct world *w)
 
 	id = start(w, &release);
 	ask(&d, &o);
+	sql(w->db, "UPDATE job SET text = 'another version' WHERE job_id = %" PRId64, o.job_id);
+	say(&d, &o, JOB_FAILED, CAUSE_DIGEST);
+	is_int(number(w, &d, "fell_back::integer"), 1,
+	       "so does one about a job that was another version than remembered");
+	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "no abort");
+
+	id = start(w, &release);
+	ask(&d, &o);
 	must(device_report(&d, &o, JOB_FAILED, NULL) == RC_OK, "no report");
 	ask(&d, &o);
 	ok(is_offered(&o, to, LZMA) && o.attempt == 2, "a report by itself does the same");

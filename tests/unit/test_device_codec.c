@@ -94,16 +94,14 @@ static void test_good(void)
 	ok(!r.components[0].has_digest && !r.components[0].version, "are not there");
 }
 
+#define TEN_A "61616161616161616161"
+
 static const char *const bad[] = {
-	"",
-	"a0",
-	"80",
-	"f6",
-	"a4" ENDPOINT VENDOR CLASS COMPONENTS,  /* no boot id */
-	"a4" VENDOR CLASS COMPONENTS BOOT,      /* no endpoint */
-	"a5" ENDPOINT VENDOR CLASS "04a0" BOOT, /* no component */
-	"a6" BASIC BOOT,                        /* a key twice */
-	"a5" BASIC "00",                        /* something behind */
+	"", "a0", "80", "f6", "a4" ENDPOINT VENDOR CLASS COMPONENTS, /* no boot id */
+	"a4" VENDOR CLASS COMPONENTS BOOT,                           /* no endpoint */
+	"a5" ENDPOINT VENDOR CLASS "04a0" BOOT,                      /* no component */
+	"a6" BASIC BOOT,                                             /* a key twice */
+	"a5" BASIC "00",                                             /* something behind */
 	"a5"
 	"0160" VENDOR CLASS COMPONENTS BOOT, /* empty endpoint */
 	"a5"
@@ -126,14 +124,12 @@ static const char *const bad[] = {
 	"a6" BASIC "08a1602162",           /* attribute without a name */
 	"a6" BASIC "08a2616161316161"
 	"6132", /* an attribute twice */
-	"a6" BASIC "06a104916266306266316266326266336266346266356266366266376266386266396366313"
-	"0636631316366313263663133636631346366313563663136", /* seventeen formats */
-	"a6" BASIC "06a1048160",                             /* a format without a name */
-	"a6" BASIC "06a104817821616161616161616161616161616161616161616161616161616161616161616"
-		   "161",                  /* a
-					      long
-					      one
-					    */
+	"a6" BASIC "06a10491"
+	"626630626631626632626633626634626635626636626637626638626639"
+	"63663130636631316366313263663133636631346366313563663136", /* seventeen formats */
+	"a6" BASIC "06a1048160", /* a format without a name */
+	/* a long one */
+	"a6" BASIC "06a104817821" TEN_A TEN_A TEN_A "616161",
 	"a6" BASIC "06a10481644c5a4d41",   /* capitals */
 	"a6" BASIC "06a1048163612c62",     /* a comma */
 	"a6" BASIC "06a10483616161626161", /* a format twice */
