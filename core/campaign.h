@@ -44,7 +44,7 @@ struct campaign_preview {
 	int64_t sizes[STAGES_MAX];
 	int64_t bound;
 	int64_t bytes;  /* to be brought to all members together, at most */
-	int64_t deltas; /* members that a delta fits */
+	int64_t deltas; /* members that a delta from what they run fits */
 };
 
 /* Checks everything that campaign_create() checks, and stores nothing.

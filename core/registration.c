@@ -88,15 +88,17 @@ static enum rc judge_job(struct call *c, const struct registration *in,
 		offer_store_release(c->db, c->tenant, &row->job.release_id, c->mem, &release);
 	if (rc == RC_NOT_FOUND)
 		return call_fail(c, ERR_INTERNAL, "the release is gone");
-	if (rc == RC_OK && job_state_is_open(row->job.state))
+	bool runs_release =
+		rc == RC_OK && offer_runs_release(in->components, in->component_count,
+						  &release.release, release.confirm);
+	if (rc == RC_OK && !runs_release && job_state_is_open(row->job.state))
 		rc = job_store_variants(c->db, c->tenant, c->mem, &row->job.device_id,
 					&row->job.job_id, 1, &offered);
 	if (rc != RC_OK)
 		return rc;
 	struct job_boot boot = {
 		.new_boot = !bytes_equal(in->boot_id, row->job.boot_id),
-		.runs_release = offer_runs_release(in->components, in->component_count,
-						   &release.release, release.confirm),
+		.runs_release = runs_release,
 		.runs_old = runs_old(in, &row->job),
 		.campaign_active = row->campaign_state == CAMPAIGN_RUNNING ||
 				   row->campaign_state == CAMPAIGN_PAUSED,

@@ -68,7 +68,7 @@ struct audience {
 	const char *missing[10]; /* names in the list that are no device, or a revoked one */
 	int missing_count;
 	int64_t bytes;  /* that the largest manifest of the release makes one device fetch */
-	int64_t deltas; /* members that a delta fits, when the query asks for a sample */
+	int64_t deltas; /* members that a delta from what they run fits; with a sample */
 };
 struct audience_query {
 	const char *target; /* JSON text */

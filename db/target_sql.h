@@ -3,7 +3,9 @@
  * "all" match devices that have registered and are not revoked. */
 #pragma once
 
-#define TARGET_COLUMNS "d.device_id, d.endpoint, d.hash, d.lifecycle, d.vendor_id, d.class_id"
+#define TARGET_COLUMNS                                                                         \
+	"d.device_id, d.endpoint, d.hash, d.lifecycle, d.vendor_id, d.class_id, d.formats, "   \
+	"d.only_encrypted, d.max_envelope, d.max_image"
 
 /* target: SQL that yields the jsonb once, such as "$2::jsonb" or a subselect in parentheses. */
 #define TARGET_DEVICES(tenant, target)                                                         \

@@ -304,7 +304,7 @@ static enum rc work_count(struct call *c, void *arg)
 			false
 		};
 		for (int k = 0; rc == RC_OK && k < n; k++)
-			fits |= variant_is_delta(&v[k]) && variant_fits(&v[k], &d);
+			fits |= v[k].base_component && variant_fits(&v[k], &d);
 		in->in_c += fits;
 	}
 	return rc;
