@@ -172,9 +172,9 @@ static bool makes_sense(const struct boot_state *s)
 		pairs = pairs || s->pair[i].trial != BOOT_NO_TRIAL;
 	if (s->active != 'a' && s->active != 'b')
 		return false;
-	return s->trial == BOOT_NO_TRIAL ? !pairs
-					 : s->trial == boot_other(s->active) ||
-						   (s->trial == s->active && pairs);
+	return s->trial == BOOT_NO_TRIAL
+		       ? !pairs
+		       : s->trial == boot_other(s->active) || (s->trial == s->active && pairs);
 }
 
 bool boot_load(const char *dir, struct boot_state *ret)
@@ -208,11 +208,12 @@ bool boot_save(const char *dir, const struct boot_state *s)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s=%" PRIu64 "\n",
 			      number_field[i].key, *v);
 	}
-	n += snprintf(text + n, sizeof(text) - (size_t)n, "last_outcome=%d\nlast_reason=%s\n",
-		      (int)s->last.outcome, s->last.reason);
+	/* not at the end, where a file that was cut short would not miss them */
 	for (size_t i = 0; i < s->pair_count; i++)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, PAIR_PREFIX "%s=%c%c\n",
 			      s->pair[i].name, s->pair[i].active, s->pair[i].trial);
+	n += snprintf(text + n, sizeof(text) - (size_t)n, "last_outcome=%d\nlast_reason=%s\n",
+		      (int)s->last.outcome, s->last.reason);
 	return file_replace(dir, BOOT_FILE, text, (size_t)n);
 }
 

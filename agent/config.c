@@ -222,8 +222,7 @@ static const char *take_pair(struct reader *r, const struct text_pair *pair)
 		return add_anchor(r) ? NULL : "is one too many, or too long";
 	if (strcmp(pair->key, "formats") == 0) {
 		r->c->has_formats = true;
-		return format_parse(r->value, &r->c->formats) ? NULL
-							       : "is not a valid value";
+		return format_parse(r->value, &r->c->formats) ? NULL : "is not a valid value";
 	}
 	if (take_part(r, pair->key, &wrong))
 		return wrong;

@@ -85,7 +85,7 @@ struct fleet_device {
 	struct proto_register self; /* what it says it is */
 	struct suit_digest digest;  /* what really runs */
 	uint64_t sequence;
-	uint8_t *slot;        /* the payload while it comes */
+	uint8_t *slot; /* the payload while it comes */
 	uint64_t slot_size;
 	struct update update; /* what the slot holds */
 	bool activated;

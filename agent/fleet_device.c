@@ -81,7 +81,7 @@ static enum proto_cause device_check(void *m, const struct update *u, size_t nth
 	if (rc != SUIT_OK)
 		return PROTO_CAUSE_STORAGE;
 	return memcmp(&digest, &u->payload[nth].digest, sizeof(digest)) ? PROTO_CAUSE_DIGEST
-							  : PROTO_CAUSE_NONE;
+									: PROTO_CAUSE_NONE;
 }
 
 /* A fetched payload is as good as installed: what a copy makes of it is not simulated. */

@@ -29,7 +29,9 @@ void fleet_ledger_registered(const struct fleet_device *d)
 	if (!d->fleet->ledger)
 		return;
 	suit_hex((struct suit_bytes){ d->self.boot_id, BOOT_ID_SIZE }, boot);
-	suit_hex((struct suit_bytes){ d->self.component[0].digest.b, sizeof(d->self.component[0].digest.b) }, digest);
+	suit_hex((struct suit_bytes){ d->self.component[0].digest.b,
+				      sizeof(d->self.component[0].digest.b) },
+		 digest);
 	fprintf(d->fleet->ledger, "%" PRId64 " %s registered %s %s\n",
 		link_now_ms() - d->fleet->began_ms, d->name, boot, digest);
 }

@@ -25,7 +25,7 @@ enum format {
 
 /* A bit for each. */
 typedef uint32_t format_set;
-#define FORMAT_BIT(f)   (1u << (f))
+#define FORMAT_BIT(f) (1u << (f))
 #define FORMAT_STREAMS                                                                         \
 	(FORMAT_BIT(FORMAT_HEATSHRINK) | FORMAT_BIT(FORMAT_LZMA) | FORMAT_BIT(FORMAT_ZSTD) |   \
 	 FORMAT_BIT(FORMAT_PATCH_HEATSHRINK) | FORMAT_BIT(FORMAT_PATCH_LZMA) |                 \

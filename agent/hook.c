@@ -44,7 +44,8 @@ static bool become(const struct passwd *user)
 {
 	if (getuid() == user->pw_uid && geteuid() == user->pw_uid && user->pw_uid != 0)
 		return true;
-	return setgroups(0, NULL) == 0 && setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
+	return setgroups(0, NULL) == 0 &&
+	       setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
 	       setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0;
 }
 
@@ -143,7 +144,8 @@ enum hook_end hook_run(const struct config_part *p, int image, const sigset_t *s
 	if (child == 0)
 		become_hook(p, user, image, parent);
 	if (child < 0) {
-		snprintf(why, BOOT_REASON_SIZE, "install hook of %s cannot be started", p->name);
+		snprintf(why, BOOT_REASON_SIZE, "install hook of %s cannot be started",
+			 p->name);
 		return HOOK_FAILED;
 	}
 	return wait_for(p, child, signals, why);
@@ -230,7 +232,8 @@ enum hook_end hooks_settle(const struct config *c, const struct boot_state *s, b
 		if (!loaded)
 			load_applied(c, applied);
 		loaded = true;
-		char slot = on_trial ? boot_pair_slot(s, p->name) : boot_pair_active(s, p->name);
+		char slot =
+			on_trial ? boot_pair_slot(s, p->name) : boot_pair_active(s, p->name);
 		if (applied[i] == slot)
 			continue;
 		enum hook_end end = apply(c, i, slot, applied, signals, why);

@@ -1,6 +1,7 @@
 /* An update whose payloads are all there, carried out on the files of a device: the manifest is
- * run to work (agent/platform.h) on the store (agent/store.h), through streams (agent/stream.h).
- * Nothing that is in use changes before store_activate, which is not done here. */
+ * run to work (agent/platform.h) on the store (agent/store.h), through streams
+ * (agent/stream.h). Nothing that is in use changes before store_activate, which is not done
+ * here. */
 #pragma once
 
 #include "agent/platform.h"

@@ -54,9 +54,8 @@ bool keys_read_own(struct keys *k, const char *path, const char *id)
 	char pem[SUIT_PEM_MAX];
 	size_t n = 0;
 	bool taken = file_read(path, pem, sizeof(pem), &n) &&
-		     suit_key_from_private_pem(
-			     (struct suit_bytes){ (const uint8_t *)pem, n }, NULL, &k->own) ==
-			     SUIT_OK &&
+		     suit_key_from_private_pem((struct suit_bytes){ (const uint8_t *)pem, n },
+					       NULL, &k->own) == SUIT_OK &&
 		     suit_key_type(k->own) == SUIT_KEY_P256;
 	suit_wipe(pem, sizeof(pem));
 	if (!taken)

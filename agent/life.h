@@ -1,6 +1,6 @@
-/* A device's life (api/coap.md): register, ask, fetch, verify, install, start anew.  An envelope
- * is looked at before anything is fetched for it, and carried out when all of that is there
- * (agent/platform.h).
+/* A device's life (api/coap.md): register, ask, fetch, verify, install, start anew.  An
+ * envelope is looked at before anything is fetched for it, and carried out when all of that is
+ * there (agent/platform.h).
  *
  * One state holds at most one request, and the link repeats that until it is answered, so no
  * state has a way out for "no answer".  Everything that touches the device itself goes through

@@ -229,13 +229,14 @@ static void set_abilities(struct agent *a)
 {
 	const struct config *c = &a->config;
 	format_set all = FORMAT_STREAMS | keys_formats(&a->keys);
-	a->verify = (struct verify){ .can = { .crypto = &suit_crypto_openssl,
-					      .vendor_id = c->vendor_id,
-					      .class_id = c->class_id,
-					      .formats = c->has_formats ? all & c->formats : all,
-					      .only_encrypted = c->only_encrypted,
-					      .keys = &a->keys,
-					      .image_max = c->image_max } };
+	a->verify =
+		(struct verify){ .can = { .crypto = &suit_crypto_openssl,
+					  .vendor_id = c->vendor_id,
+					  .class_id = c->class_id,
+					  .formats = c->has_formats ? all & c->formats : all,
+					  .only_encrypted = c->only_encrypted,
+					  .keys = &a->keys,
+					  .image_max = c->image_max } };
 }
 
 static bool open_config(struct agent *a, const char *path)
@@ -366,7 +367,8 @@ static void loop(struct agent *a, coap_context_t *context)
 static int run(struct agent *a)
 {
 	uint64_t seed;
-	if (!know_self(a) || !self_fits(a) || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+	if (!know_self(a) || !self_fits(a) ||
+	    getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return EXIT_FAILURE;
 	coap_startup();
 	coap_set_log_level(

@@ -394,7 +394,8 @@ static bool give(struct launcher *l, const char *text)
 static int usage(void)
 {
 	fputs("usage: muster-launcher [run] -c FILE\n"
-	      "       muster-launcher provision -c FILE --image FILE [--component NAME=FILE]...\n"
+	      "       muster-launcher provision -c FILE --image FILE [--component "
+	      "NAME=FILE]...\n"
 	      "       muster-launcher show -c FILE\n",
 	      stderr);
 	return EXIT_USAGE;

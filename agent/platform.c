@@ -96,8 +96,7 @@ static bool is_area(const struct suit_target *t)
 	       t->id->segment[0].n == 2 && memcmp(t->id->segment[0].p, "dl", 2) == 0;
 }
 
-static bool area_format(const struct platform *p, const struct suit_target *t,
-			enum format *ret)
+static bool area_format(const struct platform *p, const struct suit_target *t, enum format *ret)
 {
 	const struct suit_bytes *word = &t->id->segment[1];
 	*ret = FORMAT_PLAIN;
@@ -121,8 +120,8 @@ static enum suit_rc on_identity(void *ctx, const struct suit_target *t, enum sui
 				struct suit_bytes id, struct scbor_out *measured)
 {
 	const struct platform *p = ctx;
-	const struct suit_uuid *is = key == SUIT_PARAM_VENDOR ? &p->ability->vendor_id
-							      : &p->ability->class_id;
+	const struct suit_uuid *is =
+		key == SUIT_PARAM_VENDOR ? &p->ability->vendor_id : &p->ability->class_id;
 	(void)t;
 	if (key != SUIT_PARAM_VENDOR && key != SUIT_PARAM_CLASS)
 		return SUIT_UNSUPPORTED;
@@ -328,8 +327,7 @@ static enum suit_rc take_payload(struct platform *p, struct suit_bytes uri, int 
 		*noted = is;
 		u->payload_count = p->fetched + 1;
 	} else if (p->fetched >= u->payload_count || noted->part != part ||
-		   noted->size != is.size ||
-		   !suit_digest_equal(&noted->digest, &is.digest) ||
+		   noted->size != is.size || !suit_digest_equal(&noted->digest, &is.digest) ||
 		   !suit_digest_equal(&noted->file, &is.file)) {
 		return refuse(p, SUIT_OPERATION, PROTO_CAUSE_INSTALL,
 			      "the manifest wants something else than before");
@@ -489,8 +487,7 @@ static enum suit_rc check_end(struct platform *p)
 static enum suit_rc run(struct platform *p, const struct suit_envelope *e,
 			struct platform_result *result)
 {
-	enum suit_rc rc =
-		suit_process(e, SUIT_UPDATE_PROCEDURE, &functions, p, &result->run);
+	enum suit_rc rc = suit_process(e, SUIT_UPDATE_PROCEDURE, &functions, p, &result->run);
 	if (rc == SUIT_OK) {
 		rc = check_end(p);
 		if (rc != SUIT_OK)
@@ -504,11 +501,9 @@ static enum suit_rc run(struct platform *p, const struct suit_envelope *e,
 	if (p->cause != PROTO_CAUSE_NONE)
 		result->cause = p->cause;
 	else if (p->work)
-		result->cause =
-			rc == SUIT_CONDITION ? PROTO_CAUSE_DIGEST : PROTO_CAUSE_INSTALL;
+		result->cause = rc == SUIT_CONDITION ? PROTO_CAUSE_DIGEST : PROTO_CAUSE_INSTALL;
 	else
-		result->cause =
-			rc == SUIT_CONDITION ? PROTO_CAUSE_CLASS : PROTO_CAUSE_MANIFEST;
+		result->cause = rc == SUIT_CONDITION ? PROTO_CAUSE_CLASS : PROTO_CAUSE_MANIFEST;
 	return rc;
 }
 
@@ -559,10 +554,8 @@ enum suit_rc platform_work(const struct ability *a, const struct facts *facts,
 			   struct platform_result *ret_result)
 {
 	struct update looked = *u;
-	struct platform p = { .ability = a,
-			      .facts = facts,
-			      .work = work,
-			      .ctx = ctx,
-			      .update = &looked };
+	struct platform p = {
+		.ability = a, .facts = facts, .work = work, .ctx = ctx, .update = &looked
+	};
 	return run(&p, e, ret_result);
 }

@@ -5,7 +5,7 @@
  *	   the manifest says.  Whatever cannot be done (another base, a key that is not ours, a
  *	   format that is not known, an image that is too large) is refused here, and nothing
  *	   was written;
- *	2. to work, when all payloads are there: the same commands, on the inactive slots.  Every
+ *	2. to work, when all payloads are there: the same commands, on the inactive slots. Every
  *	   digest is measured.  It begins from its start after a power cut, which costs nothing
  *	   but time: what it writes is not in use before the boot state names it.
  *
@@ -24,8 +24,8 @@
 struct ability {
 	const struct suit_crypto *crypto;
 	struct suit_uuid vendor_id, class_id;
-	uint64_t image_max;     /* of a payload, and of an image */
-	format_set formats;     /* that it reads, of all kinds */
+	uint64_t image_max; /* of a payload, and of an image */
+	format_set formats; /* that it reads, of all kinds */
 	bool only_encrypted;
 	const struct keys *keys; /* NULL: none */
 };

@@ -63,8 +63,8 @@ static size_t sign1(const struct suit_crypto *crypto, const struct suit_key *key
 	return scbor_out_fits(&o) ? o.n : 0;
 }
 
-bool report_write(const char *dir, const struct suit_crypto *crypto,
-		  const struct suit_key *key, struct suit_bytes envelope, enum suit_rc rc,
+bool report_write(const char *dir, const struct suit_crypto *crypto, const struct suit_key *key,
+		  struct suit_bytes envelope, enum suit_rc rc,
 		  const struct platform_result *result, uint8_t bare[REPORT_MAX], size_t *ret_n)
 {
 	uint8_t whole[REPORT_MAX + SUIT_SIGNATURE_MAX + 64];

@@ -7,8 +7,9 @@
 #define REPORT_FILE "report" /* application/suit-report+cose */
 #define REPORT_MAX  1024
 
-/* The bare report into bare, which holds REPORT_MAX; ret_n is 0 when there is none to make.  key
+/* The bare report into bare, which holds REPORT_MAX; ret_n is 0 when there is none to make. key
  * may be NULL.  False when the file cannot be written. */
-bool report_write(const char *dir, const struct suit_crypto *crypto,
-		  const struct suit_key *key, struct suit_bytes envelope, enum suit_rc rc,
-		  const struct platform_result *result, uint8_t bare[REPORT_MAX], size_t *ret_n);
+bool report_write(const char *dir, const struct suit_crypto *crypto, const struct suit_key *key,
+		  struct suit_bytes envelope, enum suit_rc rc,
+		  const struct platform_result *result, uint8_t bare[REPORT_MAX],
+		  size_t *ret_n);

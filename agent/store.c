@@ -166,7 +166,8 @@ static bool drop_others(const struct store *s, const struct update *u)
 	struct journal j;
 	bool done = true;
 	for (size_t i = 0; i < UPDATE_PAYLOADS_MAX; i++)
-		if (journal_load(s->dir, i, &j) && !suit_digest_equal(&j.manifest, &u->manifest))
+		if (journal_load(s->dir, i, &j) &&
+		    !suit_digest_equal(&j.manifest, &u->manifest))
 			done = journal_drop(s->dir, i) && done;
 	return done;
 }
@@ -268,7 +269,8 @@ enum proto_cause store_check(struct store *s, const struct update *u, size_t nth
 	if (s->fd < 0 || s->nth != nth || fsync(s->fd) != 0 ||
 	    !fd_digest(s->crypto, s->fd, &digest, &size))
 		return PROTO_CAUSE_STORAGE;
-	if (size != u->payload[nth].size || !suit_digest_equal(&digest, &u->payload[nth].digest))
+	if (size != u->payload[nth].size ||
+	    !suit_digest_equal(&digest, &u->payload[nth].digest))
 		return PROTO_CAUSE_DIGEST;
 	if (!save_journal(s, size))
 		return PROTO_CAUSE_STORAGE;

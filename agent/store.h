@@ -22,7 +22,7 @@
 struct store {
 	const char *dir;
 	const struct suit_crypto *crypto;
-	uint64_t journal_bytes; /* the interval */
+	uint64_t journal_bytes;             /* the interval */
 	const char *part[UPDATE_PARTS_MAX]; /* names; the first one's are not used */
 	size_t part_count;
 	struct boot_state boot;
@@ -73,6 +73,6 @@ int store_stage(struct store *s, const struct update *u, size_t part, uint64_t s
 /* The next start is a trial of what was written, in all components that the update touched. */
 bool store_activate(struct store *s, const struct update *u);
 bool store_call_off(struct store *s);
-/* The server knows this boot: ends a trial well if running is the slot on trial, and forgets how
- * the last one ended. */
+/* The server knows this boot: ends a trial well if running is the slot on trial, and forgets
+ * how the last one ended. */
 bool store_confirm(struct store *s, char running);

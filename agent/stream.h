@@ -9,9 +9,9 @@
  *	zstd                about 310 kB, and for a full image a window of at most its own size
  *	                    or 128 kB; what asks for more is refused
  *	zstd patches        the same, with a window over the old image and the new one, which
- *	                    libzstd allocates: for devices of that class.  The old image is mapped
- *	other patches       64 bytes of the old image at a time
- * It is allocated for the time of one stream.  What was really used is measured, and told.
+ *	                    libzstd allocates: for devices of that class.  The old image is
+ *mapped other patches       64 bytes of the old image at a time It is allocated for the time of
+ *one stream.  What was really used is measured, and told.
  *
  * What comes out is not proven before the image's digest is compared, which the manifest does:
  * it may be written only where a failure leaves nothing that runs. */
@@ -26,15 +26,15 @@
 struct stream_job {
 	const struct suit_crypto *crypto;
 	const struct keys *keys;
-	format_set allowed;        /* ciphers and recipients */
-	enum format format;        /* FORMAT_PLAIN or a stream's */
-	int in_fd;                 /* read from its start; -1: content is it */
+	format_set allowed; /* ciphers and recipients */
+	enum format format; /* FORMAT_PLAIN or a stream's */
+	int in_fd;          /* read from its start; -1: content is it */
 	struct suit_bytes content;
-	struct suit_bytes info;    /* encryption info; empty: not encrypted */
-	int old_fd;                /* what a patch is for; digest compared by now */
+	struct suit_bytes info; /* encryption info; empty: not encrypted */
+	int old_fd;             /* what a patch is for; digest compared by now */
 	uint64_t old_size;
-	int out_fd;                /* written from where it stands */
-	uint64_t size;             /* of the image: exactly so much is written, or it fails */
+	int out_fd;    /* written from where it stands */
+	uint64_t size; /* of the image: exactly so much is written, or it fails */
 };
 
 /* SUIT_OPERATION with errno set: reading or writing failed.  ret_heap: bytes of heap at the

@@ -133,7 +133,6 @@ enum suit_rc verify_envelope(const struct verify *v, struct suit_bytes envelope,
 			      "not signed by an author this device trusts");
 	if (e.sequence <= facts->sequence)
 		return refuse(ret_result, SUIT_CONDITION, SUIT_REASON_CONDITION,
-			      PROTO_CAUSE_SEQUENCE,
-			      "not newer than what was confirmed here");
+			      PROTO_CAUSE_SEQUENCE, "not newer than what was confirmed here");
 	return platform_look(&v->can, facts, &e, ret, ret_result);
 }

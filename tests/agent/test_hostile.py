@@ -159,7 +159,8 @@ class HostileServer(threading.Thread):
                 1: 1, 2: 1, 3: 7, 4: 1, 5: self.digest, 6: len(self.envelope)}
             return code("2.05"), [(FORMAT, number(60))], cbor2.dumps(offer)
         if path[0] == "report":
-            self.reports.append(("/".join(path), cbor2.loads(m.payload)[1]))
+            if int.from_bytes(m.option(FORMAT) or b"", "big") == 60:  # its SUIT report comes behind
+                self.reports.append(("/".join(path), cbor2.loads(m.payload)[1]))
             return code("2.04"), [], b""
         if path[0] == "manifest":
             part = self.envelope[num << (szx + 4):][:16 << szx]

@@ -24,7 +24,10 @@ static void check_config(const struct config *c)
 	check(c->endpoint[0] && ends(c->endpoint, sizeof(c->endpoint)));
 	check(c->state_dir[0] == '/' && ends(c->state_dir, sizeof(c->state_dir)));
 	check(c->anchor_count >= 1 && c->anchor_count <= CONFIG_ANCHORS_MAX);
-	check(c->attribute_count <= CONFIG_ATTRIBUTES_MAX);
+	check(c->attribute_count <= CONFIG_ATTRIBUTES_MAX && c->part_count <= CONFIG_PARTS_MAX);
+	for (size_t i = 0; i < c->part_count; i++)
+		check(boot_name_is_good(c->part[i].name) && c->part[i].known &&
+		      (!c->part[i].hook || (c->part[i].program[0] && c->part[i].user[0])));
 	for (size_t i = 0; i < c->attribute_count; i++)
 		check(ends(c->attribute[i].name, sizeof(c->attribute[i].name)) &&
 		      ends(c->attribute[i].value, sizeof(c->attribute[i].value)));

@@ -106,6 +106,66 @@ static void test_transitions(void)
 	ok(s.last.outcome == BOOT_NOTHING, "nothing bad to tell");
 }
 
+/* All components go over and come back by one record. */
+static void test_pairs(void)
+{
+	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL, .sequence = 4 }, t;
+	is_int(boot_pair_slot(&s, "config"), 'a', "a component that never had an update");
+	boot_set_trial(&s, 7, 1, 2);
+	boot_keep_slot(&s);
+	ok(boot_try_pair(&s, "config") && boot_save(dir, &s) && boot_load(dir, &t),
+	   "a configuration alone on trial");
+	ok(boot_slot(&t) == 'a' && boot_pair_slot(&t, "config") == 'b' &&
+		   boot_pair_active(&t, "config") == 'a',
+	   "the same slot starts, with the other file");
+	boot_confirm(&t);
+	ok(boot_pair_active(&t, "config") == 'b' && t.active == 'a' && t.sequence == 7,
+	   "confirmed");
+	boot_set_trial(&t, 8, 1, 2);
+	ok(boot_try_pair(&t, "config") && boot_try_pair(&t, "modem"), "three on trial");
+	ok(boot_pair_slot(&t, "config") == 'a' && boot_pair_slot(&t, "modem") == 'b',
+	   "each at its own other file");
+	boot_fall_back(&t, BOOT_ROLLED_BACK, "because");
+	ok(boot_slot(&t) == 'a' && boot_pair_slot(&t, "config") == 'b' &&
+		   boot_pair_slot(&t, "modem") == 'a',
+	   "and all come back");
+	ok(boot_save(dir, &t) && boot_load(dir, &s) && s.pair_count == 2, "saved");
+	for (int i = 2; i < BOOT_PAIRS_MAX; i++)
+		ok(boot_try_pair(&t, i == 2 ? "c2" : "c3"), "there is room");
+	ok(!boot_try_pair(&t, "one-more") && !boot_try_pair(&t, "a/b"), "and no more");
+}
+
+static void test_pairs_that_make_no_sense(void)
+{
+	static const char *const change[][2] = {
+		{ "pair.config=ab", "pair.config=ac" }, { "pair.config=ab", "pair.config=aa" },
+		{ "pair.config=ab", "pair.config=a" },  { "pair.config=ab", "pair.co/nf=ab" },
+		{ "pair.config=ab", "pair.config=a-" }, { "\ntrial=a", "\ntrial=-" },
+		{ "pair.modem=a-", "pair.config=ab" },
+	};
+	char path[FILE_PATH_MAX], text[1024], changed[1024];
+	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL }, t;
+	size_t n = 0;
+	int taken = 0;
+	boot_set_trial(&s, 7, 1, 2);
+	boot_keep_slot(&s);
+	ok(boot_try_pair(&s, "modem") && boot_try_pair(&s, "config"), "two");
+	s.pair[0].trial = BOOT_NO_TRIAL;
+	ok(boot_save(dir, &s) && file_path(dir, BOOT_FILE, path) &&
+		   file_read_text(path, text, sizeof(text), &n) && boot_load(dir, &t),
+	   "saved");
+	for (size_t cut = 0; cut < n; cut++)
+		taken += file_replace(dir, BOOT_FILE, text, cut) && boot_load(dir, &t);
+	is_int(taken, 0, "cut short anywhere it is refused");
+	for (size_t i = 0; i < sizeof(change) / sizeof(*change); i++) {
+		const char *at = strstr(text, change[i][0]);
+		snprintf(changed, sizeof(changed), "%.*s%s%s", at ? (int)(at - text) : 0, text,
+			 change[i][1], at ? at + strlen(change[i][0]) : "");
+		ok(at && put_file(BOOT_FILE, changed) && !boot_load(dir, &t), "refused: %s",
+		   change[i][1]);
+	}
+}
+
 static void test_launcher_counts_before_it_starts(void)
 {
 	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL };
@@ -170,6 +230,8 @@ int main(void)
 	test_fresh_and_damaged();
 	test_cut_short();
 	test_transitions();
+	test_pairs();
+	test_pairs_that_make_no_sense();
 	test_launcher_counts_before_it_starts();
 	test_launcher_times_out();
 	test_launcher_without_a_state();

@@ -59,6 +59,19 @@ static void test_bad(void)
 		{ GOOD "just words\n", "agent.conf:7: the line" },
 		{ GOOD "anchor = b\nanchor = c\nanchor = d\nanchor = e\n", "one too many" },
 		{ GOOD "ack_timeout_ms = 999\n", "ack_timeout_ms" },
+		{ GOOD "formats = lzma brotli\n", "formats is not a valid value" },
+		{ GOOD "only_encrypted = yes\n", "no key" },
+		{ GOOD "component.dl = file\n", "cannot be a component's name" },
+		{ GOOD "component.a/b = file\n", "cannot be a component's name" },
+		{ GOOD "component.a = slot\n", "component.a is not a valid value" },
+		{ GOOD "component.main = file\n", "once more" },
+		{ GOOD "component.m = hook\nhook_user.m = u\n", "hook_program" },
+		{ GOOD "component.m = hook\nhook_program.m = p\n", "hook_user" },
+		{ GOOD "hook_user.m = u\n", "a component that is not" },
+		{ GOOD "hook_timeout_s.m = 0\n", "hook_timeout_s.m is not a valid value" },
+		{ GOOD "component.a=file\ncomponent.b=file\ncomponent.c=file\n"
+		       "component.d=file\ncomponent.e=file\n",
+		  "one too many" },
 		{ GOOD "retry_min_ms = 5000\nretry_max_ms = 4000\n", "below retry_min_ms" },
 	};
 	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++)
@@ -67,6 +80,23 @@ static void test_bad(void)
 			printf("# it says \"%s\"\n", why);
 	unlink(path);
 	ok(!config_load(path, &config, why) && strstr(why, "No such file"), "no file");
+}
+
+static void test_parts_and_formats(void)
+{
+	ok(load(GOOD "hook_user.modem = nobody\ncomponent.config = file\n"
+		     "component.modem = hook\nhook_program.modem = flash\n"
+		     "hook_timeout_s.modem = 7\nformats = zstd  patch-lzma\n"
+		     "class_key_file = k\nonly_encrypted = yes\n"),
+	   "%s", why);
+	ok(config.part_count == 2 && config.part[0].hook && !config.part[1].hook, "two more");
+	is_str(config.part[0].name, "modem", "name");
+	is_str(config.part[0].user, "nobody", "user");
+	ok(config.part[0].timeout_s == 7 && config.part[1].timeout_s == 60, "time");
+	ok(config.has_formats && config.only_encrypted &&
+		   config.formats == (FORMAT_BIT(FORMAT_ZSTD) | FORMAT_BIT(FORMAT_PATCH_LZMA)),
+	   "formats");
+	ok(load(GOOD "formats =\n") && config.has_formats && !config.formats, "none at all");
 }
 
 static void test_server(void)
@@ -131,6 +161,7 @@ int main(void)
 		return 1;
 	test_good();
 	test_bad();
+	test_parts_and_formats();
 	test_server();
 	test_credentials();
 	unlink(path);

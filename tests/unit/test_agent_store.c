@@ -94,7 +94,8 @@ static void test_update_to_the_end(void)
 	is_int(store_begin(&s, &u, 0, &have), PROTO_CAUSE_STORAGE, "a trial keeps its slot");
 	ok(store_confirm(&s, 'b') && s.boot.active == 'b' && s.boot.sequence == 9, "confirmed");
 	is_int(store_begin(&s, &u, 0, &have), PROTO_CAUSE_NONE, "the next one goes");
-	ok(store_digest(&s, 0, 'a', &digest, &size) && size == IMAGE, "into a, at its full size");
+	ok(store_digest(&s, 0, 'a', &digest, &size) && size == IMAGE,
+	   "into a, at its full size");
 	store_close(&s);
 }
 

@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from kit import (PROVE, Author, Device, Hook, StandIn, Variant, areas, digest, one_component, part, program, start,
+from agent_kit import (PROVE, Author, Device, Hook, StandIn, Variant, areas, digest, one_component, part, program, start,
                  wait_until)
 from test_kill_points import CALLS_MAX, CLI, SIGKILL, killing
-from test_variants import together
+from test_agent_variants import together
 
 SAMPLES = 5
 SEED = int(os.environ.get("MUSTER_SEED", "0")) or time.time_ns() % 2**32

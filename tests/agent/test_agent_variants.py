@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from kit import (CLI, LAUNCHER, PROVE, STREAMS, Author, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
+from agent_kit import (CLI, LAUNCHER, PROVE, STREAMS, Author, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
                  program, run, start, suit, suit_encrypt, wait_until)
 
 KINDS = ["full"] + STREAMS + [f"patch-{s}" for s in STREAMS]
@@ -83,7 +83,7 @@ def test_memory_of_each_way_is_bounded(tmp_path, author, kind):
 
 
 @pytest.mark.parametrize("kind", ["patch-heatshrink", "patch-lzma", "patch-zstd", "patch-lzma,gcm"])
-def test_a_wrong_base_is_refused_before_anything_is_written(tmp_path, author, old, new, kind):
+def test_A10_agent_refuses_a_wrong_base_before_anything_is_written(tmp_path, author, old, new, kind):
     other = program(tmp_path / "other", "other", "exit 0")
     device = Device(tmp_path / "d", author, other)
     done = device.apply(one_component(author, kind, old, new))
