@@ -246,7 +246,10 @@ class StandIn(threading.Thread):
             m = Message.decode(raw)
             if 1 <= m.code <= 31:
                 status, options, payload = self.answer(m)
-                self.socket.sendto(Message(ACK, status, m.mid, m.token, options, payload).encode(), peer)
+                try:
+                    self.socket.sendto(Message(ACK, status, m.mid, m.token, options, payload).encode(), peer)
+                except OSError:
+                    return
 
     def close(self):
         self.socket.close()

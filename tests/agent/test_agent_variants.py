@@ -84,7 +84,9 @@ def test_memory_of_each_way_is_bounded(tmp_path, author, kind):
 
 @pytest.mark.parametrize("kind", ["patch-heatshrink", "patch-lzma", "patch-zstd", "patch-lzma,gcm"])
 def test_A10_agent_refuses_a_wrong_base_before_anything_is_written(tmp_path, author, old, new, kind):
-    other = program(tmp_path / "other", "other", "exit 0")
+    other = tmp_path / "other"
+    other.write_bytes(old.read_bytes().replace(b"# line 7 ", b"# LINE 7 "))
+    other.chmod(0o755)
     device = Device(tmp_path / "d", author, other)
     done = device.apply(one_component(author, kind, old, new))
     assert done.returncode == 1 and "condition" in done.stderr, done.stderr

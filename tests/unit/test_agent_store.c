@@ -84,6 +84,8 @@ static void test_update_to_the_end(void)
 	for (uint64_t at = 0; at < IMAGE; at += BLOCK)
 		store_write(&s, at, image + at, IMAGE - at < BLOCK ? IMAGE - at : BLOCK);
 	is_int(store_check(&s, &u, 0), PROTO_CAUSE_NONE, "read back");
+	ok(store_begin(&s, &u, 0, &have) == PROTO_CAUSE_NONE && have == IMAGE,
+	   "and once it is right, never fetched again");
 	ok(store_activate(&s, &u), "activate");
 	ok(!exists("journal"), "the journal is gone");
 	ok(store_open(&s, dir, &suit_crypto_openssl, JOURNAL), "open again");
