@@ -183,14 +183,20 @@ static bool save_applied(const struct config *c, const char applied[CONFIG_PARTS
 	return file_replace(c->state_dir, HOOK_APPLIED_FILE, text, (size_t)n);
 }
 
-/* Before the program runs nobody must believe what was there; on a full disk too. */
+/* Before the program runs nobody must believe what was there.  On a full disk the file goes:
+ * that needs no space.  If even that is not durable, a power cut within the next moments could
+ * bring back what it said, which is still better than not to call the program at all. */
 static bool forget_applied(const struct config *c, const char applied[CONFIG_PARTS_MAX])
 {
 	char path[FILE_PATH_MAX];
 	if (save_applied(c, applied))
 		return true;
-	return file_path(c->state_dir, HOOK_APPLIED_FILE, path) &&
-	       (unlink(path) == 0 || errno == ENOENT) && file_sync_dir(c->state_dir);
+	if (!file_path(c->state_dir, HOOK_APPLIED_FILE, path) ||
+	    (unlink(path) != 0 && errno != ENOENT))
+		return false;
+	if (!file_sync_dir(c->state_dir))
+		log_errno("%s", c->state_dir);
+	return true;
 }
 
 static enum hook_end apply(const struct config *c, size_t i, char slot,

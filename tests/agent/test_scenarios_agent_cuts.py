@@ -17,6 +17,7 @@ from agent_kit import (PROVE, Author, Device, Hook, StandIn, Variant, areas, dig
                  wait_until)
 from test_kill_points import CALLS_MAX, CLI, SIGKILL, killing
 from test_agent_variants import together
+from test_scenarios_full_disk import disk  # noqa: F401
 
 SAMPLES = 5
 SEED = int(os.environ.get("MUSTER_SEED", "0")) or time.time_ns() % 2**32
@@ -171,6 +172,43 @@ def test_R11_a_hook_that_is_cut_is_done_again(tmp_path, author, old, bad, hook, 
         device.launch()
         assert set(device.ran()) <= sets(case) and device.ran()[-1] == "old c1 m1", device.ran()
         assert hook.modem() == "m1"
+
+
+# --- without space ---------------------------------------------------------------------------
+
+def test_R05_several_components_without_space_at_every_call(tmp_path, author, old, bad, hook, disk):  # noqa: F811
+    case = Case(author, old, bad, "together", hook)
+    for at in range(1, CALLS_MAX, 1 if PROVE else 5):
+        device = case.device(tmp_path)
+        done = device.apply(case.variant, env=disk(at, device.state))
+        new = case.judge(device)
+        if done.returncode == 0:
+            break
+        assert done.returncode == 1 and "No space left" in done.stderr, done.stderr
+        if not new:
+            again = device.apply(case.variant)
+            assert again.returncode == 0, again.stderr
+        assert case.judge(device)
+    assert 10 < at < CALLS_MAX, "the sweep covered no calls"
+
+
+def test_R05_launcher_with_hooks_without_space_at_every_call(tmp_path, author, old, bad, hook, disk):  # noqa: F811
+    """The disk is full from that call on, then there is space again: whatever ran saw a whole set."""
+    case = Case(author, old, bad, "together", hook)
+    for at in range(1, CALLS_MAX, 1 if PROVE else 4):
+        (hook.folder / "modem").unlink(missing_ok=True)
+        device = case.device(tmp_path)
+        device.launch()
+        assert device.apply(case.variant).returncode == 0
+        device.launch(env=disk(at, device.state))
+        case.judge(device)
+        ended = device.show()["trial"] == "no"
+        device.launch()
+        assert set(device.ran()) <= sets(case) and device.ran()[-1] == "old c1 m1", device.ran()
+        assert not case.judge(device) and hook.modem() == "m1"
+        if ended:
+            break
+    assert 5 < at < CALLS_MAX, "the sweep covered no calls"
 
 
 # --- with a server -----------------------------------------------------------------------------
