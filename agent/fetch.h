@@ -3,9 +3,12 @@
  * Every bound on memory, for a device maker who ports this:
  *	one block           at most 1024 bytes, in the message that libcoap holds
  *	this structure      about 150 bytes; no buffer at all
- *	an envelope         one buffer of the size the offer names, at most envelope_max
- *	an image            none: a block goes into the slot as it comes
- *	the digest          the slot is mapped and read back; no copy
+ *	an envelope         one buffer of the size the offer names, at most envelope_max, kept
+ *	                    until the update is installed
+ *	a payload           none: a block goes into its file as it comes
+ *	the digest          the file is mapped and read back; no copy
+ *	the manifest's run  about 9 kB of stack (agent/platform.h)
+ *	unpacking, patching see agent/stream.h
  *	the request         LINK_BODY_MAX for a body; a block's request has none
  *
  * What comes is checked before it is stored: the block is the one asked for, of exactly the

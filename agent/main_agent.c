@@ -500,7 +500,7 @@ static int apply(struct agent *a, const struct given *g)
 static int usage(void)
 {
 	fputs("usage: muster-agent [run] -c FILE\n"
-	      "       muster-agent apply -c FILE --manifest FILE --image FILE...\n"
+	      "       muster-agent apply -c FILE --manifest FILE [--image FILE]...\n"
 	      "       muster-agent --version\n"
 	      "Exit: 0 stopped, 1 failed, 2 wrong usage, 42 start me anew.\n",
 	      stderr);
