@@ -3,6 +3,7 @@ server as simple as one can be.  Envelopes come from the command line.  The peak
 is printed (pytest -rA)."""
 
 import hashlib
+import json
 import os
 import random
 import re
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from agent_kit import (CLI, LAUNCHER, PROVE, STREAMS, Author, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
+from agent_kit import (CLASS, CLI, LAUNCHER, PROVE, STREAMS, Author, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
                  program, run, start, suit, suit_encrypt, wait_until)
 
 KINDS = ["full"] + STREAMS + [f"patch-{s}" for s in STREAMS]
@@ -389,3 +390,23 @@ def test_an_update_of_two_components_is_confirmed(tmp_path, author, agents):
     der = encode_dss_signature(int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))
     key.key.public_key().verify(der, cbor2.dumps(["Signature1", protected, b"", body]), ec.ECDSA(hashes.SHA256()))
     assert "the signed SUIT report is in" in (device.folder / "log").read_text()
+
+
+def test_a_simulated_device_says_what_it_reads(tmp_path, author, new):
+    """It fetches a patch for what it says it runs, and claims the image; what it does not read, it refuses."""
+    base = author.file(b"1.0.0")  # of which muster-fleet's first digest is made
+    for word, formats, fate in (("patch-lzma", "patch-lzma lzma", "updated"), ("zstd", "lzma", "rejected")):
+        variant = one_component(author, word, base, new)
+        server = StandIn(variant)
+        domain, name = CLASS.split("/")
+        try:
+            done = run(CLI.parent / "muster-fleet", "--server", server.url, "--vendor", suit.vendor_id(domain), "--class",
+                       suit.class_id(domain, name), "--anchor", f"{author.key}.pub", "--formats", formats, "--until", "done",
+                       "--timeout", "30", "--json", "-")
+        finally:
+            server.close()
+        assert done.returncode == 0, done.stderr
+        assert server.registered[0][6][4] == sorted(formats.split())
+        assert json.loads(done.stdout)[fate] == 1, done.stdout
+        if fate == "updated":
+            assert server.registered[-1][4]["main"][0] == hashlib.sha256(new.read_bytes()).digest()
