@@ -12,8 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define PIECE    16384
-#define INFO_MAX 16384 /* 64 recipients with the longest key ids */
+#define PIECE 16384
 
 static const struct {
 	const char *name;
@@ -46,11 +45,6 @@ static enum exit_code algorithm_of(const char *name, enum suit_alg *ret)
 			"--algorithm \"%s\": take a128gcm, a256gcm, a128ctr, a256ctr or "
 			"chacha20",
 			name);
-}
-
-static void clean_content_key(struct suit_content_key *key)
-{
-	suit_content_key_wipe(key);
 }
 
 static void clean_decrypt(struct suit_decrypt *d)
@@ -223,23 +217,6 @@ static enum exit_code print_sealed(struct cli *c, enum suit_alg alg, size_t reci
 	return EXIT_DONE;
 }
 
-static enum exit_code make_info(const struct party_list *list,
-				const struct suit_content_key *key, uint8_t buf[INFO_MAX],
-				struct suit_bytes *ret)
-{
-	size_t n;
-	enum suit_rc rc = suit_encrypt_info_make(&suit_crypto_openssl, key, list->party,
-						 list->count, buf, INFO_MAX, &n);
-	if (rc == SUIT_MISSING)
-		return cli_fail(EXIT_FAILED,
-				"several recipients need a key id each; write KID=FILE");
-	if (rc != SUIT_OK)
-		return cli_fail(EXIT_FAILED, "cannot make the encryption info: %s",
-				suit_rc_text(rc));
-	*ret = (struct suit_bytes){ buf, n };
-	return EXIT_DONE;
-}
-
 /* Both files get their names at the end, or neither. */
 static enum exit_code encrypt_image(struct cli *c, const struct party_list *list,
 				    enum suit_alg alg, FILE *from)
@@ -248,7 +225,7 @@ static enum exit_code encrypt_image(struct cli *c, const struct party_list *list
 	CLEAN(draft) struct draft sealed = { 0 }, info_file = { 0 };
 	CLEAN(content_key) struct suit_content_key key = { 0 };
 	CLEAN(encrypt) struct suit_encrypt stream = { 0 };
-	uint8_t *buf = arena_alloc(c->mem, INFO_MAX);
+	uint8_t *buf = arena_alloc(c->mem, PARTY_INFO_MAX);
 	struct suit_bytes info;
 	struct facts plain = { 0 };
 	enum exit_code code = draft_open(&sealed, args_value(&c->args, "out"), c->mem);
@@ -258,7 +235,7 @@ static enum exit_code encrypt_image(struct cli *c, const struct party_list *list
 		return code;
 	if (suit_encrypt_open(&stream, &suit_crypto_openssl, alg, &key) != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "cannot make a key");
-	code = make_info(list, &key, buf, &info);
+	code = party_info_make(list, &key, buf, &info);
 	if (code == EXIT_DONE)
 		code = draft_write(&info_file, (struct bytes){ info.p, info.n });
 	if (code == EXIT_DONE)
@@ -315,32 +292,6 @@ static enum exit_code load_info(struct cli *c, const char *path, struct suit_enc
 	return EXIT_DONE;
 }
 
-/* By the key id, or, when none was given, as the only recipient too. */
-static enum exit_code open_key(struct cli *c, const struct suit_encryption *e,
-			       struct suit_content_key *ret)
-{
-	CLEAN(party_list) struct party_list list = { 0 };
-	const char *key = args_value(&c->args, "key");
-	enum exit_code code = party_add_all(c, &list, "kek", "key");
-	if (code != EXIT_DONE)
-		return code;
-	struct suit_party party = list.party[0];
-	if (party.key && !suit_key_is_private(party.key))
-		return cli_fail(EXIT_FAILED, "%s is a public key and cannot decrypt", key);
-	enum suit_rc rc = suit_content_key_open(&suit_crypto_openssl, e, &party, ret);
-	if (rc == SUIT_MISSING && key && !strchr(key, '=')) {
-		party.kid.n = 0;
-		rc = suit_content_key_open(&suit_crypto_openssl, e, &party, ret);
-	}
-	if (rc == SUIT_MISSING)
-		return cli_fail(EXIT_FAILED, "the key is not one of the %zu the image is for",
-				e->recipient_count);
-	if (rc != SUIT_OK)
-		return cli_fail(EXIT_FAILED, "the key does not open the info: %s",
-				suit_rc_text(rc));
-	return EXIT_DONE;
-}
-
 static enum exit_code check_digest(struct cli *c, const struct facts *plain)
 {
 	struct digest want;
@@ -387,7 +338,7 @@ static enum exit_code run_image_decrypt(struct cli *c)
 				"image decrypt needs --out, --info and either --kek or --key");
 	enum exit_code code = load_info(c, args_value(&c->args, "info"), &e);
 	if (code == EXIT_DONE)
-		code = open_key(c, &e, &key);
+		code = party_key_open(c, &e, "key", &key);
 	if (code == EXIT_DONE)
 		code = decrypt_image(c, &e, &key);
 	if (code == EXIT_DONE && !key.alg->authenticated && !args_has(&c->args, "digest"))
@@ -402,12 +353,12 @@ static enum exit_code admit(struct cli *c, const struct suit_content_key *key)
 {
 	CLEAN(party_list) struct party_list list = { 0 };
 	CLEAN(draft) struct draft to = { 0 };
-	uint8_t *buf = arena_alloc(c->mem, INFO_MAX);
+	uint8_t *buf = arena_alloc(c->mem, PARTY_INFO_MAX);
 	struct suit_bytes info;
 	struct suit_encryption e;
 	enum exit_code code = party_add_all(c, &list, NULL, "recipient");
 	if (code == EXIT_DONE)
-		code = make_info(&list, key, buf, &info);
+		code = party_info_make(&list, key, buf, &info);
 	if (code == EXIT_DONE && suit_encryption_decode(info, &e) != SUIT_OK)
 		code = cli_fail(EXIT_FAILED, "the info just made is not right");
 	if (code == EXIT_DONE)
@@ -427,7 +378,7 @@ static enum exit_code run_image_admit(struct cli *c)
 					     "--kek or --key");
 	enum exit_code code = load_info(c, args_operand(&c->args, 0), &e);
 	if (code == EXIT_DONE)
-		code = open_key(c, &e, &key);
+		code = party_key_open(c, &e, "key", &key);
 	return code == EXIT_DONE ? admit(c, &key) : code;
 }
 

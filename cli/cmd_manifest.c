@@ -169,5 +169,17 @@ const struct command commands_manifest[] = {
 	  "Everybody who is named must have signed. Signatures of others are counted.",
 	  "muster manifest verify fw.suit --key author.pem.pub --image fw.bin",
 	  manifest_verify_options, manifest_verify },
+	{ "manifest admit", "ENVELOPE", 1, 1,
+	  "Let further devices into an encrypted update, without its author",
+	  "Opens the update's content key with a key that it is for, and writes a manifest "
+	  "that "
+	  "holds that key for the new devices alone, and the author's envelope as it is. --key "
+	  "is "
+	  "a delegate's: it says who can read, never what is installed. The author must have "
+	  "said "
+	  "encryption_info_replaceable.",
+	  "muster manifest admit lock.suit --kek class-1=class.key --recipient new.pub --key "
+	  "delegate.pem --out new.suit",
+	  manifest_admit_options, manifest_admit },
 	{ 0 },
 };

@@ -155,3 +155,45 @@ enum exit_code party_add_all(struct cli *c, struct party_list *list, const char 
 		code = party_add_key(c, list, values[i]);
 	return code;
 }
+
+enum exit_code party_key_open(struct cli *c, const struct suit_encryption *e,
+			      const char *key_option, struct suit_content_key *ret)
+{
+	CLEAN(party_list) struct party_list list = { 0 };
+	const char *key = args_value(&c->args, key_option);
+	enum exit_code code = party_add_all(c, &list, "kek", key_option);
+	if (code != EXIT_DONE)
+		return code;
+	struct suit_party party = list.party[0];
+	if (party.key && !suit_key_is_private(party.key))
+		return cli_fail(EXIT_FAILED, "%s is a public key and cannot decrypt", key);
+	enum suit_rc rc = suit_content_key_open(&suit_crypto_openssl, e, &party, ret);
+	if (rc == SUIT_MISSING && key && !strchr(key, '=')) {
+		party.kid.n = 0;
+		rc = suit_content_key_open(&suit_crypto_openssl, e, &party, ret);
+	}
+	if (rc == SUIT_MISSING)
+		return cli_fail(EXIT_FAILED, "the key is not one of the %zu the image is for",
+				e->recipient_count);
+	if (rc != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "the key does not open the info: %s",
+				suit_rc_text(rc));
+	return EXIT_DONE;
+}
+
+enum exit_code party_info_make(const struct party_list *list,
+			       const struct suit_content_key *key, uint8_t buf[PARTY_INFO_MAX],
+			       struct suit_bytes *ret)
+{
+	size_t n;
+	enum suit_rc rc = suit_encrypt_info_make(&suit_crypto_openssl, key, list->party,
+						 list->count, buf, PARTY_INFO_MAX, &n);
+	if (rc == SUIT_MISSING)
+		return cli_fail(EXIT_FAILED,
+				"several recipients need a key id each; write KID=FILE");
+	if (rc != SUIT_OK)
+		return cli_fail(EXIT_FAILED, "cannot make the encryption info: %s",
+				suit_rc_text(rc));
+	*ret = (struct suit_bytes){ buf, n };
+	return EXIT_DONE;
+}

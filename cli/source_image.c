@@ -120,12 +120,21 @@ static void read_where(struct source *s, struct node n, enum suit_install instal
 		read_integrated(s, n, ret, node_has(n, "fetched") ? fetched : n);
 }
 
-static const char *const image_names[] = {
-	"slot",      "file",    "digest",          "size",
-	"precursor", "uri",     "uri_replaceable", "fetch_args",
-	"via",       "fetched", "integrated",      "encryption_info",
-	"content",   NULL
-};
+static const char *const image_names[] = { "slot",
+					   "file",
+					   "digest",
+					   "size",
+					   "precursor",
+					   "uri",
+					   "uri_replaceable",
+					   "fetch_args",
+					   "via",
+					   "fetched",
+					   "integrated",
+					   "encryption_info",
+					   "content",
+					   "encryption_info_replaceable",
+					   NULL };
 
 /* Members that another way of installing would use. */
 static void refuse_members(struct node n, enum suit_install install)
@@ -147,6 +156,8 @@ static void refuse_members(struct node n, enum suit_install install)
 		{ "via", 1 << SUIT_INSTALL_COPY | 1 << SUIT_INSTALL_SWAP },
 		{ "fetched", 1 << SUIT_INSTALL_COPY | 1 << SUIT_INSTALL_SWAP },
 		{ "encryption_info", 1 << SUIT_INSTALL_COPY | 1 << SUIT_INSTALL_WRITE },
+		{ "encryption_info_replaceable",
+		  1 << SUIT_INSTALL_COPY | 1 << SUIT_INSTALL_WRITE },
 		{ "content", 1 << SUIT_INSTALL_WRITE },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(uses); i++)
@@ -172,6 +183,11 @@ static void read_image(struct source *s, struct node n, enum suit_install instal
 	if (node_has(n, "encryption_info"))
 		ret->encryption_info =
 			node_bytes(node_member(n, "encryption_info"), SUIT_SOURCE_STRING_MAX);
+	if (node_has(n, "encryption_info_replaceable"))
+		ret->encryption_replaceable =
+			node_bool(node_member(n, "encryption_info_replaceable"));
+	if (ret->encryption_replaceable && ret->encryption_info.n == 0)
+		node_fail(n, "has no \"encryption_info\" that could be replaced");
 	if (node_has(n, "content"))
 		ret->content = node_bytes(node_member(n, "content"), SUIT_SOURCE_STRING_MAX);
 	if (fetches && node_is_good(n))

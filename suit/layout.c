@@ -405,19 +405,33 @@ static bool fetches_in(const struct suit_source_component *c, enum suit_section 
 /* --- install -------------------------------------------------------------------------------
  */
 
+/* The parameters of a move, and the encryption info: set only where no dependent manifest has
+ * set another one, if that is allowed. */
+static void put_encrypted(struct layout *l, const struct suit_source_image *image,
+			  struct suit_parameters *p)
+{
+	struct suit_parameters info = { .has = SUIT_BIT(SUIT_FIELD_ENCRYPTION_INFO),
+					.encryption_info = image->encryption_info };
+	bool has = image->encryption_info.n > 0;
+
+	if (has && !image->encryption_replaceable) {
+		p->has |= info.has;
+		p->encryption_info = info.encryption_info;
+	}
+	override(l, p);
+	if (has && image->encryption_replaceable)
+		suit_put_parameters(&l->s, SUIT_SET_PARAMETERS, &info);
+}
+
 static void put_move(struct layout *l, const struct suit_source_component *c,
 		     const struct suit_source_image *image, struct suit_parameters *p)
 {
 	bool copies = c->install == SUIT_INSTALL_COPY;
 
-	if (image->encryption_info.n > 0) {
-		p->has |= SUIT_BIT(SUIT_FIELD_ENCRYPTION_INFO);
-		p->encryption_info = image->encryption_info;
-	}
 	p->has |= SUIT_BIT(SUIT_FIELD_SOURCE);
 	p->source = image->via;
 	add_metadata(c, p);
-	override(l, p);
+	put_encrypted(l, image, p);
 	suit_put_command(&l->s, copies ? SUIT_COPY : SUIT_SWAP, SUIT_POLICY_DO);
 }
 
@@ -470,12 +484,8 @@ static void put_content(struct layout *l, const struct suit_source_component *c,
 	index_set(l, index_of(l, c));
 	if (c->repeat_digest)
 		expect(&p, &image->whole);
-	if (image->encryption_info.n > 0) {
-		p.has |= SUIT_BIT(SUIT_FIELD_ENCRYPTION_INFO);
-		p.encryption_info = image->encryption_info;
-	}
 	add_metadata(c, &p);
-	override(l, &p);
+	put_encrypted(l, image, &p);
 	suit_put_command(&l->s, SUIT_WRITE, SUIT_POLICY_DO);
 	if (image->whole.has_digest)
 		check(l, SUIT_COND_IMAGE_MATCH);

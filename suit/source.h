@@ -48,6 +48,7 @@ struct suit_source_image {
 	struct suit_image_ref fetched; /* what is fetched into it */
 	/* copy and write: */
 	struct suit_bytes encryption_info;
+	bool encryption_replaceable; /* a dependent manifest may set another info */
 	/* write: */
 	struct suit_bytes content;
 };

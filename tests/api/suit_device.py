@@ -273,7 +273,11 @@ class Run:
         self.demand([SHA256, inner.digest] == cbor2.loads(p[3]), "another dependency")
 
     def process(self, index, p):
-        Run(self.device, Envelope(self.content(index), self.device.keys)).section(self.name)
+        """A component has one set of parameters, whichever manifest sets them: so a dependent can set some before."""
+        inner = Run(self.device, Envelope(self.content(index), self.device.keys))
+        ours = {self.id_of(i): parameters for i, parameters in self.parameters.items()}
+        inner.parameters = {i: ours.get(inner.id_of(i), {}) for i in inner.parameters}
+        inner.section(self.name)
 
 
 COMMANDS = {1: Run.vendor, 2: Run.class_id, 3: Run.image_match, 4: Run.use_before, 5: Run.slot, 7: Run.integrity,

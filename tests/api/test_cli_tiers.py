@@ -50,7 +50,9 @@ class Bench:
     def __call__(self, *words, code=0):
         return self.run(*words, code=code, **self.env)
 
-    def encrypt(self, *recipients, **kw):
+    def encrypt(self, *recipients, again=False, **kw):
+        for name in ("fw.enc", "fw.info") if again else ():
+            (self.home / name).unlink()
         self("image", "encrypt", "fw.bin", "--out", "fw.enc", "--info", "fw.info", *recipients, **kw)
         (self.home / "img").mkdir(exist_ok=True)
         sealed = (self.home / "fw.enc").read_bytes()
@@ -288,3 +290,96 @@ def test_tier_3_keys_in_tokens(bench):
     assert (bench.home / "again").read_bytes() == IMAGE
     bench.refuses("e.suit", "author", "release.pub", "key", "dev-1=" + author.uri("release"), why="decrypts: ")
     shutil.rmtree(bench.home / "tokens")
+
+
+# --- devices that are let in later ----------------------------------------------------------------
+
+ADMITS = json.loads(json.dumps(SOURCE))
+ADMITS["components"][0]["image"]["encryption_info_replaceable"] = True
+
+
+@pytest.fixture
+def club(bench):
+    """An update for class-1 that its author lets be opened to others, and a delegate with a key of its own."""
+    bench.write("source.json", json.dumps(ADMITS).encode())
+    bench("key", "new", "delegate.pem", "--no-passphrase")
+    for name in ("new", "newer", "stranger"):
+        bench("key", "new", f"{name}.pem", "--no-passphrase")
+    bench.encrypt("--kek", "class-1=class.key")
+    bench.make("class.suit", "--key", "author.pem")
+    bench.trust = ("author", "author.pem.pub", "delegate", "delegate.pem.pub")
+    bench.admit = lambda out, *more, **kw: bench(
+        "manifest", "admit", kw.pop("envelope", "class.suit"), "--out", out, "--kek", "class-1=class.key", "--recipient",
+        "dev-2=new.pem.pub", "--recipient", "dev-3=newer.pem.pub", "--key", "delegate.pem", *more, **kw)
+    return bench
+
+
+def test_a_device_is_let_in_without_the_author(club):
+    before = (club.home / "class.suit").read_bytes()
+    club.takes("class.suit", "author", "author.pem.pub", "kek", "class-1=class.key")
+    club.refuses("class.suit", *club.trust, "key", "dev-2=new.pem", why="decrypts: ")
+    (club.home / "author.pem").unlink()
+    club.admit("new.suit")
+    for device in ("dev-2=new.pem", "dev-3=newer.pem"):
+        club.takes("new.suit", *club.trust, "key", device)
+    club.refuses("new.suit", *club.trust, "key", "dev-2=stranger.pem", why="decrypts: ")
+    club.refuses("new.suit", *club.trust, "key", "dev-4=stranger.pem", why="decrypts: ")
+    club.refuses("new.suit", *club.trust, "key", "dev-2=new.pem", class_id=VENDOR, why="stopped in section")
+    # the author's envelope is in there as it was, and the delegate alone is not enough
+    assert before in (club.home / "new.suit").read_bytes()
+    club.refuses("new.suit", "delegate", "delegate.pem.pub", "key", "dev-2=new.pem", why="missing")
+    club.refuses("new.suit", "author", "author.pem.pub", "key", "dev-2=new.pem", why="missing")
+
+
+def test_an_admission_is_carried_out_by_others_too(club):
+    """By the processor of suit_device.py: the info that counts is the dependent's."""
+    club.admit("new.suit")
+    infos = []
+
+    def decrypt(info, content):
+        infos.append(info)
+        return IMAGE
+
+    sealed = (club.home / "fw.enc").read_bytes()
+    keys = [(club.home / f"{n}.pem.pub").read_bytes() for n in ("author", "delegate")]
+    for name, kids in (("class.suit", {b"class-1"}), ("new.suit", {b"dev-2", b"dev-3"})):
+        device = suit_device.Device(VENDOR.bytes, CLASS.bytes, {"img/" + hashlib.sha256(sealed).hexdigest(): sealed},
+                                    handlers={"decrypt": decrypt})
+        device.update((club.home / name).read_bytes(), keys)
+        assert device.storage[(b"main",)] == IMAGE
+        assert {r[1].get(4) for r in cbor2.loads(infos[-1]).value[3]} == kids
+
+
+def test_a_delegate_installs_nothing_of_its_own(club):
+    """A delegate's own update is refused, and so is its admission to something that it signed itself."""
+    club.make("own.suit", "--key", "delegate.pem")
+    club.refuses("own.suit", *club.trust, "kek", "class-1=class.key", why="the key does not fit")
+    club.admit("own-admission.suit", envelope="own.suit")
+    club.refuses("own-admission.suit", *club.trust, "key", "dev-2=new.pem", why="the key does not fit")
+
+
+def test_admissions_that_nobody_could_use_are_not_made(club):
+    def says(envelope="class.suit", *more):
+        return club.admit("x.suit", *more, envelope=envelope, code=1).stderr.removeprefix("muster: ").strip()
+
+    club.write("source.json", json.dumps(SOURCE).encode())
+    club.make("fixed.suit", "--key", "author.pem")
+    assert says("fixed.suit") == "the author of fixed.suit lets no other encryption info in (encryption_info_replaceable)"
+    club("manifest", "create", "--class", "acme.example/lock-7", "--image", "fw.bin", "--out", "plain.suit")
+    assert says("plain.suit") == "nothing in plain.suit is encrypted"
+    assert says("class.suit", "--device-key", "new.pem").startswith("manifest admit needs")
+    (club.home / "class.key").write_bytes(os.urandom(16))
+    assert "the key does not open the info" in says()
+    assert not (club.home / "x.suit").exists()
+
+
+def test_an_admission_by_a_device_that_is_in(club):
+    """Who can open the update can pass its key on; that a delegate signs is what makes it count."""
+    club.encrypt("--recipient", "dev-2=new.pem.pub", "--recipient", "dev-3=newer.pem.pub", again=True)
+    club.make("two.suit", "--key", "author.pem")
+    admit = ("manifest", "admit", "two.suit", "--device-key", "dev-2=new.pem", "--recipient", "dev-9=stranger.pem.pub")
+    club(*admit, "--key", "delegate.pem", "--out", "nine.suit")
+    club.takes("nine.suit", *club.trust, "key", "dev-9=stranger.pem")
+    club(*admit, "--key", "new.pem", "--out", "forged.suit")
+    club.refuses("forged.suit", *club.trust, "key", "dev-9=stranger.pem", why="missing")
+    assert club("manifest", "lint", "nine.suit").returncode == 0
