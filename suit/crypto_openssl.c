@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -39,6 +40,11 @@ static const struct kind {
 #define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 4096
 
+/* 16 MiB and some 50 ms for each guess; what OpenSSL takes by itself when it reads. */
+#define SCRYPT_N 16384
+#define SCRYPT_R 8
+#define SCRYPT_P 1
+
 static void free_md(EVP_MD_CTX **p)
 {
 	EVP_MD_CTX_free(*p);
@@ -62,6 +68,18 @@ static void free_bytes(uint8_t **p)
 static void free_der(uint8_t **p)
 {
 	OPENSSL_free(*p);
+}
+static void free_pkcs8(PKCS8_PRIV_KEY_INFO **p)
+{
+	PKCS8_PRIV_KEY_INFO_free(*p);
+}
+static void free_algorithm(X509_ALGOR **p)
+{
+	X509_ALGOR_free(*p);
+}
+static void free_locked(X509_SIG **p)
+{
+	X509_SIG_free(*p);
 }
 #define AUTO(kind) __attribute__((cleanup(free_##kind)))
 
@@ -518,20 +536,41 @@ static enum suit_rc bio_text(BIO *bio, char *buf, size_t size)
 	return SUIT_OK;
 }
 
+/* PBES2 with scrypt (RFC 7914) and AES-256.  PEM_write_bio_PKCS8PrivateKey() would take 2048
+ * rounds of PBKDF2, which is no obstacle to somebody who guesses. */
+static X509_SIG *locked(EVP_PKEY *pkey, const char *passphrase)
+{
+	AUTO(pkcs8) PKCS8_PRIV_KEY_INFO *plain = EVP_PKEY2PKCS8(pkey);
+	AUTO(algorithm)
+	X509_ALGOR *how = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), NULL, 0, NULL, SCRYPT_N,
+						SCRYPT_R, SCRYPT_P);
+
+	if (!plain || !how)
+		return NULL;
+	X509_SIG *sig = PKCS8_set0_pbe(passphrase, (int)strlen(passphrase), plain, how);
+	if (sig)
+		how = NULL; /* it is in there */
+	return sig;
+}
+
 enum suit_rc suit_key_private_pem(const struct suit_key *key, const char *passphrase, char *buf,
 				  size_t size)
 {
 	AUTO(bio) BIO *bio = BIO_new(BIO_s_secmem());
+	AUTO(locked) X509_SIG *sig = NULL;
 
 	if (!key->is_private || key->keeper)
 		return SUIT_KEY;
 	if (!bio)
 		return SUIT_CRYPTO;
-	const EVP_CIPHER *cipher = passphrase ? EVP_aes_256_cbc() : NULL;
-	if (PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, cipher, passphrase,
-					  passphrase ? (int)strlen(passphrase) : 0, NULL,
-					  NULL) != 1)
+	if (passphrase) {
+		sig = locked(key->pkey, passphrase);
+		if (!sig || PEM_write_bio_PKCS8(bio, sig) != 1)
+			return SUIT_CRYPTO;
+	} else if (PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL) !=
+		   1) {
 		return SUIT_CRYPTO;
+	}
 	return bio_text(bio, buf, size);
 }
 

@@ -71,8 +71,8 @@ enum suit_alg suit_key_alg(const struct suit_key *key);
 enum suit_rc suit_key_kid(const struct suit_key *key,
 			  uint8_t ret[SUIT_KID_SIZE]) SUIT_MUST_CHECK;
 
-/* Into the caller's buffer, NUL-terminated; encrypted with AES-256 under a passphrase when
- * given. */
+/* Into the caller's buffer, NUL-terminated; encrypted under a passphrase when given, with
+ * scrypt and AES-256. */
 enum suit_rc suit_key_private_pem(const struct suit_key *key, const char *passphrase, char *buf,
 				  size_t size) SUIT_MUST_CHECK;
 enum suit_rc suit_key_public_pem(const struct suit_key *key, char *buf,

@@ -33,6 +33,28 @@ static void test_ids(void)
 		is_int(suit_uuid_parse(bad[i], &parsed), SUIT_MALFORMED, bad[i]);
 }
 
+/* EncryptedPrivateKeyInfo: PBES2, whose key is derived by scrypt with these costs. */
+static bool is_scrypt(const char *pem)
+{
+	static const uint8_t scrypt[] = { 0x06, 0x09, 0x2b, 0x06, 0x01, 0x04,
+					  0x01, 0xda, 0x47, 0x04, 0x0b };
+	static const uint8_t costs[] = { 0x02, 0x02, 0x40, 0x00, 0x02,
+					 0x01, 0x08, 0x02, 0x01, 0x01 };
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	char *name = NULL, *header = NULL;
+	uint8_t *der = NULL;
+	long n = 0;
+	bool ret = PEM_read_bio(bio, &name, &header, &der, &n) == 1 &&
+		   memmem(der, (size_t)n, scrypt, sizeof(scrypt)) &&
+		   memmem(der, (size_t)n, costs, sizeof(costs));
+
+	OPENSSL_free(name);
+	OPENSSL_free(header);
+	OPENSSL_free(der);
+	BIO_free(bio);
+	return ret;
+}
+
 static void test_key_files(enum suit_key_type type)
 {
 	struct suit_key *key = NULL, *again = NULL, *public = NULL;
@@ -47,6 +69,7 @@ static void test_key_files(enum suit_key_type type)
 	is_int(suit_key_private_pem(key, "secret", locked, sizeof(locked)), SUIT_OK,
 	       "encrypted");
 	ok(strstr(locked, "BEGIN ENCRYPTED PRIVATE KEY") != NULL, "says so");
+	ok(is_scrypt(locked), "by scrypt, 16384, 8, 1");
 	is_int(suit_key_from_private_pem(suit_text(locked), NULL, &again), SUIT_KEY,
 	       "no passphrase");
 	is_int(suit_key_from_private_pem(suit_text(locked), "Secret", &again), SUIT_KEY,
