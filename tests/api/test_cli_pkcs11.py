@@ -46,7 +46,9 @@ def holds(pem, alg, signed, signature):
 
 
 @pytest.mark.parametrize("kind,alg", [("p256", ESP256), ("p384", ESP384), ("rsa", PS256), ("ed25519", ED25519)])
-def test_a_token_signs(token, cli, kind, alg):  # noqa: F811
+def test_a_token_signs(token, cli, monkeypatch, kind, alg):  # noqa: F811
+    if kind == "ed25519":  # SoftHSM 2.6 loses a copy of such a key at each signature
+        monkeypatch.setenv("ASAN_OPTIONS", os.environ["ASAN_OPTIONS"] + ":detect_leaks=0")
     token.make(kind, kind)
     uri, pub = token.uri(kind), f"{kind}.pub"
     shown = json.loads(token.cli("key", "show", uri, "--json").stdout)
