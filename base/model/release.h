@@ -93,7 +93,7 @@ const char *class_confirm_name(enum class_confirm c);
 /* What the class's active devices say that they hold, the most frequent first. */
 #define CLASS_DIGESTS_MAX 100
 /* Of a larger class so many devices are counted, drawn by their ids. */
-#define CLASS_COUNTED_MAX 100000
+#define CLASS_COUNTED_MAX 20000
 struct class_digest {
 	struct digest digest;
 	int64_t devices;
