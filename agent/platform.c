@@ -255,22 +255,31 @@ static enum suit_rc on_now(void *ctx, const struct suit_target *t, uint64_t *ret
 
 /* --- what is put there -------------------------------------------------------------------- */
 
+static bool has_foreign(const struct suit_target *t)
+{
+	struct suit_bytes b;
+	return suit_parameter_encoded(t, SUIT_PARAM_FETCH_ARGS, &b) ||
+	       suit_parameter_encoded(t, SUIT_PARAM_METADATA, &b);
+}
+
+static enum suit_rc check_size(struct platform *p, uint64_t size)
+{
+	if (size > 0 && size <= p->ability->image_max)
+		return SUIT_OK;
+	return refuse(p, SUIT_TOO_LARGE, PROTO_CAUSE_SPACE, "the image does not fit the slot");
+}
+
 /* Digest and size of what the command brings. */
 static enum suit_rc take_size(struct platform *p, const struct suit_target *t,
 			      struct holding *ret)
 {
-	struct suit_bytes b;
 	*ret = (struct holding){ .filled = true, .payload = -1 };
-	if (suit_parameter_encoded(t, SUIT_PARAM_FETCH_ARGS, &b) ||
-	    suit_parameter_encoded(t, SUIT_PARAM_METADATA, &b))
+	if (has_foreign(t))
 		return SUIT_UNSUPPORTED;
 	if (!suit_parameter_digest(t, &ret->digest) ||
 	    !suit_parameter_uint(t, SUIT_PARAM_SIZE, &ret->size))
 		return SUIT_MISSING;
-	if (ret->size == 0 || ret->size > p->ability->image_max)
-		return refuse(p, SUIT_TOO_LARGE, PROTO_CAUSE_SPACE,
-			      "the image does not fit the slot");
-	return SUIT_OK;
+	return check_size(p, ret->size);
 }
 
 /* May this part be written now? */
@@ -445,10 +454,40 @@ static enum suit_rc on_copy(void *ctx, const struct suit_target *t,
 	return put_image(p, t, from, format);
 }
 
+/* Bytes of the manifest itself: they are what was signed, and need no digest of their own. */
+static enum suit_rc write_signed(struct platform *p, const struct suit_target *t, size_t part,
+				 struct suit_bytes content)
+{
+	struct suit_message m = { .piece = { content }, .count = 1 };
+	struct holding h = { .filled = true, .payload = -1, .size = content.n };
+	enum suit_rc rc = has_foreign(t) ? SUIT_UNSUPPORTED : check_size(p, content.n);
+	if (rc == SUIT_OK)
+		rc = may_write(p, part, false);
+	if (rc == SUIT_OK)
+		rc = p->ability->crypto->sha256(&m, &h.digest);
+	if (rc == SUIT_OK)
+		rc = copy_now(p, &(struct platform_copy){ .part = part,
+							  .payload = -1,
+							  .content = content,
+							  .format = FORMAT_PLAIN,
+							  .size = content.n });
+	h.matched = true;
+	if (rc == SUIT_OK)
+		put_there(p, part, t, &h);
+	return rc;
+}
+
 static enum suit_rc on_write(void *ctx, const struct suit_target *t, struct suit_bytes content)
 {
+	struct platform *p = ctx;
 	struct holding from = { .filled = true, .payload = -1, .content = content };
-	return put_image(ctx, t, &from, FORMAT_PLAIN);
+	struct suit_bytes info;
+	int part = part_of(p, t);
+	if (part == UPDATE_NO_PART)
+		return SUIT_UNSUPPORTED;
+	if (suit_parameter_encoded(t, SUIT_PARAM_ENCRYPTION, &info))
+		return put_image(p, t, &from, FORMAT_PLAIN);
+	return write_signed(p, t, (size_t)part, content);
 }
 
 static const struct suit_platform functions = {

@@ -262,6 +262,14 @@ def test_configuration_alone_is_tried_and_taken_back(tmp_path, author, hook):
     assert digest(device.path("slot", "a")) == digest(main) and not device.path("slot", "b").exists()
 
 
+def test_a_configuration_in_the_manifest_itself(tmp_path, author, old):
+    device = Device(tmp_path / "d", author, old, config=author.file(b"c1"))
+    manifest = author.manifest([{"id": "config", "install": "write", "image": {"content": {"text": "hello"}}}])
+    done = device.apply(Variant(manifest))
+    assert done.returncode == 0, done.stderr
+    assert device.path("config", "b").read_bytes() == b"hello" and device.show()["config"] == "b"
+
+
 # --- the install hook ------------------------------------------------------------------------
 
 SAY = """d="$(dirname "$0")"
