@@ -3,14 +3,12 @@ whole image."""
 
 import hashlib
 import random
-import re
 import uuid
 
 import pytest
 
 import suit
 from suit_device import Device, Refused
-from test_cli import ROOT
 from test_cli_server import CLASS, author, cli, fresh  # noqa: F401
 
 VENDOR_ID, CLASS_ID = suit.vendor_id("acme.example"), suit.class_id("acme.example", "lock-7")
@@ -125,10 +123,6 @@ def test_what_is_refused(fleet):
                                                    "auto", code=3)
 
 
-HAS_VARIANTS = re.search(r'POST, "/v1/releases/\{\w+\}/manifests"', (ROOT / "api/routes.def").read_text())
-
-
-@pytest.mark.skipif(not HAS_VARIANTS, reason="this server takes one manifest a release")
 def test_deltas_are_published_as_variants(fleet):
     made = fleet.json("release", "create", "fw.bin", "--class", CLASS, "--version", "3.7", "--key", "a.pem", "--delta-from",
                       "auto", "--format", "heatshrink")
@@ -138,12 +132,3 @@ def test_deltas_are_published_as_variants(fleet):
     for base, m in manifests.items():
         assert m["needs"] == (["patch-heatshrink"] if base else [])
         assert not base or (m["base"]["component"] == "main" and m["bytes"] < manifests[None]["bytes"] * 6 // 10)
-
-
-def test_a_server_that_takes_no_variants_is_told(fleet):
-    """The release is there, and what could not be added is said."""
-    if HAS_VARIANTS:
-        pytest.skip("this server takes them")
-    done = fleet("release", "create", "fw.bin", "--class", CLASS, "--version", "3.7", "--key", "a.pem", "--delta-from", "auto",
-                 "--format", "heatshrink", "--plain", code=3)
-    assert "Added 0 deltas to the release." in done.stderr and "3.7" in fleet("release", "ls", "--plain").stdout
