@@ -5,7 +5,7 @@
 #include "cli/certificates.h"
 #include "cli/manifest.h"
 #include "cli/party.h"
-#include "suit/plan.h"
+#include "suit/survey.h"
 #include "suit/trust.h"
 
 #include <string.h>
@@ -179,10 +179,19 @@ static void ask_each(struct cli *c, const struct known *k, const char **ret_all,
 
 /* --- for what ----------------------------------------------------------------------------- */
 
-static enum exit_code check_class(struct cli *c, const struct suit_envelope *e)
+static bool names(const struct suit_survey *s, enum suit_parameter key, const struct uuid *id)
 {
-	struct suit_plan plans[SUIT_SLOTS_MAX];
-	size_t count;
+	uint8_t encoded[1 + sizeof(id->b)] = { 0x40 | sizeof(id->b) };
+	memcpy(encoded + 1, id->b, sizeof(id->b));
+	for (size_t i = 0; i < s->identity_count; i++)
+		if (s->identity[i].key == key && s->identity[i].id.n == sizeof(encoded) &&
+		    memcmp(s->identity[i].id.p, encoded, sizeof(encoded)) == 0)
+			return true;
+	return false;
+}
+
+static enum exit_code check_class(struct cli *c, const struct suit_survey *s)
+{
 	struct class_ids ids;
 	const char *class_name = args_value(&c->args, "class");
 	if (!class_name)
@@ -190,21 +199,15 @@ static enum exit_code check_class(struct cli *c, const struct suit_envelope *e)
 	enum exit_code code = class_ids_of(class_name, c->mem, &ids);
 	if (code != EXIT_DONE)
 		return code;
-	enum suit_rc rc = suit_plan_all(e, plans, &count);
-	if (rc != SUIT_OK)
-		return cli_fail(EXIT_FAILED, "no device can carry it out: %s",
-				suit_rc_text(rc));
-	for (size_t i = 0; i < count; i++)
-		if (memcmp(plans[i].vendor_id.b, ids.vendor.b, sizeof(ids.vendor.b)) != 0 ||
-		    memcmp(plans[i].class_id.b, ids.class.b, sizeof(ids.class.b)) != 0)
-			return cli_fail(EXIT_FAILED, "it is not for %s", class_name);
-	return EXIT_DONE;
+	if (s->vendor_class && names(s, SUIT_PARAM_VENDOR, &ids.vendor) &&
+	    names(s, SUIT_PARAM_CLASS, &ids.class))
+		return EXIT_DONE;
+	return cli_fail(EXIT_FAILED, "it is not for %s", class_name);
 }
 
-static enum exit_code check_image(struct cli *c, const struct suit_envelope *e)
+/* Of any component, at the end of any way. */
+static enum exit_code check_image(struct cli *c, const struct suit_survey *s)
 {
-	struct suit_plan plans[SUIT_SLOTS_MAX];
-	size_t count;
 	struct digest digest;
 	int64_t size;
 	const char *path = args_value(&c->args, "image");
@@ -216,15 +219,27 @@ static enum exit_code check_image(struct cli *c, const struct suit_envelope *e)
 	enum exit_code code = author_hash(path, from, &digest, &size);
 	if (code != EXIT_DONE)
 		return code;
-	enum suit_rc rc = suit_plan_all(e, plans, &count);
+	for (size_t i = 0; i < s->installed_count; i++)
+		if (memcmp(s->installed[i].digest.b, digest.b, sizeof(digest.b)) == 0)
+			return EXIT_DONE;
+	return cli_fail(EXIT_FAILED, "%s is not the image that the manifest names", path);
+}
+
+/* What it does to devices, as far as its own bytes tell. */
+static enum exit_code check_what(struct cli *c, const struct suit_envelope *e)
+{
+	struct suit_survey *s = arena_new(c->mem, struct suit_survey);
+	if (!args_has(&c->args, "class") && !args_has(&c->args, "image"))
+		return EXIT_DONE;
+	enum suit_rc rc = suit_survey(e, NULL, NULL, s);
+	if (rc != SUIT_OK && e->dependency_count > 0)
+		return cli_fail(EXIT_FAILED, "what it is for depends on other manifests; they "
+					     "can be checked one by one");
 	if (rc != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "no device can carry it out: %s",
 				suit_rc_text(rc));
-	for (size_t i = 0; i < count; i++)
-		if (memcmp(plans[i].digest.b, digest.b, sizeof(digest.b)) == 0 &&
-		    plans[i].size == (uint64_t)size)
-			return EXIT_DONE;
-	return cli_fail(EXIT_FAILED, "%s is not the image that the manifest names", path);
+	enum exit_code code = check_class(c, s);
+	return code == EXIT_DONE ? check_image(c, s) : code;
 }
 
 /* --- the command -------------------------------------------------------------------------- */
@@ -254,9 +269,7 @@ static enum exit_code verify(struct cli *c, struct known *k)
 	if (missing || rc != SUIT_OK)
 		return cli_fail(EXIT_FAILED, "%s is not signed by %s", path,
 				missing ? missing : all);
-	enum exit_code code = check_class(c, k->envelope);
-	if (code == EXIT_DONE)
-		code = check_image(c, k->envelope);
+	enum exit_code code = check_what(c, k->envelope);
 	if (code == EXIT_DONE)
 		say_signed(path, all, &verdict);
 	return code;

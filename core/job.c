@@ -112,6 +112,18 @@ static enum rc count_new(struct call *c, const struct job *job)
 	return count(c, changes, job_state_is_open(job->state) && job->bytes_total ? 2 : 1);
 }
 
+/* An offer that was made, to whoever keeps jobs or rosters. */
+static enum rc announce(struct call *c, const struct job *job,
+			const struct roster_release *release)
+{
+	struct job_move *made = arena_new(c->mem, struct job_move);
+
+	made->to = *job;
+	remember_after_commit(c, made, 1);
+	follow_after_commit(c, job, release);
+	return outbox_device(c, &job->device_id);
+}
+
 enum rc job_open(struct call *c, struct job *job, const struct roster_release *release)
 {
 	bool open = job_state_is_open(job->state);
@@ -132,11 +144,7 @@ enum rc job_open(struct call *c, struct job *job, const struct roster_release *r
 		rc = event_add(c, &event);
 	if (rc != RC_OK || !open)
 		return rc;
-	struct job_move *made = arena_new(c->mem, struct job_move);
-	made->to = *job;
-	remember_after_commit(c, made, 1);
-	follow_after_commit(c, job, release);
-	return outbox_device(c, &job->device_id);
+	return announce(c, job, release);
 }
 
 enum rc job_choose(struct call *c, struct job *job, const struct variant_choice *choice,
@@ -154,11 +162,7 @@ enum rc job_choose(struct call *c, struct job *job, const struct variant_choice 
 		rc = count(c, &offered, 1);
 	if (rc != RC_OK)
 		return rc;
-	struct job_move *made = arena_new(c->mem, struct job_move);
-	made->to = *job;
-	remember_after_commit(c, made, 1);
-	follow_after_commit(c, job, release);
-	return outbox_device(c, &job->device_id);
+	return announce(c, job, release);
 }
 
 /* A report does not renew the deadline, which is indexed: when it has passed, the job is judged

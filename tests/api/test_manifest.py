@@ -653,6 +653,20 @@ def test_riot(make):
 EXAMPLES = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "manifest.md").read_text(), re.S)
 
 
+def verified_for(make, source):
+    """`verify` knows for whom it is, and which images it leaves there."""
+    def verify(code, *words):
+        make.run("manifest", "verify", make.last, "--key", "k.pem.pub", *words, code=code)
+    one_way = 1 if "dependencies" in source else 0  # what others do cannot be told from its bytes
+    for name in source.get("classes", [source.get("class")]):
+        verify(one_way, "--class", f"{source['vendor']}/{name}")
+    verify(1, "--class", f"{source['vendor']}/other")
+    verify(1, "--class", f"other.example/{source.get('class')}")
+    slots = "slot-a.bin" if '"slot"' in json.dumps(source) else "fw.bin"
+    verify(one_way, "--image", slots)
+    verify(1, "--image", "fw.enc")
+
+
 @pytest.mark.parametrize("i", range(len(EXAMPLES)))
 def test_example_of_the_page(make, i):
     """Each is made, judged without an error, told, and carried out."""
@@ -662,6 +676,7 @@ def test_example_of_the_page(make, i):
     data = make(EXAMPLES[i])
     make.run("manifest", "lint", make.last)
     assert "\nTo " in make.run("manifest", "show", make.last).stdout
+    verified_for(make, source)
     vendor = uuid.uuid5(uuid.NAMESPACE_DNS, source["vendor"])
     class_id = uuid.uuid5(vendor, source.get("class") or source["classes"][1])
     device = Device(vendor.bytes, class_id.bytes, {**by_digest(*FILES.values()), "img/full": NEW}, version=(1, 4),
