@@ -157,6 +157,7 @@ static void take_offer(struct life *l, const struct proto_offer *o)
 	l->update = (struct update){ .job = o->job,
 				     .attempt = o->attempt,
 				     .manifest = o->manifest };
+	l->judged = false;
 	l->envelope_size = o->envelope_size;
 	if (may_pass(l, LIFE_AT_OFFERED, LIFE_NEXT_MANIFEST))
 		go_on(l, LIFE_NEXT_MANIFEST);
@@ -259,6 +260,7 @@ static void judge_manifest(struct life *l)
 		begin_payload(l, 0);
 		return;
 	}
+	l->judged = true;
 	if (l->ops->refused)
 		l->ops->refused(l->machine, envelope, &result);
 	give_up(l, PROTO_REJECTED, result.cause, result.why);
@@ -352,6 +354,7 @@ static void on_block(struct life *l, const struct link_answer *a)
 static void activate(struct life *l)
 {
 	const char *why = "the slot cannot be made active";
+	l->judged = true;
 	enum proto_cause cause =
 		l->ops->activate(l->machine, &l->update,
 				 (struct suit_bytes){ l->envelope, l->envelope_size }, &why);
@@ -368,7 +371,7 @@ static void activate(struct life *l)
 static bool tell_last_words(struct life *l)
 {
 	struct link_request r = { .method = LINK_POST, .format = FORMAT_REPORT, .once = true };
-	if (!l->ops->last_words)
+	if (!l->judged || !l->ops->last_words)
 		return false;
 	r.body_n = l->ops->last_words(l->machine, r.body, sizeof(r.body));
 	if (r.body_n == 0)

@@ -94,7 +94,8 @@ struct life {
 	struct fetch fetch;
 	uint8_t *envelope;     /* until the job is over: it is carried out at the end */
 	enum proto_state said; /* the report under way */
-	bool last_words;       /* a SUIT report is under way */
+	bool judged;           /* the manifest of this job was: there are last words */
+	bool last_words;       /* which are under way */
 	uint64_t tell_at;      /* bytes: the next progress to report */
 	uint64_t heard;        /* answers to GET update */
 };

@@ -442,7 +442,7 @@ static bool take_payload(struct agent *a, const struct given *g, const struct up
 		log_line("%s", path ? path : "none of the files is what the manifest fetches");
 		return false;
 	}
-	if (machine_begin(a, u, nth, &have) != PROTO_CAUSE_NONE ||
+	if (store_begin(&a->store, u, nth, &have) != PROTO_CAUSE_NONE ||
 	    !copy_image(&a->store, fd, have)) {
 		log_errno("the slot cannot be written");
 		return false;
@@ -479,6 +479,10 @@ static int apply(struct agent *a, const struct given *g)
 	struct platform_result result;
 	if (!envelope || !file_read(g->manifest, envelope, SUIT_ENVELOPE_MAX, &n)) {
 		log_errno("%s", g->manifest);
+		return EXIT_FAILURE;
+	}
+	if (a->store.boot.trial != BOOT_NO_TRIAL) { /* it may be running */
+		log_line("the last update is still on trial");
 		return EXIT_FAILURE;
 	}
 	struct suit_bytes bytes = { (const uint8_t *)envelope, n };

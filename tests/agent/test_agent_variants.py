@@ -262,6 +262,18 @@ def test_configuration_alone_is_tried_and_taken_back(tmp_path, author, hook):
     assert digest(device.path("slot", "a")) == digest(main) and not device.path("slot", "b").exists()
 
 
+def test_a_trial_is_not_written_over(tmp_path, author, old, new):
+    device = Device(tmp_path / "d", author, old, config=author.file(b"c1"))
+    c2 = author.file(b"c2")
+    assert device.apply(one_component(author, "lzma", old, new)).returncode == 0
+    for variant in (one_component(author, "zstd", old, old, sequence=3), Variant(author.manifest([part("config", c2)]), c2),
+                    Variant(author.manifest([{"id": "config", "install": "write", "image": {"content": {"text": "x"}}}]))):
+        done = device.apply(variant)
+        assert done.returncode == 1 and "on trial" in done.stderr
+        assert device.show()["trial"] == "yes" and device.path("slot", "b").read_bytes() == new.read_bytes()
+        assert device.show()["config"] == "a" and not device.path("config", "b").exists()
+
+
 def test_a_configuration_in_the_manifest_itself(tmp_path, author, old):
     device = Device(tmp_path / "d", author, old, config=author.file(b"c1"))
     manifest = author.manifest([{"id": "config", "install": "write", "image": {"content": {"text": "hello"}}}])
