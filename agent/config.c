@@ -37,6 +37,8 @@ static const struct key keys[] = {
 	{ PATH(state_dir) },
 	{ PATH(class_key_file) },
 	{ TEXT(class_key_id) },
+	{ PATH(mac_key_file) },
+	{ TEXT(mac_key_id) },
 	{ PATH(device_key_file) },
 	{ TEXT(device_key_id) },
 	{ PATH(report_key_file) },
@@ -258,8 +260,8 @@ static const char *find_gap(const struct config *c)
 		return "state_dir is missing";
 	if (is_zero(&c->vendor_id) || is_zero(&c->class_id))
 		return "vendor_id or class_id is missing";
-	if (c->anchor_count == 0)
-		return "anchor is missing: nothing could ever be verified";
+	if (c->anchor_count == 0 && !c->mac_key_file[0])
+		return "anchor or mac_key_file is missing: nothing could ever be verified";
 	if (c->block_size & (c->block_size - 1))
 		return "block_size is not a power of two";
 	if (c->retry_max_ms < c->retry_min_ms)

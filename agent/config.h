@@ -7,6 +7,8 @@
  *	class_id      = 8-4-4-4-12 digits
  *	anchor        = author.pem.pub          (up to four: whose signatures are believed; or
  *	                                         the certificate of an authority for authors)
+ *	mac_key_file  = mac.key         (whose MACs are believed when there is no anchor; with
+ *	mac_key_id    = class-1          anchors they must hold too, and are not enough)
  *	state_dir     = /var/lib/muster-agent
  *	attribute.site = berlin                 (up to eight)
  *	component.config = file                 (further components, up to four)
@@ -59,6 +61,8 @@ struct config {
 	size_t part_count;
 	char class_key_file[CONFIG_TEXT_MAX]; /* opens what is encrypted; may be empty */
 	char class_key_id[CONFIG_TEXT_MAX];
+	char mac_key_file[CONFIG_TEXT_MAX]; /* of HMAC-SHA256; may be empty */
+	char mac_key_id[CONFIG_TEXT_MAX];
 	char device_key_file[CONFIG_TEXT_MAX];
 	char device_key_id[CONFIG_TEXT_MAX];
 	char report_key_file[CONFIG_TEXT_MAX]; /* signs SUIT reports; may be empty */

@@ -24,27 +24,27 @@ static bool read_id(const char *id, uint8_t ret[SUIT_KID_MAX], size_t *ret_n)
 	return true;
 }
 
-static bool take_secret(struct keys *k, char *text, size_t n)
+static bool take_shared(struct shared_key *k, char *text, size_t n)
 {
 	if (n == 16 || n == 32) {
-		memcpy(k->secret, text, n);
-		k->secret_n = n;
+		memcpy(k->b, text, n);
+		k->n = n;
 		return true;
 	}
 	n = strcspn(text, "\r\n");
 	text[n] = '\0';
-	if ((n != 32 && n != 64) || !text_unhex(text, k->secret, n / 2))
+	if ((n != 32 && n != 64) || !text_unhex(text, k->b, n / 2))
 		return false;
-	k->secret_n = n / 2;
+	k->n = n / 2;
 	return true;
 }
 
-bool keys_read_secret(struct keys *k, const char *path, const char *id)
+bool keys_read_shared(struct shared_key *k, const char *path, const char *id)
 {
 	char text[DIGITS_MAX + 1];
 	size_t n;
-	bool taken = file_read(path, text, sizeof(text), &n) && take_secret(k, text, n) &&
-		     read_id(id, k->secret_id, &k->secret_id_n);
+	bool taken = file_read(path, text, sizeof(text), &n) && take_shared(k, text, n) &&
+		     read_id(id, k->id, &k->id_n);
 	suit_wipe(text, sizeof(text));
 	return taken;
 }
@@ -75,7 +75,7 @@ void keys_finish(struct keys *k)
 format_set keys_formats(const struct keys *k)
 {
 	format_set set = 0;
-	if (k->secret_n)
+	if (k->secret.n)
 		set |= FORMAT_BIT(FORMAT_AES_KW);
 	if (k->own)
 		set |= FORMAT_BIT(FORMAT_ECDH_ES);
@@ -93,8 +93,8 @@ enum suit_rc keys_open(const struct keys *k, const struct suit_crypto *crypto,
 		       format_set allowed, struct suit_bytes info, struct suit_content_key *ret)
 {
 	struct suit_party own = { .kid = { k->own_id, k->own_id_n }, .key = k->own };
-	struct suit_party shared = { .kid = { k->secret_id, k->secret_id_n },
-				     .secret = { k->secret, k->secret_n } };
+	struct suit_party shared = { .kid = { k->secret.id, k->secret.id_n },
+				     .secret = { k->secret.b, k->secret.n } };
 	struct suit_encryption e;
 	enum suit_rc rc = suit_encryption_decode(info, &e);
 	if (rc != SUIT_OK)
@@ -104,7 +104,7 @@ enum suit_rc keys_open(const struct keys *k, const struct suit_crypto *crypto,
 	rc = SUIT_MISSING;
 	if (k->own && allowed & FORMAT_BIT(FORMAT_ECDH_ES))
 		rc = suit_content_key_open(crypto, &e, &own, ret);
-	if (rc == SUIT_OK || !k->secret_n || !(allowed & FORMAT_BIT(FORMAT_AES_KW)))
+	if (rc == SUIT_OK || !k->secret.n || !(allowed & FORMAT_BIT(FORMAT_AES_KW)))
 		return rc;
 	enum suit_rc other = suit_content_key_open(crypto, &e, &shared, ret);
 	return other == SUIT_MISSING ? rc : other; /* what its own key said says more */

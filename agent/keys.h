@@ -5,11 +5,17 @@
 #include "agent/format.h"
 #include "suit/encrypt.h"
 
+/* A key that others hold too: of 16 or 32 bytes, with what it is called. */
+struct shared_key {
+	uint8_t b[32];
+	size_t n; /* 0: none */
+	uint8_t id[SUIT_KID_MAX];
+	size_t id_n; /* 0: it has no name */
+};
+
 struct keys {
-	uint8_t secret[32]; /* of the class: A128KW or A256KW */
-	size_t secret_n;    /* 0: none */
-	uint8_t secret_id[SUIT_KID_MAX];
-	size_t secret_id_n; /* 0: it opens what has one recipient alone */
+	struct shared_key secret; /* of the class: A128KW or A256KW; without a name it opens
+				   * what has one recipient alone */
 	struct suit_key *own;
 	uint8_t own_id[SUIT_KID_MAX];
 	size_t own_id_n;
@@ -17,7 +23,7 @@ struct keys {
 
 /* 16 or 32 bytes, raw or as hexadecimal digits.  id: text, or 0x and hexadecimal digits; empty:
  * none. */
-bool keys_read_secret(struct keys *k, const char *path, const char *id);
+bool keys_read_shared(struct shared_key *k, const char *path, const char *id);
 /* A private P-256 key in PEM, without a passphrase.  Without an id it has its own. */
 bool keys_read_own(struct keys *k, const char *path, const char *id);
 void keys_finish(struct keys *k);

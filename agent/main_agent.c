@@ -209,7 +209,7 @@ static bool open_keys(struct agent *a)
 	size_t n;
 	const char *bad = NULL;
 	if (c->class_key_file[0] &&
-	    !keys_read_secret(&a->keys, c->class_key_file, c->class_key_id))
+	    !keys_read_shared(&a->keys.secret, c->class_key_file, c->class_key_id))
 		bad = c->class_key_file;
 	if (c->device_key_file[0] &&
 	    !keys_read_own(&a->keys, c->device_key_file, c->device_key_id))
@@ -223,6 +223,17 @@ static bool open_keys(struct agent *a)
 	if (bad)
 		log_line("%s: not a key of its kind, or its id is too long", bad);
 	return !bad;
+}
+
+/* After set_abilities(), which empties what is verified with. */
+static bool open_mac_key(struct agent *a)
+{
+	const struct config *c = &a->config;
+	if (!c->mac_key_file[0] ||
+	    keys_read_shared(&a->verify.mac, c->mac_key_file, c->mac_key_id))
+		return true;
+	log_line("%s: not a key of its kind, or its id is too long", c->mac_key_file);
+	return false;
 }
 
 static void set_abilities(struct agent *a)
@@ -250,6 +261,8 @@ static bool open_config(struct agent *a, const char *path)
 	if (!open_keys(a))
 		return false;
 	set_abilities(a);
+	if (!open_mac_key(a))
+		return false;
 	if (!verify_anchors(&a->verify, (const char(*)[256])a->config.anchor,
 			    a->config.anchor_count, &bad)) {
 		log_line("%s: neither an author's public key nor an authority's certificate",

@@ -4,6 +4,7 @@
 
 #include "agent/file.h"
 #include "suit/trust.h"
+#include "suit/wipe.h"
 
 #include <time.h>
 
@@ -44,6 +45,7 @@ void verify_finish(struct verify *v)
 		suit_key_free(v->anchor[i]);
 	v->anchor_count = 0;
 	v->authority_count = 0;
+	suit_wipe(&v->mac, sizeof(v->mac));
 }
 
 /* While an envelope's signatures are looked at. */
@@ -99,16 +101,30 @@ static const struct suit_key *anchor_of(void *arg, const struct suit_block *bloc
 	return NULL;
 }
 
+/* The one there is, under its own name, or under none; see may_be_by(). */
+static struct suit_bytes mac_key_of(void *arg, const struct suit_block *block, size_t nth)
+{
+	const struct shared_key *mac = &((struct search *)arg)->v->mac;
+	struct suit_bytes id = { mac->id, mac->id_n };
+	bool may_be = block->kid.n == 0 || suit_bytes_equal(block->kid, id);
+	return nth == 0 && may_be ? (struct suit_bytes){ mac->b, mac->n }
+				  : (struct suit_bytes){ 0 };
+}
+
 /* Others may have signed too; it is enough that each author this device trusts has, who is
  * there at all. */
 static bool is_signed(const struct verify *v, const struct suit_envelope *e)
 {
 	struct search search = { .v = v };
-	struct suit_trust trust = { .key = anchor_of, .arg = &search, .pass_unknown = true };
+	struct suit_trust trust = { .key = anchor_of,
+				    .mac_key = mac_key_of,
+				    .arg = &search,
+				    .pass_unknown = true };
+	bool has_anchors = v->anchor_count + v->authority_count > 0;
 	struct suit_verdict verdict;
 	enum suit_rc rc = suit_envelope_verify(v->can.crypto, e, &trust, &verdict);
 	suit_key_free(search.certified);
-	return rc == SUIT_OK;
+	return rc == SUIT_OK && (verdict.signatures > 0 || !has_anchors);
 }
 
 static enum suit_rc refuse(struct platform_result *r, enum suit_rc rc, enum suit_reason reason,

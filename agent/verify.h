@@ -2,6 +2,7 @@
  * trust: nothing that the server says counts here, only what an author signed. */
 #pragma once
 
+#include "agent/keys.h"
 #include "agent/platform.h"
 #include "suit/crypto_openssl.h"
 
@@ -16,6 +17,10 @@ struct verify {
 	struct suit_bytes authority[VERIFY_ANCHORS_MAX];
 	size_t authority_count;
 	uint8_t authority_der[VERIFY_ANCHORS_MAX][SUIT_CERT_MAX];
+	/* HMAC-SHA256.  Where it is all that the device holds, a MAC by it is enough.  Beside
+	 * anchors it never stands in for a signature: every device of the class has it, so one
+	 * that was taken apart could sign for all. */
+	struct shared_key mac;
 };
 
 /* Reads public keys and certificates in PEM files.  False when one is neither; ret_bad is then

@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REST                                                                                   \
+#define WITHOUT_ANCHOR                                                                                   \
 	"vendor_id = 0637e301-e05d-505b-8267-486f5677de9b\n"                                   \
 	"class_id = 67504030-cbba-5a2f-88cc-e21374325c26\n"                                    \
-	"anchor = a.pub\nstate_dir = state\n"
+	"state_dir = state\n"
+#define REST WITHOUT_ANCHOR "anchor = a.pub\n"
 #define GOOD "endpoint = e\nserver = coaps://h\n" REST
 
 static char dir[] = "/tmp/muster-config-XXXXXX";
@@ -39,6 +40,10 @@ static void test_good(void)
 	ok(config.attribute_count == 1 && strcmp(config.attribute[0].value, "berlin") == 0,
 	   "attribute");
 	ok(config.observe, "observe");
+	ok(load("endpoint = e\nserver = coaps://h\n" WITHOUT_ANCHOR "mac_key_file = m\n"),
+	   "a MAC key in place of an anchor: %s", why);
+	ok(file_path(dir, "m", wanted), "path");
+	is_str(config.mac_key_file, wanted, "its file");
 }
 
 static void test_bad(void)
@@ -58,6 +63,7 @@ static void test_bad(void)
 		{ GOOD "no_such_key = 1\n", "no_such_key is not a known key" },
 		{ GOOD "just words\n", "agent.conf:7: the line" },
 		{ GOOD "anchor = b\nanchor = c\nanchor = d\nanchor = e\n", "one too many" },
+		{ "endpoint = e\nserver = coaps://h\n" WITHOUT_ANCHOR, "mac_key_file is missing" },
 		{ GOOD "ack_timeout_ms = 999\n", "ack_timeout_ms" },
 		{ GOOD "formats = lzma brotli\n", "formats is not a valid value" },
 		{ GOOD "only_encrypted = yes\n", "no key" },

@@ -244,6 +244,93 @@ static void test_A01_agent_and_certificates(void)
 	unlink(path[0]);
 }
 
+/* --- MACs --------------------------------------------------------------------------------- */
+
+static void hold_mac_key(uint8_t fill, const char *id)
+{
+	verify.mac = (struct shared_key){ .n = 32, .id_n = strlen(id) };
+	memset(verify.mac.b, fill, verify.mac.n);
+	memcpy(verify.mac.id, id, verify.mac.id_n);
+}
+
+/* One MAC more, by the key that is held now. */
+static size_t mac(struct suit_bytes envelope, uint8_t *buf, size_t size)
+{
+	struct suit_bytes key = { verify.mac.b, verify.mac.n },
+			  id = { verify.mac.id, verify.mac.id_n };
+	struct suit_envelope e;
+	size_t n = 0;
+
+	if (suit_envelope_decode(C, envelope, &e) != SUIT_OK ||
+	    suit_envelope_mac(C, key, id, &e, buf, size, &n) != SUIT_OK)
+		abort();
+	return n;
+}
+
+static size_t flips_taken(uint8_t *buf, size_t n)
+{
+	size_t taken = 0;
+
+	for (size_t bit = 0; bit < 8 * n; bit++) {
+		buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		taken += judge(buf, n) == PROTO_CAUSE_NONE;
+		buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+	}
+	return taken;
+}
+
+static void test_A01_agent_believes_macs(void)
+{
+	uint8_t plain[4096], buf[4096];
+	struct suit_bytes unsigned_ = { plain, make(NULL, plain, sizeof(plain)) };
+
+	hold_mac_key(1, "class-1");
+	is_int(judge(plain, unsigned_.n), PROTO_CAUSE_SIGNATURE, "neither MAC nor signature");
+	size_t n = mac(unsigned_, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_NONE, "a MAC by the key that is held");
+	size_t taken = flips_taken(buf, n);
+	ok(taken == 0, "MAC: %zu flips, %zu taken", 8 * n, taken);
+	hold_mac_key(2, "class-1");
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "by another key of this name");
+	hold_mac_key(1, "class-2");
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "by the key of another name");
+	hold_mac_key(1, "");
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "named, and the device knows no name");
+	n = mac(unsigned_, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_NONE, "without a name");
+	hold_mac_key(1, "class-1");
+	is_int(judge(buf, n), PROTO_CAUSE_NONE, "without a name, and the device knows one");
+	verify_finish(&verify);
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "without the key");
+}
+
+static void test_A01_agent_wants_signatures_beside_macs(void)
+{
+	uint8_t one[4096], both[4096];
+	struct suit_key *anchor = NULL;
+
+	if (suit_key_generate(SUIT_KEY_P256, &anchor) != SUIT_OK)
+		abort();
+	hold_mac_key(1, "class-1");
+	verify.anchor[0] = anchor;
+	verify.anchor_count = 1;
+	struct suit_bytes alone = { one, make(NULL, one, sizeof(one)) };
+	size_t n = mac(alone, both, sizeof(both));
+	is_int(judge(both, n), PROTO_CAUSE_SIGNATURE, "a MAC alone, where there is an anchor");
+	struct suit_bytes signed_ = { one, make(anchor, one, sizeof(one)) };
+	n = mac(signed_, both, sizeof(both));
+	is_int(judge(both, n), PROTO_CAUSE_NONE, "a MAC beside a signature");
+	hold_mac_key(2, "class-1");
+	is_int(judge(both, n), PROTO_CAUSE_SIGNATURE, "a wrong MAC beside a good signature");
+	hold_mac_key(2, "class-2");
+	is_int(judge(both, n), PROTO_CAUSE_NONE, "another's MAC beside a good signature");
+	hold_mac_key(1, "class-1");
+	verify.anchor_count = 0;
+	is_int(judge(both, n), PROTO_CAUSE_NONE, "no anchor: the MAC, and a stranger's signature");
+	suit_key_free(anchor);
+	verify_finish(&verify);
+}
+
 int main(void)
 {
 	static const enum suit_key_type types[] = { SUIT_KEY_P256, SUIT_KEY_ED25519,
@@ -266,5 +353,7 @@ int main(void)
 	}
 	verify.anchor_count = 0;
 	test_A01_agent_and_certificates();
+	test_A01_agent_believes_macs();
+	test_A01_agent_wants_signatures_beside_macs();
 	return tap_done();
 }
