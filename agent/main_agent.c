@@ -42,7 +42,7 @@ struct agent {
 	char slot;
 	bool on_trial; /* this start is one */
 	bool stale_trial;
-	uint8_t last_words[REPORT_MAX];
+	uint8_t last_words[REPORT_SIGNED_MAX];
 	size_t last_words_n;
 	int exit_code; /* -1: goes on */
 };
@@ -103,7 +103,7 @@ static enum proto_cause machine_check(void *m, const struct update *u, size_t nt
 	return store_check(&((struct agent *)m)->store, u, nth);
 }
 
-/* The SUIT report of how it ended, kept for whoever reads it here, and for the server. */
+/* The SUIT report of how it ended, kept for whoever reads it here, and told to the server. */
 static void keep_report(struct agent *a, struct suit_bytes envelope, enum suit_rc rc,
 			const struct platform_result *result)
 {
@@ -111,9 +111,8 @@ static void keep_report(struct agent *a, struct suit_bytes envelope, enum suit_r
 			  rc, result, a->last_words, &a->last_words_n))
 		log_errno("the SUIT report cannot be written");
 	else if (a->report_key)
-		log_line("the signed SUIT report is in %s/%s; the server gets it unsigned, "
-			 "over its session with this device",
-			 a->config.state_dir, REPORT_FILE);
+		log_line("the signed SUIT report is in %s/%s", a->config.state_dir,
+			 REPORT_FILE);
 }
 
 static void machine_refused(void *m, struct suit_bytes envelope,
@@ -127,8 +126,10 @@ static size_t machine_last_words(void *m, uint8_t *buf, size_t size)
 	struct agent *a = m;
 	size_t n = a->last_words_n;
 	a->last_words_n = 0;
-	if (n > size)
+	if (n > size) {
+		log_line("the SUIT report has %zu bytes, too many for one message", n);
 		return 0;
+	}
 	memcpy(buf, a->last_words, n);
 	return n;
 }

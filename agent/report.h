@@ -7,9 +7,11 @@
 #define REPORT_FILE "report" /* application/suit-report+cose */
 #define REPORT_MAX  1024
 
-/* The bare report into bare, which holds REPORT_MAX; ret_n is 0 when there is none to make. key
- * may be NULL.  False when the file cannot be written. */
+#define REPORT_SIGNED_MAX (REPORT_MAX + SUIT_SIGNATURE_MAX + 64)
+
+/* The report as it is written into ret too; ret_n is 0 when there is none to make, or it could
+ * not be signed.  key may be NULL: a bare one.  False when it cannot be made or written. */
 bool report_write(const char *dir, const struct suit_crypto *crypto, const struct suit_key *key,
 		  struct suit_bytes envelope, enum suit_rc rc,
-		  const struct platform_result *result, uint8_t bare[REPORT_MAX],
+		  const struct platform_result *result, uint8_t ret[REPORT_SIGNED_MAX],
 		  size_t *ret_n);

@@ -210,6 +210,25 @@ enum suit_rc suit_block_decode(struct suit_bytes message, struct suit_envelope *
 	return rc == SUIT_OK && !scbor_done(&c) ? SUIT_MALFORMED : rc;
 }
 
+/* [protected, unprotected, payload, signature] */
+enum suit_rc suit_block_attached(struct suit_bytes message, struct suit_block *ret,
+				 struct suit_bytes *ret_payload)
+{
+	struct scbor c;
+
+	*ret = (struct suit_block){ .kind = SUIT_BLOCK_SIGN1 };
+	scbor_init(&c, message);
+	scbor_tag(&c, SUIT_BLOCK_SIGN1);
+	if (scbor_array(&c, 4) != 4)
+		return SUIT_MALFORMED;
+	enum suit_rc rc = headers_read(&c, ret);
+	if (rc != SUIT_OK)
+		return rc;
+	*ret_payload = scbor_bytes(&c);
+	rc = signature_read(&c, ret);
+	return rc == SUIT_OK && !scbor_done(&c) ? SUIT_MALFORMED : rc;
+}
+
 /* The value of a label in either header, at which c then stands.  Both were checked. */
 static bool header_find(const struct suit_block *b, int64_t label, struct scbor *c)
 {

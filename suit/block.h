@@ -9,6 +9,10 @@
 enum suit_rc suit_block_decode(struct suit_bytes message,
 			       struct suit_envelope *e) SUIT_MUST_CHECK;
 
+/* A COSE_Sign1 that holds what it signs. */
+enum suit_rc suit_block_attached(struct suit_bytes message, struct suit_block *ret,
+				 struct suit_bytes *ret_payload) SUIT_MUST_CHECK;
+
 /* The certificate i of x5chain, the signer's first; n is 0 when there is none.  Nobody has
  * checked them: see suit_key_from_certificate in suit/crypto_openssl.h. */
 struct suit_bytes suit_block_certificate(const struct suit_block *block, size_t i);

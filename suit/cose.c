@@ -56,8 +56,9 @@ static void tbs_make(struct tbs *t, enum suit_block_kind kind, struct suit_bytes
 	t->m.count = 5;
 }
 
-enum suit_rc suit_block_verify(const struct suit_crypto *crypto, const struct suit_envelope *e,
-			       const struct suit_block *block, const struct suit_key *key)
+enum suit_rc suit_signature_verify(const struct suit_crypto *crypto,
+				   const struct suit_block *block, struct suit_bytes payload,
+				   const struct suit_key *key)
 {
 	static const int8_t known[] = { SUIT_ALG_ESP256, SUIT_ALG_ES256,   SUIT_ALG_ESP384,
 					SUIT_ALG_ES384,  SUIT_ALG_ED25519, SUIT_ALG_EDDSA,
@@ -69,8 +70,14 @@ enum suit_rc suit_block_verify(const struct suit_crypto *crypto, const struct su
 		is_known = is_known || known[i] == block->alg;
 	if (suit_block_is_mac(block) || !is_known)
 		return SUIT_UNSUPPORTED;
-	tbs_make(&t, block->kind, block->protected_, e->digest_encoded);
+	tbs_make(&t, block->kind, block->protected_, payload);
 	return crypto->verify(key, (enum suit_alg)block->alg, &t.m, block->signature);
+}
+
+enum suit_rc suit_block_verify(const struct suit_crypto *crypto, const struct suit_envelope *e,
+			       const struct suit_block *block, const struct suit_key *key)
+{
+	return suit_signature_verify(crypto, block, e->digest_encoded, key);
 }
 
 static bool equal_constant_time(const uint8_t *a, const uint8_t *b, size_t n)
@@ -264,4 +271,23 @@ enum suit_rc suit_envelope_mac(const struct suit_crypto *crypto, struct suit_byt
 	tbs_make(&t, s.kind, s.seal[0].protected_, e->digest_encoded);
 	enum suit_rc rc = crypto->hmac(key, &t.m, s.seal[0].value);
 	return rc == SUIT_OK ? suit_envelope_rewrite(e, &change, buf, size, ret_n) : rc;
+}
+
+enum suit_rc suit_sign1(const struct suit_crypto *crypto, const struct suit_signer *signer,
+			struct suit_bytes payload, uint8_t *buf, size_t size, size_t *ret_n)
+{
+	struct scbor_out o;
+	struct seal s;
+	enum suit_rc rc = seal_sign(crypto, signer, SUIT_BLOCK_SIGN1, payload, &s);
+
+	if (rc != SUIT_OK)
+		return rc;
+	scbor_out_init(&o, buf, size);
+	scbor_put_tag(&o, SUIT_BLOCK_SIGN1);
+	scbor_put_array(&o, 4);
+	headers_put(&o, &s);
+	scbor_put_bytes(&o, payload);
+	value_put(&o, &s);
+	*ret_n = o.n;
+	return scbor_out_fits(&o) ? SUIT_OK : SUIT_NO_SPACE;
 }

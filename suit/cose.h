@@ -14,6 +14,10 @@
 enum suit_rc suit_block_verify(const struct suit_crypto *crypto, const struct suit_envelope *e,
 			       const struct suit_block *block,
 			       const struct suit_key *key) SUIT_MUST_CHECK;
+/* The same over any payload. */
+enum suit_rc suit_signature_verify(const struct suit_crypto *crypto,
+				   const struct suit_block *block, struct suit_bytes payload,
+				   const struct suit_key *key) SUIT_MUST_CHECK;
 /* Verifies a COSE_Mac0 with HMAC-SHA256, in time that does not depend on the tag. */
 enum suit_rc suit_block_mac(const struct suit_crypto *crypto, const struct suit_envelope *e,
 			    const struct suit_block *block,
@@ -50,3 +54,9 @@ enum suit_rc suit_envelope_cosign(const struct suit_crypto *crypto,
 enum suit_rc suit_envelope_mac(const struct suit_crypto *crypto, struct suit_bytes key,
 			       struct suit_bytes kid, const struct suit_envelope *e,
 			       uint8_t *buf, size_t size, size_t *ret_n) SUIT_MUST_CHECK;
+
+/* A COSE_Sign1 that holds its payload, such as a report; see suit_block_attached().  ret_n is
+ * the size wanted, also on SUIT_NO_SPACE. */
+enum suit_rc suit_sign1(const struct suit_crypto *crypto, const struct suit_signer *signer,
+			struct suit_bytes payload, uint8_t *buf, size_t size,
+			size_t *ret_n) SUIT_MUST_CHECK;

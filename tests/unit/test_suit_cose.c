@@ -313,6 +313,49 @@ static void test_names(void)
 	ok(!suit_block_names(C, &block, suit_text("abc")), "it names none");
 }
 
+/* A COSE_Sign1 with its payload inside, by each kind of key: every bit of it counts. */
+static void test_attached(void)
+{
+	struct suit_bytes payload = suit_text("what a device says"), got = { 0 };
+	uint8_t buf[1024];
+	size_t n = 0, taken = 0;
+	struct suit_block block;
+
+	for (size_t i = 0; i < ring.count; i++) {
+		struct suit_signer by = { .key = ring.own[i].key,
+					  .alg = suit_key_alg(ring.own[i].key) };
+		ok(suit_sign1(C, &by, payload, buf, sizeof(buf), &n) == SUIT_OK, "signed");
+		is_int(suit_block_attached((struct suit_bytes){ buf, n }, &block, &got),
+		       SUIT_OK, "and read");
+		ok(suit_bytes_equal(got, payload) && block.kid.n == 0, "as it was");
+		is_int(suit_signature_verify(C, &block, got, by.key), SUIT_OK, "it holds");
+		const struct suit_key *other = ring.own[(i + 1) % ring.count].key;
+		is_int(suit_signature_verify(C, &block, got, other), SUIT_KEY, "by this key");
+		taken = 0;
+		for (size_t bit = 0; bit < 8 * n; bit++) {
+			buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+			taken += suit_block_attached((struct suit_bytes){ buf, n }, &block,
+						     &got) == SUIT_OK &&
+				 suit_signature_verify(C, &block, got, by.key) == SUIT_OK;
+			buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		}
+		ok(taken == 0, "%zu flips, %zu taken", 8 * n, taken);
+		for (size_t cut = 0; cut < n; cut++)
+			taken += suit_block_attached((struct suit_bytes){ buf, cut }, &block,
+						     &got) == SUIT_OK;
+		ok(taken == 0, "%zu truncations, %zu taken", n, taken);
+		is_int(suit_sign1(C, &by, payload, buf, n - 1, &n), SUIT_NO_SPACE, "no room");
+	}
+	struct suit_signer by = { .key = ring.own[0].key,
+				  .alg = suit_key_alg(ring.own[0].key),
+				  .kid = ring_kid(&ring, 0) };
+	ok(suit_sign1(C, &by, payload, buf, sizeof(buf), &n) == SUIT_OK &&
+		   suit_block_attached((struct suit_bytes){ buf, n }, &block, &got) ==
+			   SUIT_OK &&
+		   suit_bytes_equal(block.kid, by.kid),
+	   "with a key id");
+}
+
 int main(void)
 {
 	ring.mac_key = suit_text("a key of a class");
@@ -330,6 +373,7 @@ int main(void)
 	test_limits();
 	test_untagged();
 	test_names();
+	test_attached();
 	ring_finish(&ring);
 	return tap_done();
 }
