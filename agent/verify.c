@@ -116,10 +116,9 @@ static struct suit_bytes mac_key_of(void *arg, const struct suit_block *block, s
 static bool is_signed(const struct verify *v, const struct suit_envelope *e)
 {
 	struct search search = { .v = v };
-	struct suit_trust trust = { .key = anchor_of,
-				    .mac_key = mac_key_of,
-				    .arg = &search,
-				    .pass_unknown = true };
+	struct suit_trust trust = {
+		.key = anchor_of, .mac_key = mac_key_of, .arg = &search, .pass_unknown = true
+	};
 	bool has_anchors = v->anchor_count + v->authority_count > 0;
 	struct suit_verdict verdict;
 	enum suit_rc rc = suit_envelope_verify(v->can.crypto, e, &trust, &verdict);

@@ -208,11 +208,14 @@ def tier2(bench):
     bench.write("alien.pem", pem(Authority().root))
     device = ec.generate_private_key(ec.SECP256R1())
     bench.write("device.pem", private(device))
-    bench.write("device.pub", device.public_key().public_bytes(serialization.Encoding.PEM,
-                                                               serialization.PublicFormat.SubjectPublicKeyInfo))
+    bench.write("device.pub", public(device))
     bench.encrypt("--recipient", "dev-1=device.pub")
     bench.holds = ("key", "dev-1=device.pem")
     return bench
+
+
+def public(key):
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def private(key):

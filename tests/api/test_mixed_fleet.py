@@ -6,6 +6,7 @@ delta fails gets the whole image next."""
 import base64
 import hashlib
 import json
+import os
 import random
 
 import pytest
@@ -48,12 +49,13 @@ class Files:
         run(MUSTER, "image", "compress", image, "--format", form, "--out", out)
         return out
 
-    def encrypted(self, plain):
+    def encrypted(self, plain, *recipients):
         out, info = self.path(f"{plain.name}.enc"), self.path(f"{plain.name}.info")
-        run(MUSTER, "image", "encrypt", plain, "--kek", f"class-1={self.path('class.key')}", "--out", out, "--info", info)
+        recipients = recipients or ("--kek", f"class-1={self.path('class.key')}")
+        run(MUSTER, "image", "encrypt", plain, *recipients, "--out", out, "--info", info)
         return out, info
 
-    def manifest(self, name, image, area=None, payload=None, old=None, info=None):
+    def manifest(self, name, image, area=None, payload=None, old=None, info=None, signing=None, env=None):
         """The signed envelope of an image that is fetched as it is, or by way of an area."""
         member, components = {"file": str(image)}, []
         if old:
@@ -67,7 +69,8 @@ class Files:
         source, out = self.path(f"{name}.json"), self.path(f"{name}.suit")
         source.write_text(json.dumps({"vendor": VENDOR, "class": CLASS, "sequence": self.sequence,
                                       "components": [main, *components]}))
-        run(MUSTER, "manifest", "create", source, "--key", self.world.author.key, "--out", out, "--no-input")
+        signing = signing or ("--key", self.world.author.key)
+        run(MUSTER, "manifest", "create", source, *signing, "--out", out, "--no-input", env={**os.environ, **(env or {})})
         self.upload(payload or image)
         return Variant(out, payload or image)
 

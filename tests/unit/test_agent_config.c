@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WITHOUT_ANCHOR                                                                                   \
+#define WITHOUT_ANCHOR                                                                         \
 	"vendor_id = 0637e301-e05d-505b-8267-486f5677de9b\n"                                   \
 	"class_id = 67504030-cbba-5a2f-88cc-e21374325c26\n"                                    \
 	"state_dir = state\n"
@@ -63,7 +63,8 @@ static void test_bad(void)
 		{ GOOD "no_such_key = 1\n", "no_such_key is not a known key" },
 		{ GOOD "just words\n", "agent.conf:7: the line" },
 		{ GOOD "anchor = b\nanchor = c\nanchor = d\nanchor = e\n", "one too many" },
-		{ "endpoint = e\nserver = coaps://h\n" WITHOUT_ANCHOR, "mac_key_file is missing" },
+		{ "endpoint = e\nserver = coaps://h\n" WITHOUT_ANCHOR,
+		  "mac_key_file is missing" },
 		{ GOOD "ack_timeout_ms = 999\n", "ack_timeout_ms" },
 		{ GOOD "formats = lzma brotli\n", "formats is not a valid value" },
 		{ GOOD "only_encrypted = yes\n", "no key" },

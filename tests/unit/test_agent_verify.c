@@ -326,7 +326,8 @@ static void test_A01_agent_wants_signatures_beside_macs(void)
 	is_int(judge(both, n), PROTO_CAUSE_NONE, "another's MAC beside a good signature");
 	hold_mac_key(1, "class-1");
 	verify.anchor_count = 0;
-	is_int(judge(both, n), PROTO_CAUSE_NONE, "no anchor: the MAC, and a stranger's signature");
+	is_int(judge(both, n), PROTO_CAUSE_NONE,
+	       "no anchor: the MAC, and a stranger's signature");
 	suit_key_free(anchor);
 	verify_finish(&verify);
 }
