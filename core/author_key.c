@@ -4,32 +4,13 @@
 #include "base/clean.h"
 #include "core/audit.h"
 #include "core/component_name.h"
+#include "core/public_key.h"
 #include "db/class_store.h"
 #include "suit/crypto_openssl.h"
 
 #include <string.h>
 
 CLEAN_DEFINE(suit_key, struct suit_key *, suit_key_free)
-
-static enum rc read_public_key(struct call *c, const char *pem, struct author_key *k)
-{
-	CLEAN(suit_key) struct suit_key *key = NULL;
-	struct suit_bytes text = { (const uint8_t *)pem, strlen(pem) };
-	uint8_t *spki = arena_alloc(c->mem, SUIT_SPKI_MAX),
-		*kid = arena_alloc(c->mem, SUIT_KID_SIZE);
-	size_t n = 0;
-
-	if (text.n > SUIT_PEM_MAX || suit_key_from_public_pem(text, &key) != SUIT_OK)
-		return call_field(c, "/public_key_pem",
-				  "must be the PEM of a public key: P-256, P-384, Ed25519 or "
-				  "RSA of 2048 to 4096 bits");
-	if (suit_key_spki(key, spki, SUIT_SPKI_MAX, &n) != SUIT_OK ||
-	    suit_key_kid(key, kid) != SUIT_OK)
-		return RC_INTERNAL;
-	k->public_key = (struct bytes){ spki, n };
-	k->kid = (struct bytes){ kid, SUIT_KID_SIZE };
-	return RC_OK;
-}
 
 static enum rc check_scope(struct call *c, const struct author_key *k)
 {
@@ -68,7 +49,8 @@ enum rc author_key_create(struct call *c, const struct author_key_new *in,
 				.name = in->name ? in->name : "",
 				.created_at = c->now };
 
-	enum rc rc = read_public_key(c, in->public_key_pem, &k);
+	enum rc rc = public_key_read(c, "/public_key_pem", in->public_key_pem, &k.public_key,
+				     &k.kid);
 	if (rc == RC_OK)
 		rc = check_scope(c, &k);
 	if (rc != RC_OK)
@@ -114,16 +96,4 @@ const char *author_key_algorithm(struct bytes public_key_der)
 	if (suit_key_from_spki(der, &key) != SUIT_OK)
 		return NULL;
 	return suit_key_type_text(suit_key_type(key));
-}
-
-char *author_key_pem(struct arena *mem, struct bytes public_key_der)
-{
-	CLEAN(suit_key) struct suit_key *key = NULL;
-	struct suit_bytes der = { public_key_der.p, public_key_der.n };
-	char *pem = arena_alloc(mem, SUIT_PEM_MAX);
-
-	if (suit_key_from_spki(der, &key) != SUIT_OK ||
-	    suit_key_public_pem(key, pem, SUIT_PEM_MAX) != SUIT_OK)
-		return NULL;
-	return pem;
 }

@@ -23,4 +23,3 @@ enum rc author_key_list(struct call *c, const struct author_key_filter *f,
 enum rc author_key_revoke(struct call *c, const struct uuid *author_key_id) MUST_CHECK;
 /* "p256", "p384", "ed25519" or "rsa". */
 const char *author_key_algorithm(struct bytes public_key_der);
-char *author_key_pem(struct arena *mem, struct bytes public_key_der);

@@ -9,6 +9,7 @@
 #include "core/event.h"
 #include "core/job.h"
 #include "core/outbox.h"
+#include "core/public_key.h"
 #include "core/roster_update.h"
 
 static void device_id(struct call *c, const char *endpoint, struct uuid *ret)
@@ -146,6 +147,22 @@ static const char *credential_detail(struct call *c, enum credential_kind kind)
 	return audit_detail(c->mem, "credential", credential_kind_name(kind), NULL);
 }
 
+/* The key of its reports; ret_kid is its id as text for the audit, NULL without one. */
+static enum rc read_report_key(struct call *c, const char *pem, struct bytes *ret,
+			       const char **ret_kid)
+{
+	struct bytes kid;
+
+	*ret = (struct bytes){ 0 };
+	*ret_kid = NULL;
+	if (!pem)
+		return RC_OK;
+	enum rc rc = public_key_read(c, "/report_key_pem", pem, ret, &kid);
+	if (rc == RC_OK)
+		*ret_kid = hex_encode(c->mem, kid);
+	return rc;
+}
+
 enum rc device_create(struct call *c, const struct device_new *in, struct device_item *ret,
 		      struct credential_issued *ret_issued)
 {
@@ -153,8 +170,11 @@ enum rc device_create(struct call *c, const struct device_new *in, struct device
 	struct device d = { .endpoint = in->endpoint,
 			    .attribute_count = in->attribute_count,
 			    .created_at = c->now };
+	const char *report_kid = NULL;
 
 	enum rc rc = check_new(c, in);
+	if (rc == RC_OK)
+		rc = read_report_key(c, in->report_key_pem, &d.report_key, &report_kid);
 	if (rc == RC_OK)
 		rc = credential_make(c, in->endpoint, &in->credential, &made);
 	if (rc != RC_OK)
@@ -169,7 +189,9 @@ enum rc device_create(struct call *c, const struct device_new *in, struct device
 		rc = outbox_credential(c, &d.device_id);
 	if (rc == RC_OK)
 		rc = note(c, EVENT_PROVISIONED, &d.device_id,
-			  credential_detail(c, made.stored.kind));
+			  audit_detail(c->mem, "credential",
+				       credential_kind_name(made.stored.kind), "report_key",
+				       report_kid, NULL));
 	if (rc == RC_OK)
 		rc = load(c, &d.device_id, ret);
 	if (rc != RC_OK)
@@ -225,9 +247,32 @@ static enum rc check_changes(struct call *c, const struct device_update *in,
 	return rc;
 }
 
+static const char *update_detail(struct call *c, const struct device_update *in,
+				 const char *report_kid)
+{
+	const char *kid = report_kid ? report_kid : "none";
+
+	return audit_detail(c->mem, "attributes", arena_printf(c->mem, "%d", in->change_count),
+			    "report_key", in->sets_report_key ? kid : NULL, NULL);
+}
+
+static enum rc change(struct call *c, const struct device_update *in, struct device *d,
+		      const char **ret_report_kid)
+{
+	enum rc rc = check_changes(c, in, d);
+
+	if (rc == RC_OK && in->sets_report_key)
+		rc = read_report_key(c, in->report_key_pem, &d->report_key, ret_report_kid);
+	if (rc == RC_OK)
+		rc = device_store_change(c->db, c->tenant, d, in->changes, in->change_count,
+					 c->mem);
+	return rc;
+}
+
 enum rc device_update(struct call *c, const struct device_update *in, struct device_item *ret)
 {
 	struct device_item item = { 0 };
+	const char *report_kid = NULL;
 
 	enum rc rc = lock(c, in->endpoint, &item);
 	if (rc != RC_OK)
@@ -235,14 +280,10 @@ enum rc device_update(struct call *c, const struct device_update *in, struct dev
 	if (item.d.revision != in->revision)
 		return call_fail(c, ERR_PRECONDITION_FAILED,
 				 "it has changed since you read it");
-	rc = check_changes(c, in, &item.d);
-	if (rc == RC_OK)
-		rc = device_store_change_attributes(c->db, c->tenant, &item.d, in->changes,
-						    in->change_count, c->mem);
+	rc = change(c, in, &item.d, &report_kid);
 	if (rc == RC_OK)
 		rc = note(c, EVENT_ATTRIBUTES, &item.d.device_id,
-			  audit_detail(c->mem, "attributes",
-				       arena_printf(c->mem, "%d", in->change_count), NULL));
+			  update_detail(c, in, report_kid));
 	if (rc == RC_OK)
 		rc = load(c, &item.d.device_id, ret);
 	return rc;

@@ -41,6 +41,7 @@ struct device_new {
 	struct credential_new credential;
 	struct attribute attributes[ATTRIBUTES_MAX];
 	int attribute_count;
+	const char *report_key_pem; /* or NULL: its SUIT reports need no signature */
 };
 
 enum rc device_create(struct call *c, const struct device_new *in, struct device_item *ret,
@@ -56,6 +57,8 @@ struct device_update {
 	int64_t revision;
 	struct attribute_change changes[ATTRIBUTES_MAX];
 	int change_count;
+	bool sets_report_key;
+	const char *report_key_pem; /* NULL takes it away */
 };
 enum rc device_update(struct call *c, const struct device_update *in,
 		      struct device_item *ret) MUST_CHECK;

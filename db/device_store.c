@@ -11,7 +11,7 @@
 #define DEVICE_COLUMNS                                                                         \
 	"d.device_id, d.endpoint, d.lifecycle, d.credential, d.vendor_id, d.class_id, "        \
 	"d.boot_id, array_to_string(d.formats, ',') AS formats, d.only_encrypted, "            \
-	"d.revision, d.created_at, d.registered_at, d.next_wake_at, s.seen_at, "               \
+	"d.report_key, d.revision, d.created_at, d.registered_at, d.next_wake_at, s.seen_at, " \
 	"c.name AS class_name "                                                                \
 	"FROM device d "                                                                       \
 	"LEFT JOIN device_seen s ON s.tenant_id = d.tenant_id AND s.device_id = d.device_id "  \
@@ -23,7 +23,7 @@ enum {
 	LOCK,
 	LIST,
 	INSERT,
-	CHANGE_ATTRIBUTES,
+	CHANGE,
 	SET_CREDENTIAL,
 	REVOKE,
 	DELETE,
@@ -46,15 +46,14 @@ static const struct db_stmt stmts[] = {
 		   "ORDER BY d.endpoint LIMIT $7" },
 	[INSERT] = { "device_insert",
 		     "INSERT INTO device (tenant_id, device_id, endpoint, hash, credential, "
-		     "psk_sealed, certificate, attributes, created_at) VALUES ($1, $2, $3, $4, "
-		     "$5, "
-		     "$6, $7, jsonb_object($8::text[], $9::text[]), $10) ON CONFLICT DO "
-		     "NOTHING" },
-	[CHANGE_ATTRIBUTES] = { "device_change_attributes",
-				"UPDATE device SET attributes = (attributes - $4::text[]) || "
-				"jsonb_object($5::text[], $6::text[]), "
-				"revision = revision + 1 WHERE tenant_id = $1 "
-				"AND device_id = $2 AND revision = $3" },
+		     "psk_sealed, certificate, attributes, created_at, report_key) "
+		     "VALUES ($1, $2, $3, $4, $5, $6, $7, "
+		     "jsonb_object($8::text[], $9::text[]), $10, $11) ON CONFLICT DO NOTHING" },
+	[CHANGE] = { "device_change",
+		     "UPDATE device SET attributes = (attributes - $4::text[]) || "
+		     "jsonb_object($5::text[], $6::text[]), report_key = $7, "
+		     "revision = revision + 1 WHERE tenant_id = $1 "
+		     "AND device_id = $2 AND revision = $3" },
 	[SET_CREDENTIAL] = { "device_set_credential",
 			     "UPDATE device SET credential = $3, psk_sealed = $4, "
 			     "certificate = $5, lifecycle = CASE WHEN lifecycle <> 2 THEN "
@@ -95,6 +94,7 @@ static void read_item(const struct db_rows *rows, int row, struct arena *mem,
 	d->boot_id = db_row_bytes(rows, row, "boot_id", mem);
 	d->formats = db_row_text(rows, row, "formats", mem);
 	d->only_encrypted = db_row_bool(rows, row, "only_encrypted");
+	d->report_key = db_row_bytes(rows, row, "report_key", mem);
 	d->revision = db_row_i64(rows, row, "revision");
 	d->created_at = db_row_i64(rows, row, "created_at");
 	d->registered_at = db_row_i64(rows, row, "registered_at");
@@ -186,6 +186,14 @@ enum rc device_store_list(struct db *db, int32_t tenant, const struct device_fil
 	return RC_OK;
 }
 
+static void arg_report_key(struct db_args *a, const struct device *d)
+{
+	if (d->report_key.n)
+		db_arg_bytes(a, d->report_key);
+	else
+		db_arg_null(a);
+}
+
 static void arg_credential(struct db_args *a, const struct device_credential *c)
 {
 	db_arg_i64(a, c->kind);
@@ -208,15 +216,16 @@ enum rc device_store_insert(struct db *db, int32_t tenant, const struct device *
 	arg_credential(&a, c);
 	arg_attributes(&a, mem, d->attributes, d->attribute_count);
 	db_arg_i64(&a, d->created_at);
+	arg_report_key(&a, d);
 	enum rc rc = db_run_count(db, &stmts[INSERT], &a, &n);
 	if (rc != RC_OK)
 		return rc;
 	return n ? RC_OK : RC_CONFLICT;
 }
 
-enum rc device_store_change_attributes(struct db *db, int32_t tenant, const struct device *d,
-				       const struct attribute_change *changes, int count,
-				       struct arena *mem)
+enum rc device_store_change(struct db *db, int32_t tenant, const struct device *d,
+			    const struct attribute_change *changes, int count,
+			    struct arena *mem)
 {
 	struct db_args a = { 0 };
 	const char **gone = arena_array(mem, (size_t)count, sizeof(*gone));
@@ -234,7 +243,8 @@ enum rc device_store_change_attributes(struct db *db, int32_t tenant, const stru
 	db_arg_i64(&a, d->revision);
 	db_arg_texts(&a, mem, gone, (size_t)gone_count);
 	arg_attributes(&a, mem, set, set_count);
-	enum rc rc = db_run_count(db, &stmts[CHANGE_ATTRIBUTES], &a, &n);
+	arg_report_key(&a, d);
+	enum rc rc = db_run_count(db, &stmts[CHANGE], &a, &n);
 	if (rc != RC_OK)
 		return rc;
 	return n ? RC_OK : RC_STALE;

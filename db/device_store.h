@@ -50,14 +50,14 @@ enum rc device_store_lock(struct db *db, int32_t tenant,
 enum rc device_store_list(struct db *db, int32_t tenant, const struct device_filter *f,
 			  struct arena *mem, struct device_item **ret,
 			  int *ret_count) MUST_CHECK;
-/* d: id, endpoint, attributes, created_at.  RC_CONFLICT when it exists; the transaction goes
- * on. */
+/* d: id, endpoint, attributes, report_key, created_at.  RC_CONFLICT when it exists; the
+ * transaction goes on. */
 enum rc device_store_insert(struct db *db, int32_t tenant, const struct device *d,
 			    const struct device_credential *c, struct arena *mem) MUST_CHECK;
-/* RC_STALE unless the revision is the one given. */
-enum rc device_store_change_attributes(struct db *db, int32_t tenant, const struct device *d,
-				       const struct attribute_change *changes, int count,
-				       struct arena *mem) MUST_CHECK;
+/* Some attributes, and d's report_key as it is there.  RC_STALE unless the revision is d's. */
+enum rc device_store_change(struct db *db, int32_t tenant, const struct device *d,
+			    const struct attribute_change *changes, int count,
+			    struct arena *mem) MUST_CHECK;
 /* Makes a revoked device provisioned, or active when it has registered before. */
 enum rc device_store_set_credential(struct db *db, int32_t tenant, const struct uuid *device_id,
 				    const struct device_credential *c) MUST_CHECK;

@@ -310,18 +310,37 @@ static const struct reason reasons[] = {
 	[SUIT_REASON_INVOKE_PENDING] = { JOB_FAILED, CAUSE_BOOT },
 };
 
+/* A bare report is a map, a signed one begins with a tag. */
+static enum rc suit_report_open(struct bytes body, struct signed_report *r,
+				struct suit_report *ret, const char **ret_why)
+{
+	struct suit_bytes whole = { body.p, body.n };
+
+	r->whole = body;
+	r->is_signed = body.n > 0 && body.p[0] >> 5 == SCBOR_TAG;
+	r->payload = whole;
+	if (r->is_signed && suit_block_attached(whole, &r->block, &r->payload) != SUIT_OK) {
+		*ret_why = "this is no COSE_Sign1 with a SUIT report";
+		return RC_INVALID;
+	}
+	if (suit_report_decode(r->payload, ret) != SUIT_OK) {
+		*ret_why = "this is no SUIT report";
+		return RC_INVALID;
+	}
+	memcpy(r->manifest.b, ret->manifest_digest.b, sizeof(r->manifest.b));
+	return RC_OK;
+}
+
 enum rc suit_report_progress(struct bytes body, struct arena *mem, struct job_report *ret,
-			     const char **ret_why)
+			     struct signed_report *ret_signed, const char **ret_why)
 {
 	struct job_report report = { .state = JOB_REBOOTING,
 				     .bytes_done = -1,
 				     .bytes_total = -1 };
 	struct suit_report suit;
 
-	if (suit_report_decode((struct suit_bytes){ body.p, body.n }, &suit) != SUIT_OK) {
-		*ret_why = "this is no SUIT report";
+	if (suit_report_open(body, ret_signed, &suit, ret_why) != RC_OK)
 		return RC_INVALID;
-	}
 	if (!suit.success && suit.reason != SUIT_REASON_INVOKE_PENDING) {
 		const struct reason *reason =
 			&reasons[suit.reason < ARRAY_LEN(reasons) ? suit.reason

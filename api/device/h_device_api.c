@@ -10,6 +10,7 @@
 #include "core/images.h"
 #include "core/job.h"
 #include "core/registration.h"
+#include "core/signed_report.h"
 
 #include <string.h>
 
@@ -174,67 +175,132 @@ enum rc h_image(struct call *c, const struct req *req, struct res *res)
 
 /* --- report --- */
 
-static enum rc decode_report(struct call *c, const struct req *req, struct job_report *ret)
+/* What came, in one of its two forms. */
+struct reported {
+	struct job_report report;
+	struct signed_report suit;
+	bool is_suit;
+};
+
+static enum rc decode_report(struct call *c, const struct req *req, struct reported *ret)
 {
 	const char *why = "";
 	enum rc rc;
 
+	ret->is_suit = req->format == FORMAT_SUIT_REPORT;
 	if (req->format == FORMAT_CBOR)
-		rc = progress_decode(req->body, c->mem, ret, &why);
-	else if (req->format == FORMAT_SUIT_REPORT)
-		rc = suit_report_progress(req->body, c->mem, ret, &why);
+		rc = progress_decode(req->body, c->mem, &ret->report, &why);
+	else if (ret->is_suit)
+		rc = suit_report_progress(req->body, c->mem, &ret->report, &ret->suit, &why);
 	else
 		return call_fail(c, ERR_MEDIA_TYPE,
 				 "a report is CBOR (60) or a SUIT report (270)");
 	return rc == RC_OK ? RC_OK : call_fail(c, ERR_BAD_REQUEST, "%s", why);
 }
 
-static enum rc read_report(struct call *c, const struct req *req, struct job_report *ret)
+static enum rc read_report(struct call *c, const struct req *req, struct reported *ret)
 {
 	uint64_t job, attempt;
 
 	if (parse_u64(bytes_of(req->params[0]), INT64_MAX, &job) != RC_OK ||
 	    parse_u64(bytes_of(req->params[1]), INT32_MAX, &attempt) != RC_OK)
 		return call_fail(c, ERR_NOT_FOUND, "no such job");
+	*ret = (struct reported){ .suit.call = c };
 	enum rc rc = decode_report(c, req, ret);
 	if (rc != RC_OK)
 		return rc;
-	ret->job_id = (int64_t)job;
-	ret->attempt = (int32_t)attempt;
+	ret->report.job_id = ret->suit.job_id = (int64_t)job;
+	ret->report.attempt = ret->suit.attempt = (int32_t)attempt;
 	return RC_OK;
 }
 
 enum rc h_report(struct call *c, const struct req *req, struct res *res)
 {
-	struct job_report report;
+	struct reported in;
 	bool stop;
 
-	enum rc rc = read_report(c, req, &report);
+	enum rc rc = read_report(c, req, &in);
+	if (rc == RC_OK && in.is_suit)
+		rc = signed_report_check(&in.suit, 1);
+	if (rc == RC_OK && in.is_suit)
+		rc = in.suit.rc;
 	if (rc == RC_OK)
-		rc = job_report(c, &report, &stop);
+		rc = job_report(c, &in.report, &stop);
+	if (rc == RC_OK && in.is_suit)
+		rc = signed_report_keep(&in.suit, 1);
 	if (rc == RC_OK)
 		answer_cbor(res, reported_encode(stop));
 	return rc;
 }
 
-enum rc h_report_many(struct arena *mem, struct route_item *items, size_t n)
+/* Many reports on their way: those that are good so far. */
+struct report_batch {
+	struct route_item **from;
+	struct job_reported *reports; /* as many as good */
+	size_t good;
+	struct signed_report *suit;
+	size_t *suit_from; /* places in items */
+	size_t suit_count;
+};
+
+static void batch_read(struct report_batch *b, struct arena *mem, struct route_item *items,
+		       size_t n)
 {
-	struct job_reported *reports = arena_array(mem, n, sizeof(*reports));
-	struct route_item **from = arena_array(mem, n, sizeof(*from));
-	size_t good = 0;
+	struct reported in;
 
 	for (size_t i = 0; i < n; i++) {
-		struct job_reported *r = &reports[good];
-		r->call = items[i].call;
-		items[i].rc = read_report(r->call, items[i].req, &r->report);
-		if (items[i].rc == RC_OK)
-			from[good++] = &items[i];
+		items[i].rc = read_report(items[i].call, items[i].req, &in);
+		if (items[i].rc != RC_OK)
+			continue;
+		if (in.is_suit) {
+			if (!b->suit) {
+				b->suit = arena_array(mem, n, sizeof(*b->suit));
+				b->suit_from = arena_array(mem, n, sizeof(*b->suit_from));
+			}
+			b->suit_from[b->suit_count] = b->good;
+			b->suit[b->suit_count++] = in.suit;
+		}
+		b->reports[b->good].call = items[i].call;
+		b->reports[b->good].report = in.report;
+		b->from[b->good++] = &items[i];
 	}
-	enum rc rc = good ? job_report_many(reports, good) : RC_OK;
-	for (size_t i = 0; rc == RC_OK && i < good; i++) {
-		from[i]->rc = reports[i].rc;
-		if (reports[i].rc == RC_OK)
-			answer_cbor(from[i]->res, reported_encode(reports[i].stop));
+}
+
+/* Leaves out those whose signature does not hold. */
+static enum rc batch_check(struct report_batch *b)
+{
+	size_t good = 0;
+
+	enum rc rc = signed_report_check(b->suit, b->suit_count);
+	if (rc != RC_OK)
+		return rc;
+	for (size_t i = 0; i < b->suit_count; i++)
+		b->from[b->suit_from[i]]->rc = b->suit[i].rc;
+	for (size_t i = 0; i < b->good; i++) {
+		if (b->from[i]->rc != RC_OK)
+			continue;
+		b->reports[good] = b->reports[i];
+		b->from[good++] = b->from[i];
+	}
+	b->good = good;
+	return RC_OK;
+}
+
+enum rc h_report_many(struct arena *mem, struct route_item *items, size_t n)
+{
+	struct report_batch b = { .from = arena_array(mem, n, sizeof(*b.from)),
+				  .reports = arena_array(mem, n, sizeof(*b.reports)) };
+
+	batch_read(&b, mem, items, n);
+	enum rc rc = batch_check(&b);
+	if (rc == RC_OK && b.good)
+		rc = job_report_many(b.reports, b.good);
+	if (rc == RC_OK)
+		rc = signed_report_keep(b.suit, b.suit_count);
+	for (size_t i = 0; rc == RC_OK && i < b.good; i++) {
+		b.from[i]->rc = b.reports[i].rc;
+		if (b.reports[i].rc == RC_OK)
+			answer_cbor(b.from[i]->res, reported_encode(b.reports[i].stop));
 	}
 	return rc;
 }

@@ -3,6 +3,7 @@
 
 #include "core/author_key.h"
 #include "core/class.h"
+#include "core/public_key.h"
 
 json_t *class_json(const struct device_class *k)
 {
@@ -46,7 +47,7 @@ json_t *author_key_json(struct arena *mem, const struct author_key *k)
 	js_put_hex(o, "kid", k->kid);
 	js_put_text(o, "name", k->name);
 	js_put_text(o, "algorithm", author_key_algorithm(k->public_key));
-	js_put_text(o, "public_key_pem", author_key_pem(mem, k->public_key));
+	js_put_text(o, "public_key_pem", public_key_pem(mem, k->public_key));
 	js_put_time(o, "revoked_at", k->revoked_at);
 	js_put_time(o, "created_at", k->created_at);
 	return o;

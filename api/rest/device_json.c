@@ -1,6 +1,8 @@
 /* JSON forms of devices and their credentials. */
 #include "api/rest/fleet_json.h"
 
+#include "core/public_key.h"
+
 #include <string.h>
 
 static json_t *components_json(const struct device *d)
@@ -60,7 +62,7 @@ static json_t *job_json(const struct job *j)
 	return o;
 }
 
-json_t *device_json(const struct device_item *item)
+json_t *device_json(struct arena *mem, const struct device_item *item)
 {
 	const struct device *d = &item->d;
 	json_t *o = json_object();
@@ -76,6 +78,8 @@ json_t *device_json(const struct device_item *item)
 	js_put(o, "attributes", attributes_json(d));
 	js_put(o, "formats", formats_json(d->formats));
 	js_put_bool(o, "only_encrypted", d->only_encrypted);
+	if (d->report_key.n)
+		js_put_text(o, "report_key_pem", public_key_pem(mem, d->report_key));
 	if (d->boot_id.n)
 		js_put_hex(o, "boot_id", d->boot_id);
 	js_put_time(o, "last_seen_at", d->last_seen_at);

@@ -6,7 +6,7 @@
 #include "core/device.h"
 #include "core/release.h"
 
-json_t *device_json(const struct device_item *item);
+json_t *device_json(struct arena *mem, const struct device_item *item);
 /* What is shown once, added to the device's own form. */
 void credential_json(json_t *device, const struct credential_issued *issued);
 /* Reads psk or csr: exactly one. */

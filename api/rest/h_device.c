@@ -6,13 +6,14 @@
 #include "api/rest/fleet_json.h"
 #include "base/clean.h"
 #include "core/device.h"
+#include "core/signed_report.h"
 
 #include <string.h>
 
 static void answer_device(struct call *c, struct res *res, const struct device_item *item,
 			  const struct credential_issued *issued)
 {
-	json_t *o = device_json(item);
+	json_t *o = device_json(c->mem, item);
 
 	if (issued)
 		credential_json(o, issued);
@@ -73,7 +74,7 @@ enum rc h_device_list(struct call *c, const struct req *req, struct res *res)
 	}
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
-		json_array_append_new(list, device_json(&items[i]));
+		json_array_append_new(list, device_json(c->mem, &items[i]));
 	js_answer_page(c, res, list, next);
 	return RC_OK;
 }
@@ -82,6 +83,8 @@ static const struct js_map attribute_map = { .name = "attributes",
 					     .max = ATTRIBUTES_MAX,
 					     .name_max = ATTRIBUTE_NAME_MAX,
 					     .value_max = ATTRIBUTE_VALUE_MAX };
+
+#define KEY_PEM_MAX 4096
 
 static void read_attributes(struct js *in, struct device_new *new)
 {
@@ -106,6 +109,7 @@ enum rc h_device_create(struct call *c, const struct req *req, struct res *res)
 	new.endpoint = js_text(&in, "endpoint", JS_REQUIRED, 1, ENDPOINT_NAME_MAX);
 	credential_read(&in, &new.credential);
 	read_attributes(&in, &new);
+	new.report_key_pem = js_lines(&in, "report_key_pem", JS_OPTIONAL, 1, KEY_PEM_MAX);
 	rc = js_done(&in);
 	if (rc == RC_OK)
 		rc = device_create(c, &new, &item, &issued);
@@ -145,6 +149,9 @@ enum rc h_device_update(struct call *c, const struct req *req, struct res *res)
 	for (int i = 0; i < n; i++)
 		change.changes[change.change_count++] =
 			(struct attribute_change){ pairs[i].name, pairs[i].value };
+	change.sets_report_key =
+		js_has(&in, "report_key_pem") || js_is_null(&in, "report_key_pem");
+	change.report_key_pem = js_lines(&in, "report_key_pem", JS_OPTIONAL, 1, KEY_PEM_MAX);
 	rc = js_done(&in);
 	if (rc == RC_OK)
 		rc = device_update(c, &change, &item);
@@ -207,6 +214,20 @@ enum rc h_device_events(struct call *c, const struct req *req, struct res *res)
 	if (rc != RC_OK)
 		return rc;
 	return event_page(c, req, &item.d.device_id, res);
+}
+
+enum rc h_device_report(struct call *c, const struct req *req, struct res *res)
+{
+	uint64_t job_id;
+
+	if (parse_u64(bytes_of(req->params[1]), INT64_MAX, &job_id) != RC_OK)
+		return call_fail(c, ERR_NOT_FOUND, "there is no such job");
+	enum rc rc = query_only(c, req, (const char *[]){ NULL });
+	if (rc == RC_OK)
+		rc = signed_report_get(c, req->params[0], (int64_t)job_id, &res->body);
+	if (rc == RC_OK)
+		res->format = FORMAT_SUIT_REPORT;
+	return rc;
 }
 
 enum rc h_device_why(struct call *c, const struct req *req, struct res *res)

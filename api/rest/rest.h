@@ -32,6 +32,7 @@ REST_HANDLER(h_device_delete);
 REST_HANDLER(h_device_credential);
 REST_HANDLER(h_device_revoke);
 REST_HANDLER(h_device_events);
+REST_HANDLER(h_device_report);
 REST_HANDLER(h_device_why);
 /* h_class.c */
 REST_HANDLER(h_class_list);

@@ -73,6 +73,7 @@ struct device {
 	struct bytes boot_id;
 	const char *formats; /* that it reads, sorted, joined by a comma; empty: none */
 	bool only_encrypted;
+	struct bytes report_key; /* of its SUIT reports, SubjectPublicKeyInfo; empty: none */
 	int64_t revision;
 	int64_t created_at, registered_at, last_seen_at;
 };

@@ -28,11 +28,12 @@ static const char *content_type(enum format format)
 		return "application/problem+json";
 	case FORMAT_SUIT_ENVELOPE:
 		return "application/suit-envelope+cose";
+	case FORMAT_SUIT_REPORT:
+		return "application/suit-report+cose";
 	case FORMAT_METRICS:
 		return "text/plain; version=0.0.4; charset=utf-8";
 	case FORMAT_NONE:
 	case FORMAT_PROBLEM_CBOR:
-	case FORMAT_SUIT_REPORT:
 	case FORMAT_UNKNOWN:
 		return NULL;
 	}

@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *mem = arena_create();
 	struct registration registration;
 	struct job_report report;
+	struct signed_report suit = { 0 };
 	const char *why = NULL;
 
 	if (registration_decode(body, mem, &registration, &why) == RC_OK)
@@ -43,8 +44,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(why != NULL);
 	if (progress_decode(body, mem, &report, &why) == RC_OK)
 		check(job_state_is_reportable(report.state));
-	if (suit_report_progress(body, mem, &report, &why) == RC_OK)
+	if (suit_report_progress(body, mem, &report, &suit, &why) == RC_OK) {
 		check(job_state_is_reportable(report.state));
+		check(suit.payload.p >= data && suit.payload.n <= size);
+		check(suit.is_signed == (suit.payload.n < size));
+		check(!suit.is_signed || suit.block.kind == SUIT_BLOCK_SIGN1);
+	}
 	arena_free(mem);
 	return 0;
 }

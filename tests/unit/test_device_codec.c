@@ -195,6 +195,43 @@ static void test_progress(void)
 		   "progress %zu is refused: %s", i, why);
 }
 
+#define REPORT                                                                                 \
+	"a318638260822f5820111111111111111111111111111111111111111111111111111111111111111103" \
+	"80"                                                                                   \
+	"04f5"
+
+/* Bare and signed are told apart by their first byte; nobody verifies here. */
+static void test_suit_reports(void)
+{
+	static const char *const wrong[] = {
+		"",
+		"a0",
+		"d2",
+		"d28443a10128a0f6420102",                   /* nothing inside */
+		"d28443a10128a041a0420102",                 /* no report inside */
+		"d28443a10128a0582d" REPORT "42010200",     /* something follows */
+		"d28443a10128a0582d" REPORT "4201",         /* cut */
+		"d18443a10105a0582d" REPORT "420102",       /* a MAC */
+		"d28443a10128a1186401582d" REPORT "420102", /* a header nobody knows */
+		"d28440a0582d" REPORT "420102",             /* no algorithm */
+	};
+	struct job_report r;
+	struct signed_report s = { 0 };
+	const char *why = NULL;
+
+	ok(suit_report_progress(hex(REPORT), mem, &r, &s, &why) == RC_OK && !s.is_signed &&
+		   r.state == JOB_REBOOTING && s.manifest.b[0] == 0x11,
+	   "a bare report: %s", why ? why : "");
+	ok(suit_report_progress(hex("d28443a10128a10441aa582d" REPORT "420102"), mem, &r, &s,
+				&why) == RC_OK &&
+		   s.is_signed && s.payload.n == 45 && s.block.alg == -9 &&
+		   s.block.signature.n == 2 && s.block.kid.n == 1 && s.manifest.b[31] == 0x11,
+	   "a signed one: %s", why ? why : "");
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		ok(suit_report_progress(hex(wrong[i]), mem, &r, &s, &why) == RC_INVALID,
+		   "SUIT report %zu is refused: %s", i, why);
+}
+
 static void test_answers(void)
 {
 	static const struct digest d = { { 0xab } };
@@ -256,6 +293,7 @@ int main(void)
 	test_good();
 	test_bad();
 	test_progress();
+	test_suit_reports();
 	test_answers();
 	test_mutations();
 	arena_free(mem);
