@@ -245,24 +245,25 @@ static void explain(const struct variant *nearest, const struct variant_device *
 void variant_choose(const struct variant *variants, int count,
 		    const struct variant_device *device, struct variant_choice *ret)
 {
-	const struct variant *best = NULL, *nearest = NULL;
+	int best = -1, nearest = -1;
 	int64_t largest = 0;
 
 	*ret = (struct variant_choice){ 0 };
 	for (int i = 0; i < count; i++) {
 		const struct variant *v = &variants[i];
-		if (!nearest || is_nearer(v, nearest, device))
-			nearest = v;
+		if (nearest < 0 || is_nearer(v, &variants[nearest], device))
+			nearest = i;
 		if (!variant_fits(v, device))
 			continue;
-		if (!best || costs_less(v, best))
-			best = v;
+		if (best < 0 || costs_less(v, &variants[best]))
+			best = i;
 		if (v->bytes > largest)
 			largest = v->bytes;
 	}
-	ret->variant = best;
-	if (best)
-		ret->bytes_saved = largest - best->bytes;
-	else
-		explain(nearest, device, ret);
+	if (best < 0) {
+		explain(nearest < 0 ? NULL : &variants[nearest], device, ret);
+		return;
+	}
+	ret->variant = &variants[best];
+	ret->bytes_saved = largest - variants[best].bytes;
 }

@@ -19,7 +19,7 @@ static struct ability ability = {
 	.image_max = IMAGE_MAX,
 	.formats = FORMAT_STREAMS | FORMAT_CIPHERS | FORMAT_BIT(FORMAT_AES_KW),
 };
-static struct keys keys = { .secret_n = 16, .secret_id = "class-1", .secret_id_n = 7 };
+static struct keys keys = { .secret = { .n = 16, .id = "class-1", .id_n = 7 } };
 
 /* What `main` holds, which the corpus has patches for. */
 static struct suit_digest hello(void)
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ability.crypto = &suit_crypto_openssl;
 	ability.keys = &keys;
 	ability.only_encrypted = data[0] & 4;
-	memcpy(keys.secret, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17", 16);
+	memcpy(keys.secret.b, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17", 16);
 	if (suit_envelope_decode(&suit_crypto_openssl, whole, &e) != SUIT_OK)
 		return 0;
 	struct facts facts = facts_of(data[0]);
