@@ -202,10 +202,10 @@ static enum rc read_report(struct call *c, const struct req *req, struct reporte
 {
 	uint64_t job, attempt;
 
+	*ret = (struct reported){ .suit.call = c };
 	if (parse_u64(bytes_of(req->params[0]), INT64_MAX, &job) != RC_OK ||
 	    parse_u64(bytes_of(req->params[1]), INT32_MAX, &attempt) != RC_OK)
 		return call_fail(c, ERR_NOT_FOUND, "no such job");
-	*ret = (struct reported){ .suit.call = c };
 	enum rc rc = decode_report(c, req, ret);
 	if (rc != RC_OK)
 		return rc;
