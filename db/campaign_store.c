@@ -4,6 +4,7 @@
 
 #include "base/clean.h"
 #include "db/stage_store.h"
+#include "db/release_sql.h"
 #include "db/target_sql.h"
 
 #define CAMPAIGN_COLUMNS                                                                       \
@@ -78,17 +79,21 @@ static const struct db_stmt stmts[] = {
 	/* Most releases are the newest: then the audience is not looked through. */
 	[NEWER] = { "campaign_newer",
 		    "SELECT endpoint, count(*) OVER () AS newer FROM " TARGET_DEVICES(
-			    "$1", "$2::jsonb") " t WHERE EXISTS (" NEWER_RELEASES
-					       ") AND EXISTS (SELECT 1 FROM component k "
-					       "JOIN release_installed i "
-					       "ON i.tenant_id = k.tenant_id "
-					       "AND i.component = k.name "
-					       "AND i.digest = k.digest "
-					       "WHERE k.tenant_id = $1 "
-					       "AND k.device_id = t.device_id "
-					       "AND EXISTS (" NEWER_RELEASES
-					       " AND n.release_id = i.release_id)) "
-					       "ORDER BY endpoint LIMIT 10" },
+			    "$1",
+			    "$2::jsonb") " t WHERE EXISTS (" NEWER_RELEASES
+					 ") AND EXISTS (SELECT 1 FROM component k "
+					 "JOIN release_installed i "
+					 "ON i.tenant_id = k.tenant_id "
+					 "AND i.component = k.name "
+					 "AND i.digest = k.digest "
+					 "WHERE k.tenant_id = $1 "
+					 "AND k.device_id = t.device_id "
+					 "AND EXISTS (" NEWER_RELEASES
+					 " AND n.release_id = i.release_id "
+					 "AND " RUNS_RELEASE(
+						 "n",
+						 "t.device_id") ")) "
+								"ORDER BY endpoint LIMIT 10" },
 	[MISSING] = { "campaign_missing",
 		      "SELECT DISTINCT n.name AS endpoint "
 		      "FROM jsonb_array_elements_text($2::jsonb -> 'devices') AS n (name) "

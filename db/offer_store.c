@@ -4,6 +4,7 @@
 #include "db/offer_store.h"
 
 #include "base/clean.h"
+#include "db/release_sql.h"
 
 #define OFFER_COLUMNS                                                                          \
 	"SELECT c.campaign_id, c.release_id, c.state, c.silent_after_s, "                      \
@@ -49,7 +50,8 @@ static const struct db_stmt stmts[] = {
 		   "JOIN component k ON k.tenant_id = r.tenant_id AND k.device_id = $2 "
 		   "AND k.name = i.component AND k.digest = i.digest "
 		   "WHERE r.tenant_id = $1 AND r.vendor_id = $3 AND r.class_id = $4 "
-		   "AND r.components = $5 AND r.sequence >= $6" },
+		   "AND r.components = $5 AND r.sequence >= $6 "
+		   "AND " RUNS_RELEASE("r", "$2") },
 };
 DB_STMTS(stmts)
 

@@ -501,6 +501,57 @@ static void test_asked_in_an_older_transaction(struct world *w)
 	db_close(db);
 }
 
+/* A release of two components, of which `config` is the same in all of them. */
+static struct uuid release_of_two(struct world *w, uint8_t digest)
+{
+	struct uuid id = world_release(w, digest, digest);
+	char text[UUID_TEXT_SIZE];
+
+	uuid_format(&id, text);
+	sql(w->db, "UPDATE release SET components = 'config,main' WHERE release_id = '%s'",
+	    text);
+	sql(w->db,
+	    "INSERT INTO release_installed VALUES (1, '%s', 'config', "
+	    "decode(repeat('07', 32), 'hex'))",
+	    text);
+	return id;
+}
+
+static void has_config(struct world *w, const struct actor_device *d)
+{
+	char text[UUID_TEXT_SIZE];
+
+	sql(w->db,
+	    "INSERT INTO component (tenant_id, device_id, name, digest, updated_at) "
+	    "VALUES (1, '%s', 'config', decode(repeat('07', 32), 'hex'), 1)",
+	    uuid_format(&d->id, text));
+}
+
+/* What two releases have in common does not make a device run both. */
+static void test_releases_that_share_a_component(struct world *w)
+{
+	struct actor_device d[2];
+	struct uuid oldest = release_of_two(w, 61), older = release_of_two(w, 62),
+		    newest = release_of_two(w, 63);
+	struct campaign_new back = plan(&oldest, "{\"devices\":[\"two-00\"]}"),
+			    other = plan(&oldest, "{\"devices\":[\"two-01\"]}");
+	struct offer o;
+
+	(void)older;
+	make_devices(w, "two", d, 2);
+	d[0].runs = 62;
+	must(device_register(&d[0]) == RC_OK, "a device cannot register");
+	has_config(w, &d[0]);
+	has_config(w, &d[1]);
+	ok(world_campaign(w, &back) != RC_OK,
+	   "a device that runs a newer one is not taken back");
+	is_int(world_campaign(w, &other), RC_OK, "one that shares a component with it may be");
+	(void)run_campaign(w, plan(&newest, "{\"devices\":[\"two-00\"]}"));
+	world_expose(w, d, 1);
+	must(device_ask(&d[0], &o) == RC_OK, "a device was not answered");
+	ok(o.has_job, "a device is offered what it has a component of");
+}
+
 static bool holds_look(struct world *w)
 {
 	return sql_i64(w, "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' "
@@ -622,6 +673,7 @@ int main(void)
 	test_abort(&w);
 	test_tallies_are_the_jobs(&w);
 	test_asked_in_an_older_transaction(&w);
+	test_releases_that_share_a_component(&w);
 	test_who_looks_shares_the_lock(&w);
 	world_close(&w);
 	return tap_done();
