@@ -74,6 +74,16 @@ class Files:
         self.upload(payload or image)
         return Variant(out, payload or image)
 
+    def pair(self, name, image, config):
+        """Two components, each fetched as it is."""
+        source, out = self.path(f"{name}.json"), self.path(f"{name}.suit")
+        source.write_text(json.dumps({"vendor": VENDOR, "class": CLASS, "sequence": self.sequence, "components": [
+            {"id": "main", "image": {"file": str(image)}}, {"id": "config", "image": {"file": str(config)}}]}))
+        run(MUSTER, "manifest", "create", source, "--key", self.world.author.key, "--out", out, "--no-input")
+        for path in (image, config):
+            self.upload(path)
+        return Variant(out, image)
+
     def upload(self, path):
         data = path.read_bytes()
         put = self.world.admin.put(f"/v1/images/{hashlib.sha256(data).hexdigest()}", data=data,
@@ -161,6 +171,25 @@ def test_each_device_gets_the_smallest_that_fits_and_runs_it(world):  # noqa: F8
     whole = len(plan) * made.whole.size
     print(f"{fetched} bytes in place of {whole}: {100 - 100 * fetched / whole:.1f} % saved")
     assert saved > whole // 2
+
+
+def test_two_components_change_over_together(world):  # noqa: F811
+    """Then a release that leaves one of them as it is: what both have in common does not make a device run the newer."""
+    f = Files(world, random.Random(a_seed("pair")))
+    old, new, newer = (f.firmware(name) for name in ("old", "new", "newer"))
+    config = f.path("config-1")
+    config.write_text('{"a": 1}')
+    device = agent(f, "two", old, "", **{"component.config": "file"})
+    world.wait_registered(1)
+    for number, image in ((1, new), (2, newer)):
+        f.sequence += 1
+        release = publish(world, f"{number}.0.0", image, f.pair(f"pair-{number}", image, config))
+        campaign = world.campaign(release)
+        world.wait_state(campaign, "finished", 120)
+        world.judge(campaign, {SUCCEEDED: 1})
+        reported = {c["name"]: c["digest"] for c in world.device("two")["components"]}
+        assert reported == {"main": release.digest, "config": hashlib.sha256(config.read_bytes()).hexdigest()}
+        assert device.slot_digest(device.boot()["slot"]) == release.digest
 
 
 @pytest.mark.parametrize("at", ["the first byte", "the last bytes"])
