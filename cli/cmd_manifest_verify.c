@@ -139,7 +139,10 @@ static bool has_mac(const struct suit_envelope *e, struct suit_bytes key)
 static bool has_led(const struct known *k)
 {
 	for (size_t b = 0; b < k->envelope->block_count; b++)
-		if (k->led[b])
+		/* a chain alone proves nothing: it stands outside of what is signed */
+		if (k->led[b] &&
+		    suit_block_verify(&suit_crypto_openssl, k->envelope, &k->envelope->block[b],
+				      k->led[b]) == SUIT_OK)
 			return true;
 	return false;
 }

@@ -286,6 +286,10 @@ static enum rc choose_again(struct call *c, const struct device_row *device, str
 	struct variant_choice choice;
 
 	enum rc rc = choose(c, device, &job->release_id, job->fell_back, &choice);
+	/* No delta after one that failed is a wish: where there is nothing else it is tried
+	 * again, as often as the campaign says. */
+	if (rc == RC_OK && !choice.variant && job->fell_back)
+		rc = choose(c, device, &job->release_id, false, &choice);
 	if (rc != RC_OK)
 		return rc;
 	if (!choice.variant) {

@@ -97,7 +97,7 @@ static enum rc fill(struct call *c, const struct release_facts *f, struct bytes 
 	r->revision = 1;
 	r->created_at = c->now;
 	r->manifests = arena_new(c->mem, struct manifest);
-	r->manifest_count = 1;
+	r->manifest_count = r->variant_count = 1;
 	r->installed = f->installed;
 	r->installed_count = f->installed_count;
 	return release_manifest_of(c, f, envelope, &r->manifests[0]);
@@ -168,10 +168,9 @@ enum rc release_create(struct call *c, const struct release_new *in, struct rele
 
 /* --- reading --- */
 
-static enum rc load_manifests(struct call *c, struct release *r)
+static enum rc load_manifests(struct call *c, int limit, struct release *r)
 {
-	enum rc rc = manifest_store_list(c->db, c->tenant, &r->release_id, c->mem,
-					 &r->manifests, &r->manifest_count);
+	enum rc rc = manifest_store_list(c->db, c->tenant, limit, c->mem, r);
 
 	for (int i = 0; rc == RC_OK && i < r->manifest_count; i++)
 		rc = release_signers(r->manifests[i].envelope, c->mem, &r->manifests[i].signers,
@@ -187,7 +186,7 @@ enum rc release_get(struct call *c, const struct uuid *release_id, struct releas
 	if (rc == RC_NOT_FOUND)
 		return call_fail(c, ERR_NOT_FOUND, "there is no such release");
 	if (rc == RC_OK)
-		rc = load_manifests(c, &r);
+		rc = load_manifests(c, RELEASE_VARIANTS_MAX, &r);
 	if (rc == RC_OK)
 		*ret = r;
 	return rc;
@@ -200,8 +199,9 @@ enum rc release_list(struct call *c, const struct release *after, int limit,
 	int n = 0;
 
 	enum rc rc = release_store_list(c->db, c->tenant, after, limit, c->mem, &list, &n);
+	/* A thousand releases have up to 64,000 envelopes: a list has the first of each. */
 	for (int i = 0; rc == RC_OK && i < n; i++)
-		rc = load_manifests(c, &list[i]);
+		rc = load_manifests(c, 1, &list[i]);
 	if (rc != RC_OK)
 		return rc;
 	*ret = list;

@@ -53,11 +53,11 @@ static const struct release_part *find(const struct release_parts *p,
 }
 
 /* Does another envelope hold it, for devices that do not have it? */
-static struct suit_bytes find_inside(const struct release_parts *p,
-				     const struct suit_digest *digest)
+static struct suit_bytes find_inside(struct release_parts *p, const struct suit_digest *digest)
 {
-	struct suit_envelope *e = arena_new(p->mem, struct suit_envelope);
-
+	if (!p->scratch)
+		p->scratch = arena_new(p->mem, struct suit_envelope);
+	struct suit_envelope *e = p->scratch;
 	for (int i = 0; i < p->count; i++) {
 		const struct suit_envelope *outer = &p->list[i]->envelope;
 		for (size_t k = 0; k < outer->payload_count; k++) {
@@ -70,15 +70,46 @@ static struct suit_bytes find_inside(const struct release_parts *p,
 	return (struct suit_bytes){ 0 };
 }
 
+/* --- what is of no use, once and for all --- */
+
+static const struct release_miss *find_miss(const struct release_parts *p,
+					    const struct suit_digest *digest,
+					    struct suit_bytes uri, struct suit_bytes integrated)
+{
+	for (int i = 0; i < p->miss_count; i++) {
+		const struct release_miss *m = &p->miss[i];
+		if (suit_digest_equal(&m->digest, digest) && suit_bytes_equal(m->uri, uri) &&
+		    m->integrated.p == integrated.p)
+			return m;
+	}
+	return NULL;
+}
+
+static void note_miss(struct release_parts *p, const struct release_miss *miss)
+{
+	if (p->miss_count < RELEASE_PARTS_MAX)
+		p->miss[p->miss_count++] = *miss;
+}
+
+/* --- looking --- */
+
+/* Nothing is looked for twice, and not much altogether. */
+static bool may_look(const struct release_parts *p, const struct suit_digest *digest,
+		     struct suit_bytes uri)
+{
+	return p->library && p->miss_count < RELEASE_PARTS_MAX &&
+	       !find_miss(p, digest, uri, (struct suit_bytes){ 0 });
+}
+
 static enum suit_rc look_up(struct release_parts *p, const struct suit_digest *digest,
 			    struct suit_bytes uri, struct suit_bytes *ret)
 {
 	struct bytes where = { uri.p, uri.n }, found = { 0 };
 	struct digest wanted = digest_of(digest);
-	bool asked = p->missing && uri.n == 0 && digest_equal(&p->missing_digest, &wanted);
+	bool may = may_look(p, digest, uri);
 	enum rc rc = RC_NOT_FOUND;
 
-	if (p->library && !asked)
+	if (may)
 		rc = p->library->find(p->library->ctx, &wanted, where, p->mem, &found);
 	if (rc == RC_OK) {
 		*ret = (struct suit_bytes){ found.p, found.n };
@@ -86,6 +117,8 @@ static enum suit_rc look_up(struct release_parts *p, const struct suit_digest *d
 	}
 	if (rc != RC_NOT_FOUND)
 		p->rc = rc;
+	else if (may)
+		note_miss(p, &(struct release_miss){ *digest, uri, { 0 }, SUIT_MISSING });
 	if (!p->missing) {
 		p->missing_digest = wanted;
 		p->missing_uri = uri;
@@ -107,6 +140,9 @@ enum suit_rc release_parts_resolve(void *ctx, const struct suit_digest *digest,
 		*ret = &known->envelope;
 		return SUIT_OK;
 	}
+	const struct release_miss *miss = find_miss(p, digest, uri, integrated);
+	if (miss && miss->rc != SUIT_MISSING)
+		return miss->rc;
 	if (!integrated.p && uri.n == 0)
 		bytes = find_inside(p, digest);
 	if (!bytes.p)
@@ -119,6 +155,8 @@ enum suit_rc release_parts_resolve(void *ctx, const struct suit_digest *digest,
 	rc = add(p, bytes, digest, part);
 	if (rc == SUIT_OK)
 		*ret = &part->envelope;
+	else
+		note_miss(p, &(struct release_miss){ *digest, uri, integrated, rc });
 	return rc;
 }
 

@@ -21,9 +21,19 @@ struct release_part {
 	bool integrated;
 };
 
+/* One that was asked for and is of no use.  A survey asks again in each of its runs. */
+struct release_miss {
+	struct suit_digest digest;
+	struct suit_bytes uri, integrated;
+	enum suit_rc rc;
+};
+
 struct release_parts {
 	struct release_part *list[RELEASE_PARTS_MAX]; /* the first is what came */
 	int count;
+	struct release_miss miss[RELEASE_PARTS_MAX];
+	int miss_count;
+	struct suit_envelope *scratch;         /* NULL: not used yet */
 	const struct release_library *library; /* NULL: none */
 	struct arena *mem;
 	bool missing; /* one was asked for, and is not there */

@@ -428,9 +428,6 @@ static enum rc read_id(struct work *w, enum suit_parameter key, const char *what
 
 static enum rc read_audience(struct work *w)
 {
-	if (w->s->custom)
-		return refuse(w, ERR_MANIFEST_INVALID,
-			      "it has a vendor's own command: what that does cannot be told");
 	if (!w->s->vendor_class)
 		return refuse(w, ERR_MANIFEST_INVALID,
 			      "something is changed before both vendor and class were checked");
@@ -535,8 +532,10 @@ static enum rc read_base(struct work *w)
 			      "every way of it wants a precursor, and not the same: make one "
 			      "manifest for each, or add a way for all other devices");
 	for (size_t i = 0; i < s->precursor_count; i++)
-		if (!base || (!is_changed(w, base->component) &&
-			      is_changed(w, s->precursor[i].component)))
+		if (w->place[s->precursor[i].component].area)
+			continue; /* no device reports what is in one */
+		else if (!base || (!is_changed(w, base->component) &&
+				   is_changed(w, s->precursor[i].component)))
 			base = &s->precursor[i];
 	if (!base)
 		return RC_OK;
@@ -594,6 +593,10 @@ enum rc release_survey(struct release_facts *f, struct release_refusal *ret_why)
 	w.s = arena_new(w.mem, struct suit_survey);
 	for (size_t i = 0; rc == RC_OK && i < ARRAY_LEN(procedures); i++) {
 		rc = survey(&w, procedures[i]);
+		if (rc == RC_OK && w.s->custom)
+			rc = refuse(&w, ERR_MANIFEST_INVALID,
+				    "it has a vendor's own command: what that does cannot be "
+				    "told");
 		if (rc == RC_OK)
 			rc = read_places(&w);
 		if (rc == RC_OK && procedures[i] == SUIT_UPDATE_PROCEDURE)

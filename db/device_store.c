@@ -30,6 +30,7 @@ enum {
 	DELETE_COMPONENTS,
 	DELETE_SEEN,
 	DELETE_SESSION,
+	DELETE_REPORTS,
 };
 
 static const struct db_stmt stmts[] = {
@@ -71,6 +72,8 @@ static const struct db_stmt stmts[] = {
 				"tenant_id = $1 AND device_id = $2" },
 	[DELETE_SEEN] = { "device_delete_seen", "DELETE FROM device_seen WHERE "
 						"tenant_id = $1 AND device_id = $2" },
+	[DELETE_REPORTS] = { "device_delete_reports", "DELETE FROM job_report WHERE "
+						      "tenant_id = $1 AND device_id = $2" },
 	[DELETE_SESSION] = { "device_delete_session", "DELETE FROM device_session WHERE "
 						      "tenant_id = $1 AND device_id = $2" },
 };
@@ -282,7 +285,7 @@ enum rc device_store_delete(struct db *db, int32_t tenant, const struct uuid *de
 		return rc;
 	if (!n)
 		return RC_STALE;
-	for (int i = DELETE_COMPONENTS; rc == RC_OK && i <= DELETE_SESSION; i++)
+	for (int i = DELETE_COMPONENTS; rc == RC_OK && i <= DELETE_REPORTS; i++)
 		rc = db_run(db, &stmts[i], &parts, NULL);
 	return rc;
 }

@@ -20,9 +20,9 @@ static const struct db_stmt stmts[] = {
 		  "WHERE m.tenant_id = $1 AND m.digest = $2" },
 	[LIST] = { "manifest_list",
 		   "SELECT digest, envelope, array_to_string(needs, ',') AS needs, "
-		   "base_component, base_digest, bytes, image_bytes FROM manifest "
-		   "WHERE tenant_id = $1 AND release_id = $2 "
-		   "ORDER BY base_digest IS NOT NULL, cardinality(needs), digest" },
+		   "base_component, base_digest, bytes, image_bytes, count(*) OVER () AS total "
+		   "FROM manifest WHERE tenant_id = $1 AND release_id = $2 "
+		   "ORDER BY base_digest IS NOT NULL, cardinality(needs), digest LIMIT $3" },
 	[IMAGES] = { "manifest_images",
 		     "SELECT i.digest, i.size, i.created_at FROM manifest_image m "
 		     "JOIN image i ON i.tenant_id = m.tenant_id AND i.digest = m.image_digest "
@@ -110,14 +110,15 @@ static void read_manifest(const struct db_rows *rows, int i, struct arena *mem,
 	};
 }
 
-enum rc manifest_store_list(struct db *db, int32_t tenant, const struct uuid *release_id,
-			    struct arena *mem, struct manifest **ret, int *ret_count)
+enum rc manifest_store_list(struct db *db, int32_t tenant, int limit, struct arena *mem,
+			    struct release *r)
 {
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
-	db_arg_uuid(&a, release_id);
+	db_arg_uuid(&a, &r->release_id);
+	db_arg_i64(&a, limit);
 	enum rc rc = db_run(db, &stmts[LIST], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
@@ -129,7 +130,8 @@ enum rc manifest_store_list(struct db *db, int32_t tenant, const struct uuid *re
 	}
 	if (rc != RC_OK)
 		return rc;
-	*ret = list;
-	*ret_count = n;
+	r->manifests = list;
+	r->manifest_count = n;
+	r->variant_count = n ? (int)db_row_i64(rows, 0, "total") : 0;
 	return RC_OK;
 }

@@ -16,8 +16,8 @@ struct manifest_row {
 /* By digest.  RC_NOT_FOUND. */
 enum rc manifest_store_get(struct db *db, int32_t tenant, const struct digest *digest,
 			   struct arena *mem, struct manifest_row *ret) MUST_CHECK;
-/* All manifests of a release with envelopes and images.  First those that want no precursor, of
- * these those that need least: the one that most devices can take is the first. */
-enum rc manifest_store_list(struct db *db, int32_t tenant, const struct uuid *release_id,
-			    struct arena *mem, struct manifest **ret,
-			    int *ret_count) MUST_CHECK;
+/* Up to limit manifests of r->release_id with envelopes and images, and how many there are,
+ * into r.  First those that want no precursor, of these those that need least: the one that
+ * most devices can take is the first. */
+enum rc manifest_store_list(struct db *db, int32_t tenant, int limit, struct arena *mem,
+			    struct release *r) MUST_CHECK;

@@ -93,6 +93,7 @@ json_t *release_json(struct arena *mem, const struct release *r)
 	js_put_i64(o, "sequence", r->sequence);
 	js_put_text(o, "notes", r->notes);
 	js_put(o, "manifests", manifests);
+	js_put_i64(o, "variants", r->variant_count);
 	js_put(o, "installed", installed_json(r));
 	js_put_time(o, "withdrawn_at", r->withdrawn_at);
 	js_put_time(o, "created_at", r->created_at);

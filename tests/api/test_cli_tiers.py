@@ -273,6 +273,26 @@ def test_a_chain_of_another_signer_proves_nothing(tier2):
     assert "is not signed by" in tier2("manifest", "verify", "forged.suit", "--anchor", "root.pem", code=1).stderr
 
 
+def test_a_chain_beside_somebody_elses_signature_is_nobodys(tier2):
+    """The header that holds a chain is not signed: whoever can sign at all could put another's there."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    tier2.write("signer.pem", private(key))
+    tier2.write("chain.pem", pem(tier2.authority.author(key), tier2.authority.issuing))
+    tier2.make("e.suit", "--key", "signer.pem", "--cert-chain", "chain.pem")
+    tier2.make("f.suit", "--key", "other.pem")
+    led, plain = (cbor2.loads((tier2.home / n).read_bytes()) for n in ("e.suit", "f.suit"))
+    chain = cbor2.loads(cbor2.loads(led.value[2])[1]).value[1][33]
+    wrapper = cbor2.loads(plain.value[2])
+    block = cbor2.loads(wrapper[1])
+    block.value[1][33] = chain
+    wrapper[1] = suit_device.encode(block)
+    plain.value[2] = suit_device.encode(wrapper)
+    tier2.write("forged.suit", suit_device.encode(plain))
+    assert "is signed by" in tier2("manifest", "verify", "f.suit", "--key", "other.pem.pub").stderr
+    refused = tier2("manifest", "verify", "forged.suit", "--key", "other.pem.pub", "--anchor", "root.pem", code=1).stderr
+    assert "is not signed by somebody of root.pem" in refused
+
+
 # --- tier 3 -------------------------------------------------------------------------------------
 
 @pytest.mark.skipif(not DRIVERS, reason="SoftHSM is not installed")
