@@ -162,6 +162,13 @@ static void boot_retries(const struct job *job, const struct job_boot *boot,
 	ret->fell_back = boot->delta;
 }
 
+bool job_is_chosen(const struct job *job)
+{
+	static const struct digest nothing;
+
+	return !digest_equal(&job->manifest, &nothing);
+}
+
 /* A new boot without the new image. */
 static void boot_without_proof(const struct job *job, const struct job_boot *boot,
 			       struct job_step *ret)
@@ -180,8 +187,9 @@ static void boot_without_proof(const struct job *job, const struct job_boot *boo
 	case JOB_DOWNLOADING:
 	case JOB_DOWNLOADED:
 	case JOB_DEFERRED:
-		if (boot->base_gone && job->attempt < boot->max_attempts)
-			next_attempt(job, "what the delta is from is not there any more", ret);
+		if (boot->unfit && job->attempt < boot->max_attempts)
+			next_attempt(job, "what was offered does not fit the device any more",
+				     ret);
 		ret->changed = true;
 		ret->new_boot = true;
 		ret->renew = true;

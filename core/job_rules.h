@@ -52,6 +52,9 @@ void job_on_report(const struct job *job, const struct job_report *report,
  * became that. */
 bool job_on_failed_delta(const struct job *job, int32_t max_attempts, struct job_step *step);
 
+/* Is a manifest chosen for its attempt? */
+bool job_is_chosen(const struct job *job);
+
 /* What a committed registration says about a job. */
 struct job_boot {
 	bool new_boot;        /* another boot id than the job's */
@@ -60,7 +63,7 @@ struct job_boot {
 	bool campaign_active; /* running or paused */
 	int32_t max_attempts;
 	bool delta;       /* what it was offered patches what it has */
-	bool base_gone;   /* and that is not there any more */
+	bool unfit;       /* what it was offered does not fit it as it is now */
 	int64_t last_job; /* the launcher's verdict, 0: none */
 	int32_t last_attempt;
 	enum job_state last_outcome;

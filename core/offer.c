@@ -319,13 +319,6 @@ static enum rc open_job(struct call *c, const struct job *job, struct offer *ret
 	return RC_OK;
 }
 
-static bool is_chosen(const struct job *job)
-{
-	static const struct digest nothing;
-
-	return !digest_equal(&job->manifest, &nothing);
-}
-
 static enum rc new_offer(struct call *c, const struct device_row *device, struct offer *ret)
 {
 	struct offer_row *rows;
@@ -352,8 +345,8 @@ enum rc offer_next(struct call *c, struct offer *ret)
 		return rc;
 	rc = job_store_open(c->db, c->tenant, &c->actor.id, c->mem, &job);
 	if (rc == RC_OK)
-		return is_chosen(&job) ? open_job(c, &job, ret)
-				       : choose_again(c, &device, &job, ret);
+		return job_is_chosen(&job) ? open_job(c, &job, ret)
+					   : choose_again(c, &device, &job, ret);
 	if (rc == RC_NOT_FOUND)
 		rc = new_offer(c, &device, &found);
 	if (rc != RC_OK)

@@ -77,6 +77,23 @@ static bool runs_old(const struct registration *in, const struct job *job)
 	       digest_equal(&job->from_digest, &have->digest);
 }
 
+/* Formats may have gone with an older agent, or the precursor with another image. */
+static bool still_fits(struct call *c, const struct registration *in, const struct variant *v)
+{
+	const char *formats = "";
+
+	for (int i = 0; i < in->format_count; i++)
+		formats = arena_printf(c->mem, "%s%s%s", formats, i ? "," : "", in->formats[i]);
+	return variant_fits(v, &(struct variant_device){
+				       .formats = formats,
+				       .only_encrypted = in->only_encrypted,
+				       .max_envelope = in->max_envelope,
+				       .max_image = in->max_image,
+				       .components = in->components,
+				       .component_count = in->component_count,
+			       });
+}
+
 static enum rc judge_job(struct call *c, const struct registration *in,
 			 const struct job_row *row)
 {
@@ -104,8 +121,8 @@ static enum rc judge_job(struct call *c, const struct registration *in,
 				   row->campaign_state == CAMPAIGN_PAUSED,
 		.max_attempts = row->max_attempts,
 		.delta = variant_is_delta(&offered.variant),
-		.base_gone = !variant_has_base(&offered.variant, in->components,
-					       in->component_count),
+		.unfit = !runs_release && job_is_chosen(&row->job) &&
+			 !still_fits(c, in, &offered.variant),
 		.last_job = in->last_job,
 		.last_attempt = in->last_attempt,
 		.last_outcome = (enum job_state)in->last_outcome,

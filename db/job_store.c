@@ -113,6 +113,9 @@ static const struct db_stmt stmts[] = {
 		   "RETURNING u.place, " ROW_VERSION " AS row_version" },
 	[VARIANTS] = { "job_variants",
 		       "SELECT u.place, m.base_component, m.base_digest, j.fell_back, "
+		       "coalesce(m.bytes, 0) AS bytes, coalesce(m.image_bytes, 0) AS "
+		       "image_bytes, "
+		       "coalesce(octet_length(m.envelope), 0) AS envelope_bytes, "
 		       "coalesce(array_to_string(m.needs, ','), '') AS needs, c.max_attempts "
 		       "FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY "
 		       "AS u (device_id, job_id, place) "
@@ -434,6 +437,9 @@ enum rc job_store_variants(struct db *db, int32_t tenant, struct arena *mem,
 				.needs = db_row_text(rows, i, "needs", mem),
 				.base_component = db_row_text(rows, i, "base_component", mem),
 				.base_digest = db_row_digest(rows, i, "base_digest"),
+				.bytes = db_row_i64(rows, i, "bytes"),
+				.image_bytes = db_row_i64(rows, i, "image_bytes"),
+				.envelope_bytes = db_row_i64(rows, i, "envelope_bytes"),
 			},
 			.fell_back = db_row_bool(rows, i, "fell_back"),
 			.max_attempts = (int32_t)db_row_i64(rows, i, "max_attempts"),

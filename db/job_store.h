@@ -52,8 +52,7 @@ enum rc job_store_insert(struct db *db, int32_t tenant, struct job *job) MUST_CH
 
 /* What decides whether a job that failed is tried in another way. */
 struct job_variant {
-	struct variant
-		variant; /* only what it needs and is from; needs "": nothing is offered */
+	struct variant variant; /* its digest apart; needs "": nothing is offered */
 	bool fell_back;
 	int32_t max_attempts;
 };

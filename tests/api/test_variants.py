@@ -219,6 +219,8 @@ REFUSED = {
     "a vendor's own command": ({**modem(name="main"), "sequences": {"install": [
         {"override": {"uri": "img/" + sha(OLD)}}, {"custom": [-300, None]}, *FETCH]}}, "manifest-invalid",
         ["a vendor's own command"]),
+    "a vendor's own command at the end": ({**modem(name="main"), "sequences": {"uninstall": [{"custom": [-300, None]}]}},
+                                          "manifest-invalid", ["a vendor's own command"]),
     "no device": ({**modem(name="main"), "sequences": {"install": ["abort"]}}, "manifest-invalid",
                   ["conditions exclude each other"]),
     "a device gets stuck": ({**modem(name="main"), "sequences": {"install": ["copy"]}}, "manifest-invalid",

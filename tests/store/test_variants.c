@@ -603,6 +603,30 @@ static void test_nothing_after_the_delta(struct world *w)
 	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "no abort");
 }
 
+/* Whoever comes back and reads less than before is offered what it can read. */
+static void test_formats_that_are_gone(struct world *w)
+{
+	struct uuid release = add_release(w, 0x3a, 1U << WHOLE | 1U << LZMA);
+	struct actor_device d = device_of(w, "forgot", 9, "lzma", NULL);
+	struct offer o;
+
+	only(w, &d, 1);
+	struct uuid id = start(w, &release);
+	ask(&d, &o);
+	ok(is_offered(&o, 0x3a, LZMA), "it is offered what it reads");
+	d.boot++;
+	must(device_register(&d) == RC_OK, "it comes back");
+	ask(&d, &o);
+	ok(is_offered(&o, 0x3a, LZMA), "and is offered the same");
+	d.formats[0] = NULL;
+	d.boot++;
+	must(device_register(&d) == RC_OK, "it comes back with another agent");
+	ask(&d, &o);
+	ok(is_offered(&o, 0x3a, WHOLE), "and is offered what that one reads");
+	is_int(number(w, &d, "attempt"), 2, "by another attempt");
+	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "no abort");
+}
+
 /* A manifest that is added while the campaign runs is for those who come later. */
 static void test_added_later(struct world *w)
 {
@@ -679,6 +703,7 @@ int main(void)
 	test_other_base(&w);
 	test_unfit(&w);
 	test_nothing_after_the_delta(&w);
+	test_formats_that_are_gone(&w);
 	test_added_later(&w);
 	test_job_of_old(&w);
 	test_totals(&w);

@@ -314,7 +314,7 @@ static void test_boots_with_deltas(void)
 	job = job_in(JOB_DOWNLOADING);
 	job_on_boot(&job, &boot, &step);
 	ok(step.attempt == 2 && step.new_boot, "a boot in the download changes nothing");
-	boot.base_gone = true;
+	boot.unfit = true;
 	job_on_boot(&job, &boot, &step);
 	ok(step.attempt == 3 && !step.fell_back && step.new_boot && step.state == JOB_OFFERED,
 	   "but when the base is gone, another manifest is chosen");
@@ -351,7 +351,7 @@ static void random_step(struct job *job, bool *ret_proof, struct job_step *ret)
 				 .campaign_active = random_below(2),
 				 .max_attempts = 3,
 				 .delta = random_below(2),
-				 .base_gone = random_below(2) };
+				 .unfit = random_below(2) };
 	struct job_clock clock = { job->deadline_at + (int64_t)random_below(3) * SECOND, 0, 0,
 				   0, 60 * SECOND };
 
