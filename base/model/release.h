@@ -83,8 +83,8 @@ struct release {
 	int64_t revision;
 	int64_t created_at;
 	struct manifest *manifests; /* variants, the one that most devices can take first */
-	int manifest_count; /* of these: in a list of releases the first alone */
-	int variant_count;  /* that there are */
+	int manifest_count;         /* of these: in a list of releases the first alone */
+	int variant_count;          /* that there are */
 	struct release_installed *installed;
 	int installed_count;
 };
