@@ -173,6 +173,7 @@ def test_a_format_that_is_not_configured_is_refused(tmp_path, author, old, new):
         assert done.returncode == 1, kind
         untouched(device, old)
     assert device.apply(one_component(author, "lzma,gcm", old, new)).returncode == 0
+    device = Device(tmp_path / "e", author, old, formats="lzma aes-kw gcm")  # a trial would stay
     done = device.apply(Variant(author.manifest([part("main", new, "dl/brotli", new)] + areas("brotli")), new))
     assert done.returncode == 1 and "format" in done.stderr
 
