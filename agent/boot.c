@@ -40,6 +40,13 @@ char boot_slot(const struct boot_state *s)
 	return s->trial == BOOT_NO_TRIAL ? s->active : s->trial;
 }
 
+bool boot_same_trial(const struct boot_state *now, const struct boot_state *then)
+{
+	return now->trial != BOOT_NO_TRIAL && now->trial == then->trial &&
+	       now->trial_sequence == then->trial_sequence && now->job == then->job &&
+	       now->attempt == then->attempt && now->tries == then->tries;
+}
+
 static struct boot_pair *find_pair(const struct boot_state *s, const char *name)
 {
 	for (size_t i = 0; i < s->pair_count; i++)

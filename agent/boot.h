@@ -61,6 +61,8 @@ bool boot_load(const char *dir, struct boot_state *ret);
 bool boot_save(const char *dir, const struct boot_state *s);
 
 char boot_other(char slot);
+/* Is on trial now what was on trial then, and not begun anew since? */
+bool boot_same_trial(const struct boot_state *now, const struct boot_state *then);
 /* The slot to start now. */
 char boot_slot(const struct boot_state *s);
 /* The file of a further component: the confirmed one, and the one to use now. */

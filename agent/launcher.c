@@ -26,15 +26,15 @@ bool launcher_next(const char *dir, uint64_t tries_max, struct boot_state *ret, 
 	return true;
 }
 
-bool launcher_timed_out(const char *dir, char slot, bool *ret_fell)
+bool launcher_timed_out(const char *dir, const struct boot_state *started, bool *ret_fell)
 {
 	struct boot_state s;
 	*ret_fell = false;
 	if (!boot_load(dir, &s))
 		return false;
-	if (s.trial != slot)
+	if (!boot_same_trial(&s, started))
 		return true;
-	log_line("slot %c was not confirmed in time; back to slot %c", slot, s.active);
+	log_line("slot %c was not confirmed in time; back to slot %c", s.trial, s.active);
 	boot_fall_back(&s, BOOT_ROLLED_BACK, "not confirmed in time");
 	*ret_fell = true;
 	return boot_save(dir, &s);

@@ -9,8 +9,9 @@
  * or written: then nothing is changed, and *ret_slot is the confirmed slot as far as it is
  * known. */
 bool launcher_next(const char *dir, uint64_t tries_max, struct boot_state *ret, char *ret_slot);
-/* The image on trial in slot was stopped by its timer.  When it confirmed itself at the last
- * moment, that stands.  ret_fell says whether it fell back. */
-bool launcher_timed_out(const char *dir, char slot, bool *ret_fell);
+/* The trial that was started with this state was stopped by its timer.  When it confirmed
+ * itself at the last moment, that stands, and so does the next trial, which was not started
+ * yet.  ret_fell says whether it fell back. */
+bool launcher_timed_out(const char *dir, const struct boot_state *started, bool *ret_fell);
 /* The image on trial in slot cannot even be started: why. */
 bool launcher_refused(const char *dir, char slot, const char *why);

@@ -160,14 +160,19 @@ static void stop_child(const struct launcher *l, pid_t child)
 	kill_child(child, &status);
 }
 
-static bool is_on_trial(const struct launcher *l, char slot)
+/* The time of a trial is over.  0: it was confirmed before that, and what may be on trial now
+ * is the next one; else when to look again, which is now for a trial that still is one. */
+static int64_t next_look(const struct launcher *l, const struct start *b, int64_t now_ms)
 {
 	struct boot_state s;
-	return boot_load(l->dir, &s) && s.trial == slot;
+	if (!boot_load(l->dir, &s)) /* once is no reason to trust the image for good */
+		return now_ms + TRIAL_POLL_MS;
+	return boot_same_trial(&s, &b->state) ? now_ms : 0;
 }
 
 /* Watches a child to its end.  until_ms: when its trial is over; 0: it is not on trial. */
-static enum ending watch(struct launcher *l, pid_t child, char slot, int64_t until_ms)
+static enum ending watch(struct launcher *l, pid_t child, const struct start *b,
+			 int64_t until_ms)
 {
 	int status;
 	for (;;) {
@@ -175,12 +180,13 @@ static enum ending watch(struct launcher *l, pid_t child, char slot, int64_t unt
 			return WIFEXITED(status) && WEXITSTATUS(status) == BOOT_EXIT_REBOOT
 				       ? ENDED_REBOOT
 				       : ENDED_OTHER;
-		if (until_ms && link_now_ms() >= until_ms) {
-			if (is_on_trial(l, slot)) {
+		int64_t now = link_now_ms();
+		if (until_ms && now >= until_ms) {
+			until_ms = next_look(l, b, now);
+			if (until_ms == now) {
 				kill_child(child, &status);
 				return ENDED_TIMEOUT;
 			}
-			until_ms = 0;
 		}
 		int64_t left = until_ms ? until_ms - link_now_ms() : PAUSE_MAX_MS;
 		left = left < 1 ? 1 : left < TRIAL_POLL_MS || !until_ms ? left : TRIAL_POLL_MS;
@@ -242,7 +248,7 @@ static void watch_to_its_end(struct launcher *l, pid_t child, const struct start
 	bool fell;
 	int64_t began = link_now_ms();
 	int64_t until = b->trial ? began + (int64_t)l->config.trial_s * 1000 : 0;
-	switch (watch(l, child, b->slot, until)) {
+	switch (watch(l, child, b, until)) {
 	case ENDED_REBOOT:
 		l->pause_ms = 0;
 		break;
@@ -252,7 +258,7 @@ static void watch_to_its_end(struct launcher *l, pid_t child, const struct start
 			rest(l, link_now_ms() - began);
 		break;
 	case ENDED_TIMEOUT:
-		if (!launcher_timed_out(l->dir, b->slot, &fell))
+		if (!launcher_timed_out(l->dir, &b->state, &fell))
 			log_errno("the boot state cannot be written");
 		break;
 	case ENDED_STOPPED:

@@ -263,6 +263,40 @@ def test_configuration_alone_is_tried_and_taken_back(tmp_path, author, hook):
     assert digest(device.path("slot", "a")) == digest(main) and not device.path("slot", "b").exists()
 
 
+TIMED = """cd "$(dirname "$0")"
+test $MUSTER_TRIAL = yes || { kill $PPID; exec sleep 20; }
+mkdir ../once || exit 0
+%s
+say survived; kill $PPID; exec sleep 20"""
+
+
+def test_the_timer_of_a_trial_is_not_for_the_next_one(tmp_path, author):
+    """It confirms itself and sets up the next trial, which has the same slot; that one was not started yet."""
+    main = program(tmp_path / "main", "main", TIMED % "cp ../next boot.new; mv boot.new boot; sleep 3")
+    c2 = author.file(b"c2")
+    device = Device(tmp_path / "d", author, main, config=author.file(b"c1"), trial_s=1)
+    assert device.apply(Variant(author.manifest([part("config", c2)]), c2)).returncode == 0
+    text = (device.state / "boot").read_text()
+    for a, b in (("pair.config=ab", "pair.config=ba"), ("\nsequence=0", "\nsequence=2"), ("trial_sequence=2", "trial_sequence=3")):
+        assert a in text
+        text = text.replace(a, b)
+    (device.folder / "next").write_text(text)
+    device.launch()
+    assert device.ran() == ["main c2 ", "survived c2 "]
+    shown = device.show()
+    assert (shown["trial"], shown["sequence"], shown["config"], shown["last"]) == ("yes", "2", "a", "0")
+
+
+def test_a_boot_state_that_cannot_be_read_once_does_not_stop_the_timer(tmp_path, author):
+    main = program(tmp_path / "main", "main", TIMED % "cp boot ../keep; echo x > boot; sleep 2.5; cp ../keep boot.new; mv boot.new boot; sleep 5")
+    c2 = author.file(b"c2")
+    device = Device(tmp_path / "d", author, main, config=author.file(b"c1"), trial_s=1)
+    assert device.apply(Variant(author.manifest([part("config", c2)]), c2)).returncode == 0
+    device.launch()
+    assert device.ran() == ["main c2 ", "main c1 "]
+    assert device.show()["last"] == "12"
+
+
 def test_a_trial_is_not_written_over(tmp_path, author, old, new):
     device = Device(tmp_path / "d", author, old, config=author.file(b"c1"))
     c2 = author.file(b"c2")

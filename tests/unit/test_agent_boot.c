@@ -183,21 +183,43 @@ static void test_launcher_counts_before_it_starts(void)
 	ok(launcher_next(dir, 2, &seen, &slot) && slot == 'a', "it stays so");
 }
 
+/* With further components alone the slot says nothing. */
+static void test_the_next_trial_is_another(struct boot_state *s)
+{
+	bool fell = false;
+	boot_set_trial(s, 8, 4, 1);
+	boot_keep_slot(s);
+	boot_try_pair(s, "config");
+	s->tries = 1;
+	for (int i = 0; i < 4; i++) {
+		struct boot_state next = *s;
+		next.trial_sequence += i == 0;
+		next.job += i == 1;
+		next.attempt += i == 2;
+		next.tries -= i == 3;
+		ok(boot_save(dir, &next) && launcher_timed_out(dir, s, &fell) && !fell,
+		   "another trial of the same slot stands, %d", i);
+	}
+	ok(boot_save(dir, s) && launcher_timed_out(dir, s, &fell) && fell, "itself not");
+}
+
 static void test_launcher_times_out(void)
 {
 	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL };
-	struct boot_state on_disk;
+	struct boot_state on_disk, started;
 	bool fell = false;
 	boot_set_trial(&s, 7, 1, 2);
 	boot_save(dir, &s);
-	ok(launcher_timed_out(dir, 'b', &fell) && fell, "the trial is over");
+	ok(launcher_timed_out(dir, &s, &fell) && fell, "the trial is over");
 	boot_set_trial(&s, 7, 1, 2);
+	started = s;
 	boot_confirm(&s);
 	boot_save(dir, &s);
-	ok(launcher_timed_out(dir, 'b', &fell) && !fell,
+	ok(launcher_timed_out(dir, &started, &fell) && !fell,
 	   "one that was confirmed meanwhile stands");
 	ok(boot_load(dir, &on_disk) && on_disk.active == 'b' && on_disk.sequence == 7,
 	   "confirmed");
+	test_the_next_trial_is_another(&s);
 }
 
 static void test_launcher_without_a_state(void)
