@@ -1,6 +1,7 @@
 /* A table says every key, its form and its range; the reader knows none of them by name. */
 #include "agent/config.h"
 
+#include "agent/clean.h"
 #include "agent/file.h"
 #include "agent/text.h"
 #include "suit/ids.h"
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CONFIG_FILE_MAX 16384
@@ -289,17 +291,33 @@ static bool read_pairs(struct reader *r, char *text, const char *path, char *why
 	}
 }
 
+/* Absolute, as an install hook starts in another folder than this program. */
+static bool set_folder(const char *path, char ret[CONFIG_TEXT_MAX])
+{
+	char given[FILE_PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash + 1 - path) : 0;
+	errno = ENAMETOOLONG;
+	if (n >= sizeof(given))
+		return false;
+	memcpy(given, path, n);
+	given[n] = '\0';
+	CLEAN(mem) char *full = realpath(n ? given : ".", NULL);
+	if (!full)
+		return false;
+	errno = ENAMETOOLONG;
+	return snprintf(ret, CONFIG_TEXT_MAX, "%s/", full[1] ? full : "") < CONFIG_TEXT_MAX;
+}
+
 bool config_load(const char *path, struct config *ret, char *why)
 {
 	char text[CONFIG_FILE_MAX];
 	size_t n;
 	struct reader r = { .c = ret };
-	if (!file_read_text(path, text, sizeof(text), &n)) {
+	if (!file_read_text(path, text, sizeof(text), &n) || !set_folder(path, r.folder)) {
 		snprintf(why, CONFIG_TEXT_MAX, "%s: %s", path, strerror(errno));
 		return false;
 	}
-	const char *slash = strrchr(path, '/');
-	snprintf(r.folder, sizeof(r.folder), "%.*s", slash ? (int)(slash + 1 - path) : 0, path);
 	set_standards(ret);
 	if (!read_pairs(&r, text, path, why))
 		return false;

@@ -5,6 +5,7 @@
 #include "tests/tap.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define WITHOUT_ANCHOR                                                                         \
@@ -44,6 +45,34 @@ static void test_good(void)
 	   "a MAC key in place of an anchor: %s", why);
 	ok(file_path(dir, "m", wanted), "path");
 	is_str(config.mac_key_file, wanted, "its file");
+}
+
+/* An install hook starts in the root folder. */
+static void test_paths_are_absolute(void)
+{
+	char wanted[FILE_PATH_MAX], here[FILE_PATH_MAX];
+	ok(getcwd(here, sizeof(here)) && load(GOOD) && chdir(dir) == 0, "in its folder");
+	ok(file_path(dir, "state", wanted) && config_load("agent.conf", &config, why), "%s",
+	   why);
+	is_str(config.state_dir, wanted, "named by its name alone");
+	ok(config_load("./agent.conf", &config, why), "%s", why);
+	is_str(config.state_dir, wanted, "and by a relative path");
+	ok(chdir(here) == 0, "back");
+}
+
+static void test_folder_that_is_too_long(void)
+{
+	char name[201], here[FILE_PATH_MAX];
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	ok(getcwd(here, sizeof(here)) && load(GOOD) && chdir(dir) == 0, "in its folder");
+	ok(mkdir(name, 0700) == 0 && chdir(name) == 0 && mkdir(name, 0700) == 0 &&
+		   chdir(name) == 0 && file_replace(".", "agent.conf", GOOD, strlen(GOOD)),
+	   "a long one");
+	ok(!config_load("agent.conf", &config, why) && strstr(why, "too long"), "%s", why);
+	ok(unlink("agent.conf") == 0 && chdir("..") == 0 && rmdir(name) == 0 &&
+		   chdir("..") == 0 && rmdir(name) == 0 && chdir(here) == 0,
+	   "back");
 }
 
 static void test_bad(void)
@@ -167,6 +196,8 @@ int main(void)
 	if (!mkdtemp(dir) || !file_path(dir, "agent.conf", path))
 		return 1;
 	test_good();
+	test_paths_are_absolute();
+	test_folder_that_is_too_long();
 	test_bad();
 	test_parts_and_formats();
 	test_server();
