@@ -363,6 +363,20 @@ static enum suit_rc fetch_into_area(struct platform *p, const struct suit_target
 	return rc;
 }
 
+/* What is in the envelope beside the manifest is not signed.  Nothing reads it, and nothing
+ * takes it apart, before it is known to be what was meant. */
+static enum suit_rc check_content(const struct platform *p, const struct holding *h)
+{
+	struct suit_message m = { .piece = { h->content }, .count = 1 };
+	struct suit_digest is;
+	if (h->content.n != h->size)
+		return SUIT_DIGEST;
+	enum suit_rc rc = p->ability->crypto->sha256(&m, &is);
+	if (rc == SUIT_OK && !suit_digest_equal(&is, &h->digest))
+		rc = SUIT_DIGEST;
+	return rc;
+}
+
 static enum suit_rc on_fetch(void *ctx, const struct suit_target *t, struct suit_bytes uri,
 			     struct suit_bytes content)
 {
@@ -372,8 +386,8 @@ static enum suit_rc on_fetch(void *ctx, const struct suit_target *t, struct suit
 	int part = part_of(p, t);
 	enum suit_rc rc = take_size(p, t, &h);
 	h.content = content;
-	if (rc == SUIT_OK && content.p && content.n != h.size)
-		rc = SUIT_DIGEST;
+	if (rc == SUIT_OK && content.p)
+		rc = check_content(p, &h);
 	if (rc != SUIT_OK)
 		return rc;
 	if (part == UPDATE_NO_PART)

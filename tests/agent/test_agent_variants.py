@@ -297,6 +297,26 @@ def test_a_boot_state_that_cannot_be_read_once_does_not_stop_the_timer(tmp_path,
     assert device.show()["last"] == "12"
 
 
+def test_content_that_is_not_the_signed_one_is_never_read(tmp_path, author, old):
+    """What is integrated lies beside the signed manifest: anybody can change it."""
+    small = author.compressed(author.file(b"c2" * 300), "lzma")
+    raw = author.file(b"c2" * 300)
+    direct = {"id": "config", "image": {"file": str(raw), "uri": "#config", "integrated": True}}
+    area = {"id": "config", "install": "copy", "image": {"file": str(raw), "uri": "#config", "integrated": True, "via": "dl/lzma",
+                                                         "fetched": {"file": str(small)}}}
+    for name, components in (("direct", [direct]), ("area", [area] + areas("lzma"))):
+        device = Device(tmp_path / name, author, old, config=author.file(b"c1"))
+        good = author.manifest(components)
+        envelope = cbor2.loads(good.read_bytes())
+        content = bytearray(envelope.value["#config"])
+        content[len(content) // 2] ^= 1
+        envelope.value["#config"] = bytes(content)
+        done = device.apply(Variant(author.file(cbor2.dumps(envelope))))
+        assert done.returncode == 1 and "digest" in done.stderr, done.stderr
+        untouched(device, old)
+        assert device.apply(Variant(good)).returncode == 0
+
+
 def test_a_trial_is_not_written_over(tmp_path, author, old, new):
     device = Device(tmp_path / "d", author, old, config=author.file(b"c1"))
     c2 = author.file(b"c2")
