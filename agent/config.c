@@ -199,6 +199,26 @@ static bool take_part(struct reader *r, const char *key, const char **ret_wrong)
 	return false;
 }
 
+static char variable_char(char c)
+{
+	return c == '-' ? '_' : c;
+}
+
+/* MUSTER_FILE_NAME can be one component's file only. */
+static bool shares_variable(const struct config *c, size_t nth)
+{
+	const char *name = c->part[nth].name;
+	for (size_t i = 0; i < nth; i++) {
+		size_t at = 0;
+		const char *other = c->part[i].name;
+		while (name[at] && variable_char(name[at]) == variable_char(other[at]))
+			at++;
+		if (name[at] == other[at])
+			return true;
+	}
+	return false;
+}
+
 static const char *part_gap(const struct config *c)
 {
 	for (size_t i = 0; i < c->part_count; i++) {
@@ -207,6 +227,8 @@ static const char *part_gap(const struct config *c)
 			return "hook_... is there for a component that is not";
 		if (strcmp(p->name, c->component) == 0)
 			return "component. names the first component once more";
+		if (shares_variable(c, i))
+			return "two components have one environment variable: - is _ in it";
 		if (p->hook && (!p->program[0] || !p->user[0]))
 			return "hook_program or hook_user of a component is missing";
 	}

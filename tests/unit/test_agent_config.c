@@ -101,6 +101,7 @@ static void test_bad(void)
 		{ GOOD "component.a/b = file\n", "cannot be a component's name" },
 		{ GOOD "component.a = slot\n", "component.a is not a valid value" },
 		{ GOOD "component.main = file\n", "once more" },
+		{ GOOD "component.a-b = file\ncomponent.a_b = file\n", "environment" },
 		{ GOOD "component.m = hook\nhook_user.m = u\n", "hook_program" },
 		{ GOOD "component.m = hook\nhook_program.m = p\n", "hook_user" },
 		{ GOOD "hook_user.m = u\n", "a component that is not" },
@@ -132,6 +133,8 @@ static void test_parts_and_formats(void)
 	ok(config.has_formats && config.only_encrypted &&
 		   config.formats == (FORMAT_BIT(FORMAT_ZSTD) | FORMAT_BIT(FORMAT_PATCH_LZMA)),
 	   "formats");
+	ok(load(GOOD "component.a-b = file\ncomponent.a_c = file\ncomponent.a-bc = file\n"),
+	   "names that are alike at their beginning: %s", why);
 	ok(load(GOOD "formats =\n") && config.has_formats && !config.formats, "none at all");
 }
 
