@@ -24,18 +24,23 @@ static bool read_id(const char *id, uint8_t ret[SUIT_KID_MAX], size_t *ret_n)
 	return true;
 }
 
+/* As the command line reads it (kek_decode() of cli/party.c): 32 digits are a key of 16 bytes,
+ * with or without an end of line, and not one of 32 bytes. */
 static bool take_shared(struct shared_key *k, char *text, size_t n)
 {
-	if (n == 16 || n == 32) {
-		memcpy(k->b, text, n);
-		k->n = n;
-		return true;
-	}
-	n = strcspn(text, "\r\n");
-	text[n] = '\0';
-	if ((n != 32 && n != 64) || !text_unhex(text, k->b, n / 2))
+	char digits[DIGITS_MAX + 1];
+	size_t d = n;
+	while (d > 0 && (text[d - 1] == '\n' || text[d - 1] == '\r'))
+		d--;
+	memcpy(digits, text, d);
+	digits[d] = '\0';
+	bool hex = (d == 32 || d == 64) && text_unhex(digits, k->b, d / 2);
+	suit_wipe(digits, sizeof(digits));
+	if (!hex && n != 16 && n != 32)
 		return false;
-	k->n = n / 2;
+	if (!hex)
+		memcpy(k->b, text, n);
+	k->n = hex ? d / 2 : n;
 	return true;
 }
 

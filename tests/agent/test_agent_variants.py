@@ -141,10 +141,14 @@ def test_device_keys_and_class_keys(tmp_path, author, old, new):
         (tmp_path / f"{name}.pem").write_bytes(suit_encrypt.private_pem(key))
         (tmp_path / f"{name}.pub").write_bytes(suit_encrypt.public_pem(key))
     (tmp_path / "other.key").write_text("0f" * 16 + "\n")
+    (tmp_path / "digits.key").write_text("0F" * 16)
+    (tmp_path / "raw.key").write_bytes(b"\x0f" * 16)
     payload, info = author.encrypted(new, "--recipient", tmp_path / "own.pub", "--kek", f"k2={tmp_path}/other.key")
     variant = Variant(author.manifest([part("main", new, "dl/full", payload, info=info)] + areas("full")), payload)
     cases = {"own": ({"device_key_file": tmp_path / "own.pem"}, 0), "stranger": ({"device_key_file": tmp_path / "stranger.pem"}, 1),
              "class": ({"class_key_file": tmp_path / "other.key", "class_key_id": "k2"}, 0),
+             "digits": ({"class_key_file": tmp_path / "digits.key", "class_key_id": "k2"}, 0),
+             "raw": ({"class_key_file": tmp_path / "raw.key", "class_key_id": "k2"}, 0),
              "id": ({"class_key_file": tmp_path / "other.key", "class_key_id": "k3"}, 1),
              "none": ({"class_key_file": None, "class_key_id": None}, 1)}
     for name, (settings, code) in cases.items():
