@@ -211,7 +211,8 @@ static enum hook_end apply(const struct config *c, size_t i, char slot,
 	if (image < 0 && errno == ENOENT)
 		return HOOK_DONE; /* it never had one */
 	applied[i] = UNKNOWN;
-	if (image < 0 || !forget_applied(c, applied)) {
+	/* also when it cannot be opened: its file may hold something else the next time */
+	if (!forget_applied(c, applied) || image < 0) {
 		snprintf(why, BOOT_REASON_SIZE, "%s cannot be read or written down", p->name);
 		return HOOK_FAILED;
 	}

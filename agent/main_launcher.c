@@ -7,6 +7,7 @@
 #include "agent/config.h"
 #include "agent/file.h"
 #include "agent/hook.h"
+#include "agent/journal.h"
 #include "agent/launcher.h"
 #include "agent/log.h"
 #include "agent/store.h"
@@ -355,6 +356,23 @@ static bool is_part(const struct launcher *l, const char *name)
 	return false;
 }
 
+static bool drop(const char *dir, const char *name)
+{
+	char path[FILE_PATH_MAX];
+	return file_path(dir, name, path) && (unlink(path) == 0 || errno == ENOENT);
+}
+
+/* What an earlier life has left speaks of other files than those that are put there now. */
+static bool drop_stale(const struct launcher *l)
+{
+	bool done = drop(l->dir, HOOK_APPLIED_FILE);
+	for (size_t i = 0; i < UPDATE_PAYLOADS_MAX; i++)
+		done = journal_drop(l->dir, i) && done;
+	if (!done)
+		log_errno("%s", l->dir);
+	return done;
+}
+
 /* As the factory does: the first image into slot a, and the first files of other components. */
 static int provision(struct launcher *l, const char *image)
 {
@@ -370,6 +388,8 @@ static int provision(struct launcher *l, const char *image)
 		log_line("%s: is provisioned already", l->dir);
 		return EXIT_FAILURE;
 	}
+	if (!drop_stale(l))
+		return EXIT_FAILURE;
 	for (size_t i = 0; i < l->given_count; i++)
 		if (!is_part(l, l->given[i].name) ||
 		    !put_first(l, l->given[i].name, l->given[i].path))

@@ -391,6 +391,35 @@ def test_a_hook_that_fails_takes_the_update_back(tmp_path, author, old, new, hoo
     assert why in (device.state / "boot").read_text()
 
 
+def test_what_cannot_be_put_there_is_not_believed_to_be_there(tmp_path, author, old, hook):
+    """The modem holds b after a trial that failed, and a cannot be opened: the b that comes next is another one."""
+    m1, m2 = author.file(b"m1"), author.file(b"m2")
+    device = Device(tmp_path / "d", author, old, modem=m1, hook=hook.path)
+    (device.state / "hooks").write_text("modem=b\n")
+    first = device.path("modem", "a")
+    first.rename(tmp_path / "aside")
+    first.symlink_to(first)
+    assert "cannot be read" in device.launch().stderr
+    first.unlink()
+    (tmp_path / "aside").rename(first)
+    assert device.apply(Variant(author.manifest([part("modem", m2)]), m2)).returncode == 0
+    device.launch()
+    assert hook.modem() == "m2"
+
+
+def test_an_earlier_life_is_forgotten_when_it_is_provisioned(tmp_path, author, old, hook):
+    m1, m2 = author.file(b"m1"), author.file(b"m2")
+    device = Device(tmp_path / "d", author, old, modem=m1, hook=hook.path)
+    device.launch()
+    assert hook.modem() == "m1"
+    (device.state / "journal-2").write_text("x")
+    (device.state / "boot").unlink()
+    check(LAUNCHER, "provision", "-c", device.config, "--image", old, "--component", f"modem={m2}")
+    assert not list(device.state.glob("journal*"))
+    device.launch()
+    assert hook.modem() == "m2"
+
+
 # --- with a server ---------------------------------------------------------------------------
 
 AGENT_IMAGE = CLI.parent / "muster-agent"
