@@ -23,10 +23,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <time.h>
 
 #define EXIT_USAGE  2
 #define CHUNK       1024
 #define LOOP_MAX_MS 60000
+#define LOCK_PAUSE_MS 100
+#define LOCK_TRIES    20
 
 struct agent {
 	struct config config;
@@ -251,6 +254,32 @@ static void set_abilities(struct agent *a)
 					  .image_max = c->image_max } };
 }
 
+/* The one before may be ending still, when its launcher died and the next one is quick; to be
+ * refused would count as a start of a trial. */
+static int lock_patiently(const char *dir)
+{
+	static const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+	for (int i = 0;; i++) {
+		int fd = store_lock(dir);
+		if (fd >= 0 || errno != EWOULDBLOCK || i == LOCK_TRIES)
+			return fd;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Two that write one slot would put on trial what neither has checked.  Held until the process
+ * ends. */
+static bool lock_state(const struct agent *a)
+{
+	if (lock_patiently(a->config.state_dir) >= 0)
+		return true;
+	if (errno == EWOULDBLOCK)
+		log_line("%s: another muster-agent is at work here", a->config.state_dir);
+	else
+		log_errno("%s: cannot be locked", a->config.state_dir);
+	return false;
+}
+
 static bool open_config(struct agent *a, const char *path)
 {
 	char why[CONFIG_TEXT_MAX];
@@ -270,6 +299,8 @@ static bool open_config(struct agent *a, const char *path)
 			 a->config.anchor[bad]);
 		return false;
 	}
+	if (!lock_state(a))
+		return false;
 	if (!store_open(&a->store, a->config.state_dir, &suit_crypto_openssl,
 			a->config.journal_blocks * FETCH_BLOCK_MAX)) {
 		log_errno("%s: the boot state cannot be read", a->config.state_dir);

@@ -388,6 +388,11 @@ static int provision(struct launcher *l, const char *image)
 		log_line("%s: is provisioned already", l->dir);
 		return EXIT_FAILURE;
 	}
+	/* the lock's file is there from now on: the agent must start on a full disk too */
+	if (store_lock(l->dir) < 0) {
+		log_errno("%s: cannot be locked", l->dir);
+		return EXIT_FAILURE;
+	}
 	if (!drop_stale(l))
 		return EXIT_FAILURE;
 	for (size_t i = 0; i < l->given_count; i++)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -34,6 +35,21 @@ static void payload_file(const struct store *s, const struct update *u, size_t n
 		snprintf(ret, STORE_NAME_SIZE, "dl-%u.bin", (unsigned)nth & 0xff);
 	else
 		part_file(s, (size_t)part, boot_other(store_active(s, (size_t)part)), ret);
+}
+
+/* Opened to read, as a file that is there already then opens on a full disk too. */
+int store_lock(const char *dir)
+{
+	char path[FILE_PATH_MAX];
+	if (!file_path(dir, STORE_LOCK_FILE, path))
+		return -1;
+	int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	int number = errno;
+	close(fd);
+	errno = number;
+	return -1;
 }
 
 bool store_open(struct store *s, const char *dir, const struct suit_crypto *crypto,

@@ -4,6 +4,7 @@
  *	NAME-a.bin, NAME-b.bin    the two files of each further component
  *	dl-N.bin                  payload N of an update, when it is to be copied from
  *	journal, journal-N        how much of it is there (agent/journal.h)
+ *	lock                      held by the process that may write here
  *	boot                      which of two is in use, of all components (agent/boot.h)
  *
  * The file that is in use is never opened for writing.  The journal says how much of a payload
@@ -18,6 +19,7 @@
 #include "suit/crypto.h"
 
 #define STORE_NAME_SIZE 48
+#define STORE_LOCK_FILE "lock"
 
 struct store {
 	const char *dir;
@@ -32,6 +34,9 @@ struct store {
 	size_t nth;           /* of its payloads */
 };
 
+/* The state directory is this process's alone until the descriptor is closed, or the process
+ * ends.  -1: errno is EWOULDBLOCK when it is another's. */
+int store_lock(const char *dir);
 /* Reads the boot state.  dir stays the caller's. */
 bool store_open(struct store *s, const char *dir, const struct suit_crypto *crypto,
 		uint64_t journal_bytes);

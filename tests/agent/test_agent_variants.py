@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from agent_kit import (CLASS, CLI, LAUNCHER, PROVE, STREAMS, Author, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
+from agent_kit import (AGENT, CLASS, CLI, LAUNCHER, PROVE, STREAMS, Author, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
                  program, run, start, suit, suit_encrypt, wait_until)
 
 KINDS = ["full"] + STREAMS + [f"patch-{s}" for s in STREAMS]
@@ -46,7 +46,7 @@ def hook():
 def untouched(device, old):
     """Nothing was begun: no other slot, no payload, no journal."""
     assert device.show()["trial"] == "no" and digest(device.path("slot", "a")) == digest(old)
-    left = {p.name for p in device.state.iterdir()} - {"a.bin", "boot", "report", "config-a.bin", "modem-a.bin"}
+    left = {p.name for p in device.state.iterdir()} - {"a.bin", "boot", "lock", "report", "config-a.bin", "modem-a.bin"}
     assert not left, left
 
 
@@ -462,6 +462,23 @@ def test_what_a_device_says_of_itself(tmp_path, author, agents, new):
     assert server.reports[0][1] == 14 and "not encrypted" in server.reports[0][5]
     report = cbor2.loads(server.suit_reports[0])
     assert report[99] == ["", cbor2.dumps([-16, server.digest])] or report[99][1] == [-16, server.digest]
+
+
+def test_a_second_process_is_refused(tmp_path, author, agents, new):
+    """Two that write one slot would put on trial what neither has checked."""
+    server = StandIn(Variant(author.manifest([part("main", new)]), new))
+    device = Device(tmp_path / "d", author, agents[0], server=server.url, only_encrypted="yes")
+    variant = one_component(author, "full,gcm", agents[0], new)
+    process = start(device)
+    try:
+        wait_until(lambda: server.registered)
+        for done in (device.apply(variant), run(AGENT, "run", "-c", device.config)):
+            assert done.returncode == 1 and "another muster-agent" in done.stderr, done.stderr
+        assert device.show()["trial"] == "no" and not device.path("slot", "b").exists()
+    finally:
+        finish(process)
+        server.close()
+    assert device.apply(variant).returncode == 0
 
 
 def test_an_update_of_two_components_is_confirmed(tmp_path, author, agents):
