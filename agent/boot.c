@@ -238,6 +238,12 @@ void boot_keep_slot(struct boot_state *s)
 	s->trial = s->active;
 }
 
+void boot_drop_pair(struct boot_state *s, size_t nth)
+{
+	s->pair_count--;
+	memmove(&s->pair[nth], &s->pair[nth + 1], (s->pair_count - nth) * sizeof(*s->pair));
+}
+
 bool boot_try_pair(struct boot_state *s, const char *name)
 {
 	struct boot_pair *p = find_pair(s, name);

@@ -78,6 +78,8 @@ bool boot_name_is_good(const char *name);
 void boot_set_trial(struct boot_state *s, uint64_t sequence, uint64_t job, uint64_t attempt);
 /* In this trial the active slot is started again: others alone are new. */
 void boot_keep_slot(struct boot_state *s);
+/* Forgets a component by its place. */
+void boot_drop_pair(struct boot_state *s, size_t nth);
 /* In this trial the component uses its other file.  False when there are too many. */
 bool boot_try_pair(struct boot_state *s, const char *name);
 /* The trial was called off before it began. */

@@ -343,11 +343,28 @@ static bool make_ready(const struct store *s, size_t part)
 	return fd >= 0 && (part != 0 || fchmod(fd, 0700) == 0) && fsync(fd) == 0;
 }
 
+static bool has_part(const struct store *s, const char *name)
+{
+	for (size_t i = 1; i < s->part_count; i++)
+		if (strcmp(s->part[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Of components that the device no longer has; there is room for as many as it may have. */
+static void drop_old_pairs(const struct store *s, struct boot_state *next)
+{
+	for (size_t i = next->pair_count; i-- > 0;)
+		if (!has_part(s, next->pair[i].name))
+			boot_drop_pair(next, i);
+}
+
 static bool set_trial(const struct store *s, const struct update *u, struct boot_state *next)
 {
 	boot_set_trial(next, u->sequence, u->job, u->attempt);
 	if (!(u->touched & 1))
 		boot_keep_slot(next);
+	drop_old_pairs(s, next);
 	for (size_t i = 1; i < s->part_count; i++)
 		if (u->touched & 1u << i && !boot_try_pair(next, s->part[i]))
 			return false;
@@ -365,7 +382,7 @@ bool store_activate(struct store *s, const struct update *u)
 		return false;
 	/* when this fails the file may say so all the same: calling off writes it again */
 	s->boot = next;
-	return boot_save(s->dir, &next) && drop_payloads(s, u->payload_count);
+	return boot_save(s->dir, &next) && drop_payloads(s, UPDATE_PAYLOADS_MAX);
 }
 
 bool store_call_off(struct store *s)
@@ -388,10 +405,13 @@ bool store_confirm(struct store *s, char running)
 	if (s->boot.trial == BOOT_NO_TRIAL && s->boot.last.outcome == BOOT_NOTHING)
 		return true;
 	next.last = (struct boot_last){ 0 };
-	if (next.trial != BOOT_NO_TRIAL && next.trial == running)
+	bool confirms = next.trial != BOOT_NO_TRIAL && next.trial == running;
+	if (confirms)
 		boot_confirm(&next);
 	if (!boot_save(s->dir, &next))
 		return false;
 	s->boot = next;
+	if (confirms) /* when its activation was cut short they are there still; it is only room */
+		drop_payloads(s, UPDATE_PAYLOADS_MAX);
 	return true;
 }

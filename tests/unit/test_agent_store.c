@@ -5,6 +5,7 @@
 
 #include "tests/tap.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,7 +30,9 @@ static bool exists(const char *name)
 
 static void clear(void)
 {
-	static const char *const names[] = { "a.bin", "b.bin", "boot", "journal" };
+	static const char *const names[] = { "a.bin", "b.bin",    "new-b.bin",
+					     "boot",  "journal",  "journal-3",
+					     "lock",  "dl-3.bin", "dl-4.bin" };
 	char path[FILE_PATH_MAX];
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (file_path(dir, names[i], path))
@@ -214,6 +217,61 @@ static void test_confirm_tells_last_once(void)
 	   "the old image cannot confirm the new one");
 }
 
+/* As an update of more payloads leaves them, when it gives way to this one. */
+static void test_payloads_of_others_are_removed(void)
+{
+	struct store s;
+	struct update u = make_update(1);
+	uint64_t have;
+	fresh(&s);
+	write_part(&s, &u, IMAGE);
+	put_file("dl-3.bin", "x", 1);
+	put_file("journal-3", "x", 1);
+	ok(store_begin(&s, &u, 0, &have) == PROTO_CAUSE_NONE && store_activate(&s, &u),
+	   "activated");
+	ok(!exists("dl-3.bin") && !exists("journal-3"), "they are gone");
+	put_file("dl-4.bin", "x", 1);
+	ok(store_confirm(&s, 'a') && exists("dl-4.bin"), "not confirmed, nothing is touched");
+	ok(store_confirm(&s, 'b') && !exists("dl-4.bin"), "confirmed, what was left is gone");
+}
+
+/* A boot state has room for four further components. */
+static void test_old_components_take_no_place(void)
+{
+	static const char *const old[] = { "c1", "c2", "c3", "keep" };
+	struct store s;
+	struct boot_state b = { .active = 'a', .trial = BOOT_NO_TRIAL };
+	struct update u = make_update(1);
+	fresh(&s);
+	boot_set_trial(&b, 5, 1, 1);
+	for (size_t i = 0; i < BOOT_PAIRS_MAX; i++)
+		ok(boot_try_pair(&b, old[i]), "%s", old[i]);
+	boot_confirm(&b);
+	ok(boot_save(dir, &b) && put_file("b.bin", "old", 3) && put_file("new-b.bin", "x", 1) &&
+		   store_open(&s, dir, &suit_crypto_openssl, JOURNAL),
+	   "four that had an update");
+	store_add_part(&s, "keep");
+	store_add_part(&s, "new");
+	u.touched = 1u << 2;
+	ok(store_activate(&s, &u), "another one is put on trial");
+	ok(store_open(&s, dir, &suit_crypto_openssl, JOURNAL) && s.boot.pair_count == 2 &&
+		   boot_pair_active(&s.boot, "keep") == 'b' &&
+		   boot_pair_slot(&s.boot, "keep") == 'b' &&
+		   boot_pair_active(&s.boot, "new") == 'a' &&
+		   boot_pair_slot(&s.boot, "new") == 'b',
+	   "beside the one that is there still");
+}
+
+static void test_one_holds_the_lock(void)
+{
+	int first = store_lock(dir);
+	ok(first >= 0 && store_lock(dir) < 0 && errno == EWOULDBLOCK, "no other may");
+	close(first);
+	first = store_lock(dir);
+	ok(first >= 0, "then it may");
+	close(first);
+}
+
 int main(void)
 {
 	if (!mkdtemp(dir))
@@ -227,6 +285,9 @@ int main(void)
 	test_wrong_bytes();
 	test_call_off_after_activation();
 	test_confirm_tells_last_once();
+	test_payloads_of_others_are_removed();
+	test_old_components_take_no_place();
+	test_one_holds_the_lock();
 	clear();
 	rmdir(dir);
 	return tap_done();
