@@ -25,9 +25,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define EXIT_USAGE  2
-#define CHUNK       1024
-#define LOOP_MAX_MS 60000
+#define EXIT_USAGE    2
+#define CHUNK         1024
+#define LOOP_MAX_MS   60000
 #define LOCK_PAUSE_MS 100
 #define LOCK_TRIES    20
 

@@ -411,7 +411,8 @@ bool store_confirm(struct store *s, char running)
 	if (!boot_save(s->dir, &next))
 		return false;
 	s->boot = next;
-	if (confirms) /* when its activation was cut short they are there still; it is only room */
+	if (confirms) /* when its activation was cut short they are there still; it is only room
+		       */
 		drop_payloads(s, UPDATE_PAYLOADS_MAX);
 	return true;
 }
