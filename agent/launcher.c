@@ -6,7 +6,6 @@
 bool launcher_next(const char *dir, uint64_t tries_max, struct boot_state *ret, char *ret_slot)
 {
 	struct boot_state s = { .active = 'a', .trial = BOOT_NO_TRIAL };
-	*ret_slot = 'a';
 	if (!boot_load(dir, &s))
 		return false;
 	*ret_slot = s.active;

@@ -6,8 +6,8 @@
 
 /* The next start.  A trial that has used up its tries falls back here; one that has not is
  * counted, and the count is durable before this returns.  False when the state cannot be read
- * or written: then nothing is changed, and *ret_slot is the confirmed slot as far as it is
- * known. */
+ * or written: then nothing is changed, and *ret_slot is the confirmed slot, or stays what it
+ * was when that cannot be read. */
 bool launcher_next(const char *dir, uint64_t tries_max, struct boot_state *ret, char *ret_slot);
 /* The trial that was started with this state was stopped by its timer.  When it confirmed
  * itself at the last moment, that stands, and so does the next trial, which was not started

@@ -45,6 +45,7 @@ struct launcher {
 	size_t given_count;
 	const char *config_path;
 	const char *dir;
+	struct boot_state read; /* the last one that could be; active is 0 before that */
 	sigset_t signals;
 	bool stopping;
 	int64_t pause_ms;
@@ -163,12 +164,11 @@ static void stop_child(const struct launcher *l, pid_t child)
 
 /* The time of a trial is over.  0: it was confirmed before that, and what may be on trial now
  * is the next one; else when to look again, which is now for a trial that still is one. */
-static int64_t next_look(const struct launcher *l, const struct start *b, int64_t now_ms)
+static int64_t next_look(struct launcher *l, const struct start *b, int64_t now_ms)
 {
-	struct boot_state s;
-	if (!boot_load(l->dir, &s)) /* once is no reason to trust the image for good */
+	if (!boot_load(l->dir, &l->read)) /* once is no reason to trust the image for good */
 		return now_ms + TRIAL_POLL_MS;
-	return boot_same_trial(&s, &b->state) ? now_ms : 0;
+	return boot_same_trial(&l->read, &b->state) ? now_ms : 0;
 }
 
 /* Watches a child to its end.  until_ms: when its trial is over; 0: it is not on trial. */
@@ -214,16 +214,18 @@ static void rest(struct launcher *l, int64_t ran_ms)
 	}
 }
 
-static struct start choose_start(const struct launcher *l)
+static struct start choose_start(struct launcher *l)
 {
-	struct start b = { .slot = 'a' };
+	struct start b = { .slot = l->read.active ? l->read.active : 'a' };
 	bool known = launcher_next(l->dir, l->config.trial_tries, &b.state, &b.slot);
 	if (!known)
 		log_errno("%s: the boot state cannot be used; starting slot %c", l->dir,
 			  b.slot);
 	b.trial = known && b.state.trial == b.slot;
-	if (!known && !boot_load(l->dir, &b.state))
-		b.state = (struct boot_state){ 0 };
+	if (known || boot_load(l->dir, &b.state))
+		l->read = b.state;
+	else
+		b.state = l->read;
 	return b;
 }
 

@@ -321,6 +321,21 @@ def test_content_that_is_not_the_signed_one_is_never_read(tmp_path, author, old)
         assert device.apply(Variant(good)).returncode == 0
 
 
+def test_without_a_boot_state_the_last_confirmed_slot_starts(tmp_path, author, old):
+    """With the files that belong to it; the other slot may hold anything."""
+    main = program(tmp_path / "main", "main", 'cd "$(dirname "$0")"; mkdir ../once || { kill $PPID; exec sleep 20; }; echo x > boot')
+    c1, c2 = author.file(b"c1"), author.file(b"c2")
+    device = Device(tmp_path / "d", author, old, config=c1)
+    assert device.apply(Variant(author.manifest([part("main", main), part("config", c2)]), main, c2)).returncode == 0
+    text = (device.state / "boot").read_text()
+    for a, b in (("pair.config=ab", "pair.config=b-"), ("active=a", "active=b"), ("\ntrial=b", "\ntrial=-")):
+        assert a in text
+        text = text.replace(a, b)
+    (device.state / "boot").write_text(text)
+    done = device.launch()
+    assert device.ran() == ["main c2 ", "main c2 "] and "cannot be used; starting slot b" in done.stderr
+
+
 def test_a_trial_is_not_written_over(tmp_path, author, old, new):
     device = Device(tmp_path / "d", author, old, config=author.file(b"c1"))
     c2 = author.file(b"c2")
