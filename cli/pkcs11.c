@@ -71,7 +71,7 @@ static enum exit_code module_of_path(const char *path, struct pkcs11_token *t)
 	return EXIT_DONE;
 }
 
-static enum exit_code modules_of_system(P11KitUri *uri, struct pkcs11_token *t)
+static enum exit_code modules_installed(P11KitUri *uri, struct pkcs11_token *t)
 {
 	const char *name = p11_kit_uri_get_module_name(uri);
 	t->modules = p11_kit_modules_load_and_initialize(0);
@@ -291,7 +291,7 @@ enum exit_code pkcs11_key_load(struct cli *c, const char *text, struct suit_key 
 	if (code != EXIT_DONE)
 		return code;
 	const char *path = p11_kit_uri_get_module_path(uri);
-	code = path ? module_of_path(path, t) : modules_of_system(uri, t);
+	code = path ? module_of_path(path, t) : modules_installed(uri, t);
 	if (code == EXIT_DONE)
 		code = session_open(c, uri, t);
 	if (code == EXIT_DONE)

@@ -97,7 +97,7 @@ static void note_miss(struct release_parts *p, const struct release_miss *miss)
 static bool may_look(const struct release_parts *p, const struct suit_digest *digest,
 		     struct suit_bytes uri)
 {
-	return p->library && p->miss_count < RELEASE_PARTS_MAX &&
+	return p->stored && p->miss_count < RELEASE_PARTS_MAX &&
 	       !find_miss(p, digest, uri, (struct suit_bytes){ 0 });
 }
 
@@ -110,7 +110,7 @@ static enum suit_rc look_up(struct release_parts *p, const struct suit_digest *d
 	enum rc rc = RC_NOT_FOUND;
 
 	if (may)
-		rc = p->library->find(p->library->ctx, &wanted, where, p->mem, &found);
+		rc = p->stored->find(p->stored->ctx, &wanted, where, p->mem, &found);
 	if (rc == RC_OK) {
 		*ret = (struct suit_bytes){ found.p, found.n };
 		return SUIT_OK;

@@ -33,8 +33,8 @@ struct release_parts {
 	int count;
 	struct release_miss miss[RELEASE_PARTS_MAX];
 	int miss_count;
-	struct suit_envelope *scratch;         /* NULL: not used yet */
-	const struct release_library *library; /* NULL: none */
+	struct suit_envelope *scratch;        /* NULL: not used yet */
+	const struct release_library *stored; /* NULL: nothing is */
 	struct arena *mem;
 	bool missing; /* one was asked for, and is not there */
 	struct digest missing_digest;

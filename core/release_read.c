@@ -95,11 +95,11 @@ static enum rc check_part(const struct release_facts *f, int i, struct release_r
 	return RC_OK;
 }
 
-enum rc release_read(struct bytes envelope, const struct release_library *library,
+enum rc release_read(struct bytes envelope, const struct release_library *stored,
 		     struct arena *mem, struct release_facts *ret,
 		     struct release_refusal *ret_why)
 {
-	*ret = (struct release_facts){ .parts = { .library = library, .mem = mem } };
+	*ret = (struct release_facts){ .parts = { .stored = stored, .mem = mem } };
 	enum suit_rc src = release_parts_open(&ret->parts, envelope);
 	if (src != SUIT_OK)
 		return refuse(ret_why, suit_rc_text(src));

@@ -37,8 +37,8 @@ struct release_facts {
 };
 
 /* Strict: whatever cannot be offered is RC_UNPROCESSABLE, and ret_why says why; else what the
- * library failed with.  The facts point into the envelopes' bytes. */
-enum rc release_read(struct bytes envelope, const struct release_library *library,
+ * stored failed with.  The facts point into the envelopes' bytes. */
+enum rc release_read(struct bytes envelope, const struct release_library *stored,
 		     struct arena *mem, struct release_facts *ret,
 		     struct release_refusal *ret_why) MUST_CHECK;
 /* One signature against one public key (SubjectPublicKeyInfo). */

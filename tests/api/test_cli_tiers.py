@@ -254,14 +254,19 @@ def test_chains_that_a_device_would_refuse_are_not_signed_with(tier2):
         assert not (tier2.home / "e.suit").exists()
 
 
-def test_a_chain_of_another_signer_proves_nothing(tier2):
-    """The chain is right, and the signature beside it is by another key."""
+def one_with_a_chain_and_one_by_another(tier2):
+    """e.suit and f.suit."""
     key = ec.generate_private_key(ec.SECP256R1())
     tier2.write("signer.pem", private(key))
     tier2.write("chain.pem", pem(tier2.authority.author(key), tier2.authority.issuing))
     tier2.make("e.suit", "--key", "signer.pem", "--cert-chain", "chain.pem")
     tier2.make("f.suit", "--key", "other.pem")
-    envelope, other = (cbor2.loads((tier2.home / n).read_bytes()) for n in ("e.suit", "f.suit"))
+    return [cbor2.loads((tier2.home / n).read_bytes()) for n in ("e.suit", "f.suit")]
+
+
+def test_a_chain_of_another_signer_proves_nothing(tier2):
+    """The chain is right, and the signature beside it is by another key."""
+    envelope, other = one_with_a_chain_and_one_by_another(tier2)
     # the two manifests are the same but for the clock: take the other signature over this one's digest
     wrapper, stolen = cbor2.loads(envelope.value[2]), cbor2.loads(cbor2.loads(other.value[2])[1])
     block = cbor2.loads(wrapper[1])
@@ -275,12 +280,7 @@ def test_a_chain_of_another_signer_proves_nothing(tier2):
 
 def test_a_chain_beside_somebody_elses_signature_is_nobodys(tier2):
     """The header that holds a chain is not signed: whoever can sign at all could put another's there."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    tier2.write("signer.pem", private(key))
-    tier2.write("chain.pem", pem(tier2.authority.author(key), tier2.authority.issuing))
-    tier2.make("e.suit", "--key", "signer.pem", "--cert-chain", "chain.pem")
-    tier2.make("f.suit", "--key", "other.pem")
-    led, plain = (cbor2.loads((tier2.home / n).read_bytes()) for n in ("e.suit", "f.suit"))
+    led, plain = one_with_a_chain_and_one_by_another(tier2)
     chain = cbor2.loads(cbor2.loads(led.value[2])[1]).value[1][33]
     wrapper = cbor2.loads(plain.value[2])
     block = cbor2.loads(wrapper[1])
