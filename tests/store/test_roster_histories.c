@@ -262,7 +262,7 @@ static void step_campaign(struct history *h)
 		      "a move broke");
 		return;
 	case 4:
-		world_later(random_below(50));
+		world_later(1 + random_below(50)); /* with 0 the clock would go back */
 		return;
 	default:
 		world_tick(h->w, 1);
