@@ -1,7 +1,7 @@
 /* The waiting room, and the pace at which it is emptied: faster and faster while turns are
- * short; while they are long, as fast as handshakes are finished and a little slower.  The same
- * while handshakes take long, but never so slow that devices which need long by nature would
- * suffer. */
+ * short, the shorter the faster; while they are long, as fast as handshakes are finished and a
+ * little slower.  The same while handshakes take long, but never so slow that devices which
+ * need long by nature would suffer. */
 
 #include "server/coap/coap_gate.h"
 
@@ -10,26 +10,29 @@
 
 #include <stdlib.h>
 
-#define PLACES    (1u << 15)
-#define STALE_US  (8 * USEC_PER_SEC)  /* by then its sender has repeated it, or is gone */
-#define LATE_US   (100 * USEC_PER_MS) /* a turn that is too long */
-#define STEP_US   (50 * USEC_PER_MS)  /* between two changes of pace */
-#define CALM_US   (2 * USEC_PER_SEC)  /* nobody waited for so long */
-#define RATE_CALM 2000.0              /* let in in a second, as long as nothing is known */
-#define RATE_MIN  20.0
-#define RATE_MAX  100000.0
-#define RATE_SLOW 200.0 /* however long handshakes take */
-#define RATE_OPEN 500.0 /* may be let in while nothing is finished: an attack, perhaps */
-#define FASTER    1.12
-#define ABOVE     1.1                 /* of what is finished, while handshakes are not brisk */
-#define BRISK_US  (500 * USEC_PER_MS) /* a handshake in which nobody waited */
-#define SLOW_US   (1 * USEC_PER_SEC)  /* after ten times as long it may be given up */
-#define AHEAD     4.0                 /* of what is finished: it is known seconds late */
-#define LEAST     0.5                 /* of what is finished, while there is too much */
-#define NEW_SHARE 0.2                 /* of the newest step in the mean of what is finished */
-#define BURST_S   0.1
-#define RESUMES   0.25
-#define STAY_S    4 /* of a session, before others need its room */
+#define PLACES     (1u << 15)
+#define STALE_US   (8 * USEC_PER_SEC)  /* by then its sender has repeated it, or is gone */
+#define LATE_US    (250 * USEC_PER_MS) /* a turn that is too long */
+#define STEP_US    (50 * USEC_PER_MS)  /* between two changes of pace */
+#define CALM_US    (2 * USEC_PER_SEC)  /* nobody waited for so long */
+#define RATE_CALM  2000.0              /* let in in a second, as long as nothing is known */
+#define RATE_MIN   20.0
+#define RATE_MAX   100000.0
+#define RATE_SLOW  200.0 /* however long handshakes take */
+#define RATE_OPEN  500.0 /* may be let in while nothing is finished: an attack, perhaps */
+#define FASTER     1.12
+#define ABOVE      1.05                /* of what is finished, while handshakes are not brisk */
+#define BRISK_US   (400 * USEC_PER_MS) /* a handshake in which nobody waited */
+#define SLOW_US    (1 * USEC_PER_SEC)  /* after ten times as long it may be given up */
+#define AHEAD      4.0                 /* of what is finished: it is known seconds late */
+#define LEAST      0.5                 /* of what is finished, while there is too much */
+#define NEW_SHARE  0.2                 /* of the newest step in the mean of what is finished */
+#define NEW_MOST   0.6                 /* the same, after a turn of many steps */
+#define BURST_S    0.1
+#define TURN_MAX_S 1.0 /* who is asked more seldom lets fewer in */
+#define STEPS_MAX  6.0 /* made up for at once, where turns are longer than a step */
+#define RESUMES    0.25
+#define STAY_S     4 /* of a session, before others need its room */
 
 /* Who came, in the order of coming: the place, and when, because places are taken anew. */
 struct arrival {
@@ -43,6 +46,7 @@ struct gate {
 	double finished; /* handshakes in a second, of late */
 	double mean_us;  /* what one took, of late */
 	uint64_t handshakes, handshakes_us;
+	double steps; /* that have passed since the last */
 	double tokens;
 	int64_t tokens_at, paced_at, waited_at;
 	struct hello *places;
@@ -86,14 +90,15 @@ void gate_wait(struct gate *g, const struct hello *h)
 		g->tail = g->head - PLACES;
 }
 
+/* They keep for BURST_S, or from one turn to the next. */
 static bool has_tokens(struct gate *g, int64_t now)
 {
-	double most = g->rate * BURST_S < 1 ? 1 : g->rate * BURST_S;
+	double passed = within((double)(now - g->tokens_at) / USEC_PER_SEC, 0, TURN_MAX_S);
+	double most = g->rate * (passed > BURST_S ? passed : BURST_S);
 
-	g->tokens += (double)(now - g->tokens_at) / USEC_PER_SEC * g->rate;
+	if (passed > 0)
+		g->tokens = within(g->tokens + passed * g->rate, -most, most < 1 ? 1 : most);
 	g->tokens_at = now;
-	if (g->tokens > most)
-		g->tokens = most;
 	return g->tokens > 0;
 }
 
@@ -133,19 +138,22 @@ static void learn(struct gate *g, int64_t elapsed, const struct gate_load *load)
 
 	g->handshakes = load->handshakes;
 	g->handshakes_us = load->handshakes_us;
-	g->finished += (seen - g->finished) * NEW_SHARE;
+	g->steps = within((double)elapsed / STEP_US, 1, STEPS_MAX);
+	double share = within(NEW_SHARE * g->steps, 0, NEW_MOST);
+	g->finished += (seen - g->finished) * share;
 	if (n > 0)
-		g->mean_us += ((double)us / (double)n - g->mean_us) * NEW_SHARE;
+		g->mean_us += ((double)us / (double)n - g->mean_us) * share;
 }
 
 /* While our turns are short: what the peers can do. */
-static double pace_of_peers(const struct gate *g)
+static double pace_of_peers(const struct gate *g, int64_t took_us)
 {
 	double most = g->finished * ABOVE;
 
 	if (g->mean_us < BRISK_US) {
 		bool ahead = g->rate > g->finished * AHEAD + RATE_OPEN;
-		return ahead ? g->rate : g->rate * FASTER;
+		double room = 1 - (double)took_us / LATE_US;
+		return ahead ? g->rate : g->rate * (1 + (FASTER - 1) * room * g->steps);
 	}
 	if (g->mean_us > SLOW_US)
 		most = g->finished * within(SLOW_US / g->mean_us, LEAST, 1);
@@ -168,6 +176,6 @@ void gate_pace(struct gate *g, int64_t now, const struct gate_load *load)
 	else if (now - g->waited_at > CALM_US)
 		g->rate = RATE_CALM;
 	else
-		g->rate = pace_of_peers(g);
+		g->rate = pace_of_peers(g, load->took_us);
 	g->rate = within(g->rate, RATE_MIN, g->most);
 }

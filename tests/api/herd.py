@@ -44,6 +44,39 @@ class pinned:
         os.sched_setaffinity(0, self.before)
 
 
+class Share:
+    """A part of a core, for processes that are put into it: a control group of our own.  Where we
+    may not make one, `given` is false, and they keep what they have."""
+
+    PERIOD_US = 5000
+
+    def __init__(self, share):
+        name, quota = f"muster-test-{os.getpid()}-{id(self):x}", int(share * self.PERIOD_US)
+        for root, limits in (("/sys/fs/cgroup/cpu", (("cpu.cfs_period_us", self.PERIOD_US), ("cpu.cfs_quota_us", quota))),
+                             ("/sys/fs/cgroup", (("cpu.max", f"{quota} {self.PERIOD_US}"),))):
+            self.folder = pathlib.Path(root, name)
+            try:
+                self.folder.mkdir()
+                for file, value in limits:
+                    (self.folder / file).write_text(str(value))
+                self.given = True
+                return
+            except OSError:
+                self.close()
+        self.given = False
+
+    def hold(self, pid):
+        if self.given:
+            (self.folder / "cgroup.procs").write_text(str(pid))
+
+    def close(self):
+        """Once nobody is in it any more."""
+        try:
+            self.folder.rmdir()
+        except OSError:
+            pass
+
+
 def descendants(pid):
     found = [pid]
     for pid in found:
