@@ -25,6 +25,7 @@ from fleet import PROVE, a_seed, make_world, must  # noqa: F401
 from harness import SANITIZED, wait_until
 from test_coap_traps import Devices, registration
 
+PATIENCE_S = 25  # with an answer: the machine may have much else to do
 SECONDS = float(os.environ.get("MUSTER_SOAK_S", 1200 if PROVE else 15))
 SETTINGS = {"coap.session_idle": "5s", "http.idle": "30s", "coap.shards": 4, "coap.checkin_interval": "2s"}
 
@@ -182,9 +183,9 @@ class Churn:
         peers = [self.session(name, session_out=ticket) for name, ticket in zip(names, tickets)]
         for name, peer in zip(names, peers):
             assert peer.post("/register", registration(name, **self.ids())).answer == "2.04"
-            assert peer.get("/update", [(OBSERVE, b"")]).answer == "2.05"
+            assert peer.get("/update", [(OBSERVE, b"")], timeout=PATIENCE_S).answer == "2.05"
         campaign = self.world.campaign(self.base, target={"devices": names})
-        wait_until(lambda: all(cbor2.loads(peer.get("/update").payload)[1] == 1 for peer in peers), 30, 0.1, "offers")
+        wait_until(lambda: all(cbor2.loads(peer.get("/update", timeout=PATIENCE_S).payload)[1] == 1 for peer in peers), 30, 0.1, "offers")
         self.act("pause", campaign)
         self.act("resume", campaign)
         self.act("abort", campaign)
@@ -208,7 +209,7 @@ class Churn:
         """A device that stays observes once more, and goes without a word."""
         peer = self.session(self.stays)
         assert peer.post("/register", registration(self.stays, **self.ids())).answer == "2.04"
-        assert peer.get("/update", [(OBSERVE, b"")]).answer == "2.05"
+        assert peer.get("/update", [(OBSERVE, b"")], timeout=PATIENCE_S).answer == "2.05"
         peer.drop()
 
     def refused(self, n):
