@@ -54,12 +54,14 @@ CLI_C   := $(call folder,cli)
 AGENT_C := $(call folder,agent)
 # Programs of agent/ are the files with a main; the rest is shared by them.
 AGENT_MAIN_C := $(wildcard agent/main_*.c)
-AGENT_LIB_C  := $(filter-out $(AGENT_MAIN_C),$(AGENT_C))
+# TOKENS=no leaves PKCS#11, and with it p11-kit, out of the agent and of libmuster-suit.
+TOKENS ?= yes
+AGENT_LIB_C  := $(filter-out $(AGENT_MAIN_C) agent/token$(if $(filter no,$(TOKENS)),,_none).c,$(AGENT_C))
 AGENT_BIN    := $(patsubst agent/main_%.c,$(BUILD)/muster-%,$(AGENT_MAIN_C))
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# suit/codec_*.c need libraries that the daemon has no use for.
-LIB_C  := $(BASE_C) $(filter-out suit/codec_%.c,$(SUIT_C)) $(DB_C) $(CERTS_C) $(CORE_C) $(API_C) $(filter-out server/main.c,$(SERVER_C))
+# suit/codec_*.c and keeper_*.c need libraries that the daemon has no use for.
+LIB_C  := $(BASE_C) $(filter-out suit/codec_%.c suit/keeper_%.c,$(SUIT_C)) $(DB_C) $(CERTS_C) $(CORE_C) $(API_C) $(filter-out server/main.c,$(SERVER_C))
 LIB     := $(BUILD)/libmuster.a
 SUITLIB := $(BUILD)/libmuster-suit.a
 AGENTLIB := $(BUILD)/libmuster-agent.a
@@ -68,6 +70,7 @@ CLILIB  := $(BUILD)/libmuster-cli.a
 SERVER_LIBS := -lcoap-3-openssl -lmicrohttpd -lgnutls -lgmp -lpq -ljansson -linih -lssl -lcrypto
 CLI_LIBS    := -lcurl -ljansson -linih -lcrypto -lp11-kit -ldivsufsort -llzma -lzstd
 AGENT_LIBS  := -lcoap-3-openssl -lssl -lcrypto -lzstd
+TOKEN_LIBS  := $(if $(filter no,$(TOKENS)),,-lp11-kit)
 
 PROGRAMS := $(BUILD)/musterd $(BUILD)/muster $(AGENT_BIN)
 
@@ -91,7 +94,7 @@ $(LIB): $(call obj,$(LIB_C))
 	@rm -f $@
 	@echo "  AR $@"
 	@ar rcs $@ $^
-$(SUITLIB): $(call obj,$(SUIT_C))
+$(SUITLIB): $(call obj,$(filter-out $(if $(filter no,$(TOKENS)),suit/keeper_%.c),$(SUIT_C)))
 	@rm -f $@
 	@echo "  AR $@"
 	@ar rcs $@ $^
@@ -112,6 +115,7 @@ $(BUILD)/musterd: $(BUILD)/server/main.o $(LIB)
 $(BUILD)/muster: $(BUILD)/cli/main.o $(CLILIB)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+$(BUILD)/muster-agent: AGENT_LIBS += $(TOKEN_LIBS)
 $(BUILD)/muster-%: $(BUILD)/agent/main_%.o $(AGENTLIB) $(SUITLIB)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(AGENTLIB) $(SUITLIB) $(AGENT_LIBS)
@@ -124,7 +128,7 @@ $(BUILD)/firmware/version-%.o: agent/version.c agent/version.h
 		$(if $(filter %-hangs,$*),-DAGENT_TEST_NEVER_CONFIRMS=1) -c -o $@ $<
 $(BUILD)/firmware/agent-%: $(BUILD)/firmware/version-%.o $(BUILD)/agent/main_agent.o $(AGENTLIB) $(SUITLIB)
 	@echo "  LD $@"
-	@$(CC) $(LDFLAGS) -s -o $@ $^ $(AGENT_LIBS)
+	@$(CC) $(LDFLAGS) -s -o $@ $^ $(AGENT_LIBS) $(TOKEN_LIBS)
 
 # Unit tests: one program a file, against everything.
 UNIT_C   := $(wildcard tests/unit/test_*.c)
@@ -314,7 +318,7 @@ install: $(PROGRAMS)
 	install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
 
 # The manifest library alone: an archive and its headers, which a program includes as "suit/process.h".
-SUIT_H := $(filter-out suit/machine.h suit/survey_facts.h,$(wildcard suit/*.h))
+SUIT_H := $(filter-out suit/machine.h suit/survey_facts.h suit/keeper_pkcs11_token.h,$(wildcard suit/*.h))
 libmuster-suit: $(SUITLIB)
 install-suit: $(SUITLIB)
 	install -D -m 644 $(SUITLIB) $(DESTDIR)$(PREFIX)/lib/libmuster-suit.a

@@ -1,10 +1,5 @@
-/* Keys that stay in a PKCS#11 token, named by a URI (RFC 7512).  Only signatures and agreed
- * secrets come out.
- *
- * The PIN comes from the file of pin-source, from --passphrase-file, from MUSTER_PIN, or is
- * asked for; a PIN in the URI itself is refused, because everybody here can read a command
- * line.  module-path names the driver; without it those that the system configures are
- * searched. */
+/* Keys in a PKCS#11 token for the command line (suit/keeper_pkcs11.h).  The PIN comes from the
+ * file of pin-source, from --passphrase-file, from MUSTER_PIN, or is asked for. */
 #pragma once
 
 #include "cli/cli.h"

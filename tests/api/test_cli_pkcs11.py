@@ -88,7 +88,7 @@ def test_where_a_pin_comes_from(token, cli):  # noqa: F811
                                                      MUSTER_PIN=PIN).stderr
     assert "there is nobody to ask" in token.cli(*show, code=2).stderr
     said = token.cli("key", "show", f"{bare}&pin-value={PIN}", code=1).stderr
-    assert said.startswith("muster: a PIN does not belong on the command line") and PIN not in said
+    assert said.startswith("muster: a PIN does not belong in the URI") and PIN not in said
     assert token.cli("key", "show", f"{bare}&pin-source=|cat", code=1).stderr == "muster: pin-source takes a file alone\n"
 
 

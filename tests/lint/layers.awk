@@ -26,7 +26,7 @@ BEGIN {
 	fence["lzma.h"] = "^cli/delta_encode[.]c$"
 	fence["zstd.h"] = "^(cli/delta_encode|suit/codec_zstd)[.]c$"
 	fence["divsufsort.h"] = "^cli/delta[.]c$"
-	fence["p11-kit/"] = "^cli/pkcs11"
+	fence["p11-kit/"] = "^suit/keeper_pkcs11"
 	fence["gmp.h"] = "^server/http/tls[.]c$"
 }
 function complain(why) { print FILENAME ":" FNR ": " why; bad = 1 }
@@ -42,6 +42,8 @@ function top(path,  a) { split(path, a, "/"); return a[1] }
 		complain(from "/ may not include " q[2])
 	if (FILENAME ~ /^server\/http\// && q[2] ~ /^server\/coap\// || FILENAME ~ /^server\/coap\// && q[2] ~ /^server\/http\//)
 		complain("a transport may not include the other")
+	if (q[2] ~ /^suit\/keeper_/ && from !~ /^(suit|cli|agent)$/ || from == "suit" && q[2] ~ /^suit\/keeper_/ && FILENAME !~ /^suit\/keeper_/)
+		complain("a keeper of keys is for cli/ and agent/ alone; the rest of suit/ and the server do without")
 	if (FILENAME ~ /_rules[.][ch]$/ && q[2] ~ /^(db\/|base\/(clock|log)[.]h)/)
 		complain("rules are pure: no database, clock or log")
 }

@@ -1,8 +1,11 @@
 /* What a key in a token does, by Cryptoki: it shows its public half, signs, and agrees with
  * another key. */
 
-#include "cli/pkcs11_token.h"
+#include "suit/keeper_pkcs11_token.h"
 
+#include "suit/wipe.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +16,18 @@ struct attribute {
 	size_t n;
 };
 
-void pkcs11_token_free(struct pkcs11_token *t)
+void suit_pkcs11_close(struct suit_pkcs11_token *t)
+{
+	if (t->open)
+		t->module->C_CloseSession(t->session);
+	t->open = false;
+}
+
+void suit_pkcs11_free(struct suit_pkcs11_token *t)
 {
 	if (!t)
 		return;
-	if (t->open)
-		t->module->C_CloseSession(t->session);
+	suit_pkcs11_close(t);
 	if (t->modules) {
 		p11_kit_modules_finalize_and_release(t->modules);
 	} else if (t->module) {
@@ -26,12 +35,13 @@ void pkcs11_token_free(struct pkcs11_token *t)
 		p11_kit_module_release(t->module);
 	}
 	if (t->pin)
-		explicit_bzero(t->pin, strlen(t->pin));
+		suit_wipe(t->pin, strlen(t->pin));
 	free(t->pin);
+	p11_kit_uri_free(t->uri);
 	free(t);
 }
 
-static bool attribute_get(const struct pkcs11_token *t, ck_object_handle_t object,
+static bool attribute_get(const struct suit_pkcs11_token *t, ck_object_handle_t object,
 			  ck_attribute_type_t type, struct attribute *ret)
 {
 	struct ck_attribute a = { type, ret->b, sizeof(ret->b) };
@@ -93,7 +103,7 @@ static enum suit_rc der_key(struct der *d, const void *algorithm, size_t n,
 				  ret);
 }
 
-static enum suit_rc rsa_key(const struct pkcs11_token *t, ck_object_handle_t object,
+static enum suit_rc rsa_key(const struct suit_pkcs11_token *t, ck_object_handle_t object,
 			    struct suit_key **ret)
 {
 	static const uint8_t algorithm[] = { 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
@@ -117,7 +127,7 @@ static struct suit_bytes point_bytes(const struct attribute *a)
 	return (struct suit_bytes){ a->b + wrapped, a->n - wrapped };
 }
 
-static enum suit_rc curve_key(const struct pkcs11_token *t, ck_object_handle_t object,
+static enum suit_rc curve_key(const struct suit_pkcs11_token *t, ck_object_handle_t object,
 			      struct suit_key **ret)
 {
 	static const uint8_t ec[] = { 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01 };
@@ -139,7 +149,7 @@ static enum suit_rc curve_key(const struct pkcs11_token *t, ck_object_handle_t o
 }
 
 /* The public key of the same id. */
-static bool public_find(const struct pkcs11_token *t, ck_object_handle_t *ret)
+static bool public_find(const struct suit_pkcs11_token *t, ck_object_handle_t *ret)
 {
 	ck_object_class_t class = CKO_PUBLIC_KEY;
 	ck_key_type_t type = t->key_type;
@@ -157,7 +167,7 @@ static bool public_find(const struct pkcs11_token *t, ck_object_handle_t *ret)
 	return rv == CKR_OK && n == 1;
 }
 
-enum suit_rc pkcs11_public_key(const struct pkcs11_token *t, struct suit_key **ret)
+enum suit_rc suit_pkcs11_public(const struct suit_pkcs11_token *t, struct suit_key **ret)
 {
 	ck_object_handle_t object;
 	if (!public_find(t, &object))
@@ -167,33 +177,101 @@ enum suit_rc pkcs11_public_key(const struct pkcs11_token *t, struct suit_key **r
 
 /* --- the private half --------------------------------------------------------------------- */
 
+/* Something to do with the key. */
+struct task {
+	ck_rv_t (*run)(const struct suit_pkcs11_token *t, struct task *task);
+	struct ck_mechanism *how;
+	struct suit_bytes of; /* to be signed */
+	uint8_t *ret;
+	unsigned long n; /* room at ret, then what is there */
+};
+
+/* What a token says when it was pulled, was reset, or forgot who we are: worth a new session.
+ */
+static bool is_gone(ck_rv_t rv)
+{
+	static const ck_rv_t gone[] = {
+		CKR_DEVICE_ERROR,
+		CKR_DEVICE_REMOVED,
+		CKR_TOKEN_NOT_PRESENT,
+		CKR_TOKEN_NOT_RECOGNIZED,
+		CKR_SESSION_CLOSED,
+		CKR_SESSION_HANDLE_INVALID,
+		CKR_OBJECT_HANDLE_INVALID,
+		CKR_KEY_HANDLE_INVALID,
+		CKR_USER_NOT_LOGGED_IN,
+		CKR_SLOT_ID_INVALID,
+		CKR_CRYPTOKI_NOT_INITIALIZED,
+	};
+	for (size_t i = 0; i < sizeof(gone) / sizeof(*gone); i++)
+		if (rv == gone[i])
+			return true;
+	return false;
+}
+
+static enum suit_rc tell(const struct suit_pkcs11_token *t, const char *text)
+{
+	if (t->host.fault)
+		t->host.fault(t->host.arg, text);
+	return SUIT_CRYPTO;
+}
+
+static enum suit_rc reopen(struct suit_pkcs11_token *t)
+{
+	struct suit_pkcs11_why why;
+	suit_pkcs11_close(t);
+	return suit_pkcs11_open(t, &why) == SUIT_OK ? SUIT_OK : tell(t, why.text);
+}
+
+/* SUIT_KEY: the token is there, and does not do that with what it was given. */
+static enum suit_rc run(struct suit_pkcs11_token *t, struct task *task)
+{
+	char text[160];
+	unsigned long room = task->n;
+	ck_rv_t rv = t->open ? task->run(t, task) : CKR_SESSION_CLOSED;
+	if (is_gone(rv)) {
+		if (reopen(t) != SUIT_OK)
+			return SUIT_CRYPTO;
+		task->n = room;
+		rv = task->run(t, task);
+	}
+	if (rv == CKR_OK)
+		return SUIT_OK;
+	snprintf(text, sizeof(text), "the token does not do its work: %.100s",
+		 p11_kit_strerror(rv));
+	tell(t, text);
+	return is_gone(rv) ? SUIT_CRYPTO : SUIT_KEY;
+}
+
+static ck_rv_t run_sign(const struct suit_pkcs11_token *t, struct task *task)
+{
+	ck_rv_t rv = t->module->C_SignInit(t->session, task->how, t->key);
+	if (rv == CKR_OK && t->always_ask)
+		rv = t->module->C_Login(t->session, CKU_CONTEXT_SPECIFIC,
+					(unsigned char *)t->pin, t->pin ? strlen(t->pin) : 0);
+	return rv == CKR_OK ? t->module->C_Sign(t->session, (unsigned char *)task->of.p,
+						task->of.n, task->ret, &task->n)
+			    : rv;
+}
+
 static enum suit_rc sign(void *arg, enum suit_key_type type, struct suit_bytes of,
 			 uint8_t ret[SUIT_SIGNATURE_MAX], size_t *ret_n)
 {
-	const struct pkcs11_token *t = arg;
 	struct ck_rsa_pkcs_pss_params pss = { CKM_SHA256, CKG_MGF1_SHA256, 32 };
 	struct ck_mechanism how = { CKM_ECDSA, NULL, 0 };
-	unsigned long n = SUIT_SIGNATURE_MAX;
+	struct task task = { run_sign, &how, of, ret, SUIT_SIGNATURE_MAX };
 	if (type == SUIT_KEY_ED25519)
 		how.mechanism = CKM_EDDSA;
 	else if (type == SUIT_KEY_RSA)
 		how = (struct ck_mechanism){ CKM_RSA_PKCS_PSS, &pss, sizeof(pss) };
-	if (t->module->C_SignInit(t->session, &how, t->key) != CKR_OK)
+	if (run(arg, &task) != SUIT_OK)
 		return SUIT_CRYPTO;
-	if (t->always_ask &&
-	    t->module->C_Login(t->session, CKU_CONTEXT_SPECIFIC, (unsigned char *)t->pin,
-			       t->pin ? strlen(t->pin) : 0) != CKR_OK)
-		return SUIT_CRYPTO;
-	if (t->module->C_Sign(t->session, (unsigned char *)of.p, of.n, ret, &n) != CKR_OK)
-		return SUIT_CRYPTO;
-	*ret_n = n;
+	*ret_n = task.n;
 	return SUIT_OK;
 }
 
-static enum suit_rc ecdh(void *arg, const struct suit_point *peer, uint8_t ret[32])
+static ck_rv_t run_derive(const struct suit_pkcs11_token *t, struct task *task)
 {
-	const struct pkcs11_token *t = arg;
-	uint8_t point[65] = { 4 };
 	ck_object_class_t class = CKO_SECRET_KEY;
 	ck_key_type_t type = CKK_GENERIC_SECRET;
 	unsigned char no = 0, yes = 1;
@@ -203,22 +281,32 @@ static enum suit_rc ecdh(void *arg, const struct suit_point *peer, uint8_t ret[3
 		{ CKA_TOKEN, &no, sizeof(no) },         { CKA_SENSITIVE, &no, sizeof(no) },
 		{ CKA_EXTRACTABLE, &yes, sizeof(yes) }, { CKA_VALUE_LEN, &size, sizeof(size) },
 	};
+	struct ck_attribute value = { CKA_VALUE, task->ret, task->n };
+	ck_object_handle_t secret;
+	ck_rv_t rv = t->module->C_DeriveKey(t->session, task->how, t->key, want, 6, &secret);
+	if (rv != CKR_OK)
+		return rv;
+	rv = t->module->C_GetAttributeValue(t->session, secret, &value, 1);
+	t->module->C_DestroyObject(t->session, secret);
+	task->n = value.value_len;
+	return rv;
+}
+
+static enum suit_rc ecdh(void *arg, const struct suit_point *peer, uint8_t ret[32])
+{
+	uint8_t point[65] = { 4 };
 	struct ck_ecdh1_derive_params with = { CKD_NULL, 0, NULL, sizeof(point), point };
 	struct ck_mechanism how = { CKM_ECDH1_DERIVE, &with, sizeof(with) };
-	struct ck_attribute value = { CKA_VALUE, ret, 32 };
-	ck_object_handle_t secret;
+	struct task task = { .run = run_derive, .how = &how, .ret = ret, .n = 32 };
 	memcpy(point + 1, peer->x, 32);
 	memcpy(point + 33, peer->y, 32);
-	if (t->module->C_DeriveKey(t->session, &how, t->key, want, 6, &secret) != CKR_OK)
-		return SUIT_KEY;
-	ck_rv_t rv = t->module->C_GetAttributeValue(t->session, secret, &value, 1);
-	t->module->C_DestroyObject(t->session, secret);
-	return rv == CKR_OK && value.value_len == 32 ? SUIT_OK : SUIT_CRYPTO;
+	enum suit_rc rc = run(arg, &task);
+	return rc == SUIT_OK && task.n != 32 ? SUIT_CRYPTO : rc;
 }
 
 static void close_token(void *arg)
 {
-	pkcs11_token_free(arg);
+	suit_pkcs11_free(arg);
 }
 
-const struct suit_key_keeper pkcs11_keeper = { sign, ecdh, close_token };
+const struct suit_key_keeper suit_pkcs11_keeper = { sign, ecdh, close_token };
