@@ -150,11 +150,13 @@ enum suit_rc suit_openssl_ecdh(const struct suit_key *own, const struct suit_poi
 	if (suit_key_type(own) != SUIT_KEY_P256 || !suit_key_is_private(own) ||
 	    (keeper && !keeper->ecdh))
 		return SUIT_KEY;
-	if (keeper)
-		return keeper->ecdh(arg, peer, ret);
+	/* Not every token looks whether it is a point; one of another curve gives bits of the
+	 * private key away. */
 	AUTO(pkey) EVP_PKEY *other = point_key(peer);
 	if (!other)
 		return quiet(SUIT_KEY);
+	if (keeper)
+		return keeper->ecdh(arg, peer, ret);
 	return quiet(derive(suit_openssl_pkey(own), other, ret));
 }
 

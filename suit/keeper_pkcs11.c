@@ -177,6 +177,8 @@ static enum suit_rc pin_take(struct suit_pkcs11_token *t, const struct place *pl
 	char pin[SUIT_PIN_MAX + 1];
 	if (source && !path)
 		return fail(why, SUIT_MALFORMED, "pin-source takes a file alone");
+	if (!t->host.pin)
+		return fail(why, SUIT_CRYPTO, "token %s wants a PIN now", place->label);
 	why->text[0] = '\0';
 	if (!t->host.pin(t->host.arg, path, place->label, pin))
 		return SUIT_OPERATION;
@@ -190,8 +192,7 @@ static enum suit_rc login_fail(struct suit_pkcs11_token *t, const struct place *
 {
 	struct ck_token_info info = { 0 };
 	place->module->C_GetTokenInfo(place->slot, &info);
-	t->pin_refused = why->pin_refused = rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID ||
-					    rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_LOCKED;
+	t->pin_refused = why->pin_refused = suit_pkcs11_is_refusal(rv);
 	if (rv == CKR_PIN_LOCKED || (info.flags & CKF_USER_PIN_LOCKED))
 		return fail(why, SUIT_CRYPTO, "token %s is locked after too many wrong PINs",
 			    place->label);
@@ -311,6 +312,7 @@ static enum suit_rc key_make(struct suit_pkcs11_token **taken, struct suit_key *
 	if (rc != SUIT_OK)
 		return fail(why, SUIT_KEY,
 			    "the token's key is no P-256, P-384, Ed25519 or RSA key");
+	(*taken)->host.pin = NULL; /* asked while the key is loaded, and not later */
 	suit_key_keep(*ret, &suit_pkcs11_keeper, *taken);
 	*taken = NULL;
 	return SUIT_OK;

@@ -19,7 +19,8 @@ struct suit_pkcs11_host {
 	 * label: the token's name.  False: there is none, and the host has said why. */
 	bool (*pin)(void *arg, const char *source, const char *label,
 		    char ret[SUIT_PIN_MAX + 1]);
-	/* Told what went wrong when the key is used later; may be NULL. */
+	/* Told what went wrong when the key is used later; may be NULL.  arg stays as long, if
+	 * it is used there. */
 	void (*fault)(void *arg, const char *text);
 	void *arg;
 	bool unattended; /* the last try of a PIN is left to people */

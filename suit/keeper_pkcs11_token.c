@@ -16,6 +16,12 @@ struct attribute {
 	size_t n;
 };
 
+bool suit_pkcs11_is_refusal(ck_rv_t rv)
+{
+	return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE ||
+	       rv == CKR_PIN_LOCKED;
+}
+
 void suit_pkcs11_close(struct suit_pkcs11_token *t)
 {
 	if (t->open)
@@ -179,7 +185,7 @@ enum suit_rc suit_pkcs11_public(const struct suit_pkcs11_token *t, struct suit_k
 
 /* Something to do with the key. */
 struct task {
-	ck_rv_t (*run)(const struct suit_pkcs11_token *t, struct task *task);
+	ck_rv_t (*run)(struct suit_pkcs11_token *t, struct task *task);
 	struct ck_mechanism *how;
 	struct suit_bytes of; /* to be signed */
 	uint8_t *ret;
@@ -209,6 +215,13 @@ static bool is_gone(ck_rv_t rv)
 	return false;
 }
 
+/* The token is well, and this key is not for that. */
+static bool is_unfit(ck_rv_t rv)
+{
+	return rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID ||
+	       rv == CKR_KEY_FUNCTION_NOT_PERMITTED || rv == CKR_KEY_TYPE_INCONSISTENT;
+}
+
 static enum suit_rc tell(const struct suit_pkcs11_token *t, const char *text)
 {
 	if (t->host.fault)
@@ -223,7 +236,6 @@ static enum suit_rc reopen(struct suit_pkcs11_token *t)
 	return suit_pkcs11_open(t, &why) == SUIT_OK ? SUIT_OK : tell(t, why.text);
 }
 
-/* SUIT_KEY: the token is there, and does not do that with what it was given. */
 static enum suit_rc run(struct suit_pkcs11_token *t, struct task *task)
 {
 	char text[160];
@@ -240,15 +252,25 @@ static enum suit_rc run(struct suit_pkcs11_token *t, struct task *task)
 	snprintf(text, sizeof(text), "the token does not do its work: %.100s",
 		 p11_kit_strerror(rv));
 	tell(t, text);
-	return is_gone(rv) ? SUIT_CRYPTO : SUIT_KEY;
+	return is_unfit(rv) ? SUIT_KEY : SUIT_CRYPTO;
 }
 
-static ck_rv_t run_sign(const struct suit_pkcs11_token *t, struct task *task)
+/* For a key that wants its PIN each time. */
+static ck_rv_t ask_again(struct suit_pkcs11_token *t)
+{
+	ck_rv_t rv = t->pin_refused ? CKR_PIN_INCORRECT
+				    : t->module->C_Login(t->session, CKU_CONTEXT_SPECIFIC,
+							 (unsigned char *)t->pin,
+							 t->pin ? strlen(t->pin) : 0);
+	t->pin_refused = t->pin_refused || suit_pkcs11_is_refusal(rv);
+	return rv;
+}
+
+static ck_rv_t run_sign(struct suit_pkcs11_token *t, struct task *task)
 {
 	ck_rv_t rv = t->module->C_SignInit(t->session, task->how, t->key);
 	if (rv == CKR_OK && t->always_ask)
-		rv = t->module->C_Login(t->session, CKU_CONTEXT_SPECIFIC,
-					(unsigned char *)t->pin, t->pin ? strlen(t->pin) : 0);
+		rv = ask_again(t);
 	return rv == CKR_OK ? t->module->C_Sign(t->session, (unsigned char *)task->of.p,
 						task->of.n, task->ret, &task->n)
 			    : rv;
@@ -270,7 +292,7 @@ static enum suit_rc sign(void *arg, enum suit_key_type type, struct suit_bytes o
 	return SUIT_OK;
 }
 
-static ck_rv_t run_derive(const struct suit_pkcs11_token *t, struct task *task)
+static ck_rv_t run_derive(struct suit_pkcs11_token *t, struct task *task)
 {
 	ck_object_class_t class = CKO_SECRET_KEY;
 	ck_key_type_t type = CKK_GENERIC_SECRET;

@@ -25,6 +25,8 @@ struct suit_pkcs11_token {
 enum suit_rc suit_pkcs11_open(struct suit_pkcs11_token *t,
 			      struct suit_pkcs11_why *why) SUIT_MUST_CHECK;
 void suit_pkcs11_close(struct suit_pkcs11_token *t);
+/* What C_Login says of a PIN that is not to be tried again. */
+bool suit_pkcs11_is_refusal(ck_rv_t rv);
 /* Ends the session and wipes the PIN; for the keeper of a key. */
 void suit_pkcs11_free(struct suit_pkcs11_token *t);
 /* The public half of the key, as the token has it. */

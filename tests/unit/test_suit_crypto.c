@@ -234,7 +234,7 @@ static void test_hmac(void)
 struct elsewhere {
 	struct suit_key *own;
 	size_t of_n, short_by;
-	int closed;
+	int closed, agreed;
 };
 
 /* Ed25519 can be made again from here: what is signed is the message itself. */
@@ -311,6 +311,33 @@ static void test_kept_elsewhere(void)
 	suit_key_free(w.own);
 }
 
+static enum suit_rc elsewhere_ecdh(void *arg, const struct suit_point *peer, uint8_t ret[32])
+{
+	struct elsewhere *w = arg;
+	w->agreed++;
+	return C->ecdh(w->own, peer, ret);
+}
+
+/* Not every token looks; a point of another curve would tell bits of the private key. */
+static void test_elsewhere_sees_points_of_the_curve_alone(void)
+{
+	static const struct suit_key_keeper agrees = { .ecdh = elsewhere_ecdh };
+	struct elsewhere w = { 0 };
+	struct suit_key *key = kept(&w, SUIT_KEY_P256);
+	struct suit_point point;
+	uint8_t there[32], here[32];
+
+	suit_key_keep(key, &agrees, &w);
+	is_int(C->ecdh_send(key, &point, there), SUIT_OK, "somebody's point");
+	is_int(C->ecdh(key, &point, here), SUIT_OK, "agrees");
+	ok(memcmp(here, there, 32) == 0 && w.agreed == 1, "on the same");
+	point.y[31] ^= 1;
+	is_int(C->ecdh(key, &point, here), SUIT_KEY, "no point of the curve");
+	is_int(w.agreed, 1, "and the keeper never saw it");
+	suit_key_free(key);
+	suit_key_free(w.own);
+}
+
 int main(void)
 {
 	test_ids();
@@ -320,5 +347,6 @@ int main(void)
 	test_keys_refused();
 	test_hmac();
 	test_kept_elsewhere();
+	test_elsewhere_sees_points_of_the_curve_alone();
 	return tap_done();
 }
