@@ -193,7 +193,7 @@ PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard t
 $(BUILD)/tests/preload/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) -shared -fPIC -O2 -g -D_GNU_SOURCE -isystem /usr/include/postgresql -Wall -Wextra -o $@ $< -ldl
+	@$(CC) -shared -fPIC -O2 -g -D_GNU_SOURCE -isystem /usr/include/postgresql -isystem /usr/include/p11-kit-1 -Wall -Wextra -o $@ $< -ldl
 
 # --- proofs ---------------------------------------------------------------------------------
 SRC_H = $(shell git ls-files 'base/*.h' 'suit/*.h' 'db/*.h' 'certs/*.h' 'core/*.h' 'api/*.h' 'server/*.h' 'cli/*.h' 'agent/*.h')

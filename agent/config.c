@@ -14,7 +14,7 @@
 
 #define CONFIG_FILE_MAX 16384
 
-enum kind { KIND_TEXT, KIND_PATH, KIND_NUMBER, KIND_BOOL, KIND_UUID };
+enum kind { KIND_TEXT, KIND_PATH, KIND_KEY, KIND_NUMBER, KIND_BOOL, KIND_UUID };
 
 struct key {
 	const char *name;
@@ -26,6 +26,7 @@ struct key {
 
 #define TEXT(f)   #f, KIND_TEXT, offsetof(struct config, f), 0, sizeof(((struct config *)0)->f), 0
 #define PATH(f)   #f, KIND_PATH, offsetof(struct config, f), 0, sizeof(((struct config *)0)->f), 0
+#define KEY(f)    #f, KIND_KEY, offsetof(struct config, f), 0, sizeof(((struct config *)0)->f), 0
 #define NUMBER(f) #f, KIND_NUMBER, offsetof(struct config, f)
 
 static const struct key keys[] = {
@@ -34,16 +35,17 @@ static const struct key keys[] = {
 	{ TEXT(component) },
 	{ PATH(psk_file) },
 	{ PATH(cert_file) },
-	{ PATH(key_file) },
+	{ KEY(key_file) },
 	{ PATH(ca_file) },
 	{ PATH(state_dir) },
 	{ PATH(class_key_file) },
 	{ TEXT(class_key_id) },
 	{ PATH(mac_key_file) },
 	{ TEXT(mac_key_id) },
-	{ PATH(device_key_file) },
+	{ KEY(device_key_file) },
 	{ TEXT(device_key_id) },
-	{ PATH(report_key_file) },
+	{ KEY(report_key_file) },
+	{ PATH(pin_file) },
 	{ "only_encrypted", KIND_BOOL, offsetof(struct config, only_encrypted), 0, 1, 0 },
 	{ "vendor_id", KIND_UUID, offsetof(struct config, vendor_id), 0, 0, 0 },
 	{ "class_id", KIND_UUID, offsetof(struct config, class_id), 0, 0, 0 },
@@ -76,12 +78,26 @@ static bool set_text(const char *value, char *ret, size_t size)
 	return true;
 }
 
+bool config_is_token(const char *key_file)
+{
+	return strncmp(key_file, "pkcs11:", 7) == 0;
+}
+
+/* Whoever puts a token where none can be used shall hear it before a file is looked for. */
 static bool set_path(const struct reader *r, char *ret, size_t size)
 {
+	if (config_is_token(r->value))
+		return false;
 	if (r->value[0] == '/')
 		return set_text(r->value, ret, size);
 	int n = snprintf(ret, size, "%s%s", r->folder, r->value);
 	return r->value[0] && n < (int)size;
+}
+
+static bool set_key_path(const struct reader *r, char *ret, size_t size)
+{
+	return config_is_token(r->value) ? set_text(r->value, ret, size)
+					 : set_path(r, ret, size);
 }
 
 static bool set_number(const char *value, const struct key *k, uint64_t *ret)
@@ -101,6 +117,8 @@ static bool set_key(const struct reader *r, const struct key *k)
 		return set_text(r->value, at, k->max);
 	case KIND_PATH:
 		return set_path(r, at, k->max);
+	case KIND_KEY:
+		return set_key_path(r, at, k->max);
 	case KIND_NUMBER:
 		return set_number(r->value, k, at);
 	case KIND_BOOL:

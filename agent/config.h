@@ -15,6 +15,8 @@
  *	component.modem  = hook
  *	hook_program.modem = flash-modem
  *	hook_user.modem    = modem
+ *	device_key_file = pkcs11:token=board;object=payloads    (so may key_file,
+ *report_key_file) pin_file        = token.pin             (of these tokens)
  *
  * Relative paths are relative to the file's own folder. */
 #pragma once
@@ -24,6 +26,7 @@
 #include "agent/link.h"
 
 #define CONFIG_TEXT_MAX       256
+#define CONFIG_KEY_MAX        512 /* a path, or the URI of a key in a token */
 #define CONFIG_PARTS_MAX      BOOT_PAIRS_MAX
 #define CONFIG_ANCHORS_MAX    4
 #define CONFIG_ATTRIBUTES_MAX 8
@@ -49,7 +52,7 @@ struct config {
 	char component[65];
 	char psk_file[CONFIG_TEXT_MAX];
 	char cert_file[CONFIG_TEXT_MAX];
-	char key_file[CONFIG_TEXT_MAX];
+	char key_file[CONFIG_KEY_MAX];
 	char ca_file[CONFIG_TEXT_MAX];
 	char state_dir[CONFIG_TEXT_MAX];
 	char anchor[CONFIG_ANCHORS_MAX][CONFIG_TEXT_MAX];
@@ -63,9 +66,10 @@ struct config {
 	char class_key_id[CONFIG_TEXT_MAX];
 	char mac_key_file[CONFIG_TEXT_MAX]; /* of HMAC-SHA256; may be empty */
 	char mac_key_id[CONFIG_TEXT_MAX];
-	char device_key_file[CONFIG_TEXT_MAX];
+	char device_key_file[CONFIG_KEY_MAX];
 	char device_key_id[CONFIG_TEXT_MAX];
-	char report_key_file[CONFIG_TEXT_MAX]; /* signs SUIT reports; may be empty */
+	char report_key_file[CONFIG_KEY_MAX]; /* signs SUIT reports; may be empty */
+	char pin_file[CONFIG_TEXT_MAX];       /* of tokens; may be empty */
 	bool has_formats;
 	format_set formats; /* that it may read, of those that it can; if has_formats */
 	bool only_encrypted;
@@ -90,5 +94,7 @@ struct config {
 bool config_load(const char *path, struct config *ret, char *why);
 /* Fills in link: reads the key file, takes the server's address apart. */
 bool config_finish(struct config *c, char *why);
+/* "pkcs11:...": the key is in a token (RFC 7512). */
+bool config_is_token(const char *key_file);
 /* "coaps://host[:port]" or "coap://host[:port]"; [..] around an IPv6 address. */
 bool config_server(const char *uri, struct link_config *ret);

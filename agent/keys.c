@@ -54,16 +54,21 @@ bool keys_read_shared(struct shared_key *k, const char *path, const char *id)
 	return taken;
 }
 
-bool keys_read_own(struct keys *k, const char *path, const char *id)
+bool keys_read_private(const char *path, struct suit_key **ret)
 {
 	char pem[SUIT_PEM_MAX];
 	size_t n = 0;
 	bool taken = file_read(path, pem, sizeof(pem), &n) &&
 		     suit_key_from_private_pem((struct suit_bytes){ (const uint8_t *)pem, n },
-					       NULL, &k->own) == SUIT_OK &&
-		     suit_key_type(k->own) == SUIT_KEY_P256;
+					       NULL, ret) == SUIT_OK;
 	suit_wipe(pem, sizeof(pem));
-	if (!taken)
+	return taken;
+}
+
+bool keys_take_own(struct keys *k, struct suit_key *key, const char *id)
+{
+	k->own = key;
+	if (suit_key_type(key) != SUIT_KEY_P256)
 		return false;
 	if (id[0])
 		return read_id(id, k->own_id, &k->own_id_n);

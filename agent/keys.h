@@ -24,8 +24,11 @@ struct keys {
 /* 16 or 32 bytes, raw or as hexadecimal digits.  id: text, or 0x and hexadecimal digits; empty:
  * none. */
 bool keys_read_shared(struct shared_key *k, const char *path, const char *id);
-/* A private P-256 key in PEM, without a passphrase.  Without an id it has its own. */
-bool keys_read_own(struct keys *k, const char *path, const char *id);
+/* A private key in PEM, without a passphrase. */
+bool keys_read_private(const char *path, struct suit_key **ret);
+/* Takes a private P-256 key, wherever it is kept; it is k's in any case.  Without an id it has
+ * its own. */
+bool keys_take_own(struct keys *k, struct suit_key *key, const char *id);
 void keys_finish(struct keys *k);
 /* The words that these keys are good for. */
 format_set keys_formats(const struct keys *k);

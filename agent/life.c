@@ -263,7 +263,9 @@ static void judge_manifest(struct life *l)
 	l->judged = true;
 	if (l->ops->refused)
 		l->ops->refused(l->machine, envelope, &result);
-	give_up(l, PROTO_REJECTED, result.cause, result.why);
+	/* nothing is wrong with the manifest when the device itself cannot do its part */
+	give_up(l, result.cause == PROTO_CAUSE_INSTALL ? PROTO_FAILED : PROTO_REJECTED,
+		result.cause, result.why);
 }
 
 /* True when the download goes on or is over well; everything else is dealt with here. */

@@ -5,6 +5,8 @@
  * enough after the session was made. */
 #include "agent/link_tls.h"
 
+#include "agent/link_key.h"
+
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -61,22 +63,42 @@ static bool read_key(struct link_keys *k, const char *path)
 	BIO *in = BIO_new_file(path, "r");
 	k->key = in ? PEM_read_bio_PrivateKey(in, NULL, NULL, NULL) : NULL;
 	BIO_free(in);
-	return k->key && (!k->cert || X509_check_private_key(k->cert, k->key) == 1);
+	return k->key;
+}
+
+/* The private key is there by now. */
+static struct link_keys *complete(struct link_keys *k, const char *ca_file,
+				  const char *cert_file)
+{
+	bool ok = k->key && read_trust(k, ca_file) &&
+		  (!cert_file || (read_certificate(k, cert_file) &&
+				  X509_check_private_key(k->cert, k->key) == 1));
+	ERR_clear_error(); /* the end of a file is an error to OpenSSL */
+	if (ok)
+		return k;
+	link_keys_free(k);
+	return NULL;
 }
 
 struct link_keys *link_keys_open(const char *ca_file, const char *cert_file,
 				 const char *key_file)
 {
 	struct link_keys *k = calloc(1, sizeof(*k));
+	if (k && read_key(k, key_file))
+		return complete(k, ca_file, cert_file);
+	free(k);
+	ERR_clear_error();
+	return NULL;
+}
+
+struct link_keys *link_keys_with(const char *ca_file, const char *cert_file,
+				 struct suit_key *key)
+{
+	struct link_keys *k = calloc(1, sizeof(*k));
 	if (!k)
 		return NULL;
-	bool ok = read_trust(k, ca_file) && (!cert_file || read_certificate(k, cert_file)) &&
-		  read_key(k, key_file);
-	ERR_clear_error(); /* the end of a file is an error to OpenSSL */
-	if (ok)
-		return k;
-	link_keys_free(k);
-	return NULL;
+	k->key = link_key_of(key);
+	return complete(k, ca_file, cert_file);
 }
 
 void link_keys_free(struct link_keys *k)

@@ -1,7 +1,7 @@
 /* TLS of the client's side, as far as libcoap leaves it to us; see link_tls.c. */
 #pragma once
 
-#include "suit/suit.h"
+#include "suit/crypto.h"
 
 #include <coap3/coap.h>
 #include <stdbool.h>
@@ -13,6 +13,9 @@ struct link_keys;
  * certificate for the key.  NULL when one cannot be used. */
 struct link_keys *link_keys_open(const char *ca_file, const char *cert_file,
 				 const char *key_file);
+/* The same by a private key that is kept elsewhere (link_key.h); key stays as long as they. */
+struct link_keys *link_keys_with(const char *ca_file, const char *cert_file,
+				 struct suit_key *key);
 void link_keys_free(struct link_keys *k);
 /* Reads up to max certificates of a PEM file as DER, each malloc'd; yields their number. */
 size_t link_certificates_read(const char *path, struct suit_bytes *ret, size_t max);

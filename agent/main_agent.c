@@ -8,11 +8,13 @@
 #include "agent/file.h"
 #include "agent/install.h"
 #include "agent/life.h"
+#include "agent/link_tls.h"
 #include "agent/log.h"
+#include "agent/pin.h"
 #include "agent/report.h"
 #include "agent/text.h"
+#include "agent/token.h"
 #include "agent/version.h"
-#include "suit/wipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +38,8 @@ struct agent {
 	struct verify verify;
 	struct keys keys;
 	struct suit_key *report_key;
+	struct suit_key *link_key; /* in a token; link_keys signs by it */
+	struct link_keys *link_keys;
 	struct store store;
 	struct link link;
 	struct life life;
@@ -206,27 +210,53 @@ static const struct machine_ops machine = {
 /* --- starting
  * ---------------------------------------------------------------------------------- */
 
+static bool complain_key(const char *path)
+{
+	log_line("%s: not a key of its kind, or its id is too long", path);
+	return false;
+}
+
+/* From a file, or from a token; what a token does not do is told there. */
+static bool open_key(const struct agent *a, const char *from, struct suit_key **ret)
+{
+	const struct config *c = &a->config;
+	if (config_is_token(from))
+		return token_key_load(from, c->pin_file, c->state_dir, ret);
+	return keys_read_private(from, ret) || complain_key(from);
+}
+
 static bool open_keys(struct agent *a)
 {
 	const struct config *c = &a->config;
-	char pem[SUIT_PEM_MAX];
-	size_t n;
-	const char *bad = NULL;
+	struct suit_key *own = NULL;
 	if (c->class_key_file[0] &&
 	    !keys_read_shared(&a->keys.secret, c->class_key_file, c->class_key_id))
-		bad = c->class_key_file;
-	if (c->device_key_file[0] &&
-	    !keys_read_own(&a->keys, c->device_key_file, c->device_key_id))
-		bad = c->device_key_file;
-	if (c->report_key_file[0] &&
-	    (!file_read(c->report_key_file, pem, sizeof(pem), &n) ||
-	     suit_key_from_private_pem((struct suit_bytes){ (const uint8_t *)pem, n }, NULL,
-				       &a->report_key) != SUIT_OK))
-		bad = c->report_key_file;
-	suit_wipe(pem, sizeof(pem));
-	if (bad)
-		log_line("%s: not a key of its kind, or its id is too long", bad);
-	return !bad;
+		return complain_key(c->class_key_file);
+	if (c->device_key_file[0]) {
+		if (!open_key(a, c->device_key_file, &own))
+			return false;
+		if (!keys_take_own(&a->keys, own, c->device_key_id))
+			return complain_key(c->device_key_file);
+	}
+	return !c->report_key_file[0] || open_key(a, c->report_key_file, &a->report_key);
+}
+
+/* A key in a file is read for each session, so that it may be renewed; a token's session lasts.
+ */
+static bool open_link_key(struct agent *a)
+{
+	struct config *c = &a->config;
+	if (c->link.kind != LINK_CERT || !config_is_token(c->key_file))
+		return true;
+	if (!open_key(a, c->key_file, &a->link_key))
+		return false;
+	a->link_keys = link_keys_with(c->ca_file, c->cert_file, a->link_key);
+	c->link.keys = a->link_keys;
+	if (!a->link_keys)
+		log_line("%s: no P-256 or P-384 key, or not that of %s; or %s holds no "
+			 "certificate",
+			 c->key_file, c->cert_file, c->ca_file);
+	return a->link_keys;
 }
 
 /* After set_abilities(), which empties what is verified with. */
@@ -288,8 +318,9 @@ static bool open_config(struct agent *a, const char *path)
 		log_line("%s", why);
 		return false;
 	}
-	if (!open_keys(a))
+	if (!open_keys(a) || !open_link_key(a))
 		return false;
+	pin_forget_refused(a->config.state_dir);
 	set_abilities(a);
 	if (!open_mac_key(a))
 		return false;
@@ -571,6 +602,8 @@ static int start(const char *config, const struct given *g)
 	verify_finish(&a.verify);
 	keys_finish(&a.keys);
 	suit_key_free(a.report_key);
+	link_keys_free(a.link_keys);
+	suit_key_free(a.link_key);
 	store_close(&a.store);
 	return code;
 }

@@ -421,6 +421,10 @@ static enum suit_rc may_open(struct platform *p, struct suit_bytes info)
 	if (rc == SUIT_MISSING || rc == SUIT_DECRYPT || rc == SUIT_UNSUPPORTED)
 		return refuse(p, rc, PROTO_CAUSE_CLASS,
 			      "encrypted for others, or by a cipher that is not known here");
+	if (rc == SUIT_CRYPTO)
+		return refuse(p, rc, PROTO_CAUSE_INSTALL,
+			      "the device's own key cannot be used: its token, or the library, "
+			      "fails");
 	return rc;
 }
 

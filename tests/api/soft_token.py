@@ -50,7 +50,39 @@ class Token:
         (self.folder / f"{name}.pub").write_bytes(key.public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
 
+    def take(self, name, key):
+        """A key that was made outside, so that it could ask for a certificate."""
+        self.made += 1
+        path = self.folder / f"{name}.p8"
+        path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                           serialization.NoEncryption()))
+        self.tool("softhsm2-util", "--import", path, "--token", self.label, "--label", name, "--id", f"{self.made:02x}",
+                  "--pin", PIN)
+        path.unlink()
+
     def uri(self, name, pin=True, **instead):
         parts = {"token": self.label, "object": name, **instead}
         text = ";".join(f"{k}={v}" for k, v in parts.items() if v)
         return f"pkcs11:{text}?module-path={self.driver}" + (f"&pin-source=file:{self.folder}/pin" if pin else "")
+
+
+class MoodyToken(Token):
+    """With a driver in front of it (tests/preload/token.c) that can pull it out."""
+
+    def __init__(self, folder, preload, label="board"):
+        super().__init__(folder, label)
+        self.state, self.tries = self.folder / "mood", self.folder / "tries"
+        self.env.update(MUSTER_TOKEN_DRIVER=self.driver, MUSTER_TOKEN_STATE=str(self.state),
+                        MUSTER_TOKEN_LOGINS=str(self.tries))
+        self.front = preload / "token.so"
+        (self.folder / "pin").chmod(0o600)
+
+    def uri(self, name, pin=False, **instead):
+        return super().uri(name, pin, **instead).replace(self.driver, str(self.front))
+
+    def is_now(self, mood):
+        self.state.write_text(mood)
+
+    def logins(self):
+        """How often it was given a PIN so far."""
+        return len(self.tries.read_text().splitlines()) if self.tries.exists() else 0

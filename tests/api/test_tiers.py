@@ -2,7 +2,7 @@
 server, is believed by what this device holds and by nothing less, decrypted, started and proved to run.
 
 1: a MAC and a class key, over a PSK.  2: X.509 with RSA-PSS or ECDSA, over the device's certificate.  3: the author's
-key in a token."""
+and the device's keys in tokens."""
 
 import base64
 import hashlib
@@ -10,15 +10,18 @@ import random
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from fleet import SUCCEEDED, a_seed, make_world, must, world  # noqa: F401
-from harness import wait_until
-from soft_token import DRIVERS, Token
+from harness import BUILD, wait_until
+from soft_token import DRIVERS, PIN, MoodyToken, Token
 from suit_device import encode
 from test_cli_tiers import KINDS, Authority, pem, private, public
 from test_coap_traps import request_for
 from test_mixed_fleet import Files, job_of, publish
+from test_signed_reports import kept
 
 
 class Tier:
@@ -64,6 +67,7 @@ class Tier:
         self.world.wait_state(campaign, "finished", 120)
         self.world.judge(campaign, {SUCCEEDED: 1})
         assert self.runs(device, self.new)
+        return campaign
 
     def runs(self, device, image):
         """As the launcher would start it now."""
@@ -131,20 +135,79 @@ def test_tier_2_certificates(world, kind):  # noqa: F811
 # --- tier 3 -------------------------------------------------------------------------------------
 
 @pytest.mark.skipif(not DRIVERS, reason="SoftHSM is not installed")
-def test_tier_3_keys_in_a_token(world):  # noqa: F811
-    """The author's private key was never in a file; another author's, whom the server knows too, does not do."""
-    tier = Tier(world, "--recipient", "dev-1=FOLDER/device.pub")
-    own = ec.generate_private_key(ec.SECP256R1())
-    tier.write("device.pub", public(own))
-    author = Token(tier.files.folder)
+def test_tier_3_keys_in_tokens(world, monkeypatch):  # noqa: F811
+    """No private key of author or device was ever in a file that either of them has: the author signs in a token; the
+    device opens payloads, signs its reports, and proves who it is, all in another one."""
+    tier = Tier(world, "--recipient", "dev-1=FOLDER/payloads.pub")
+    author, board = Token(tier.files.folder), MoodyToken(tier.files.folder, BUILD.absolute() / "tests/preload")
     author.make("release", "p256")
     author.make("another", "p256")
     for name in ("release", "another"):
         tier.may_sign((tier.files.folder / f"{name}.pub").read_bytes())
-    world.add_device("large")
-    device = world.agent("large", tier.old, anchor=tier.files.folder / "release.pub",
-                         device_key_file=tier.write("device.pem", private(own)), device_key_id="dev-1",
+    board.make("payloads", "p256", "derive")
+    board.make("reports", "p256")
+    identity, csr = request_for("large")
+    board.take("identity", identity)
+    report_key = (tier.files.folder / "reports.pub").read_bytes()
+    made = must(world.admin.post("/v1/devices", {"endpoint": "large", "csr": csr, "report_key_pem": report_key.decode()}), 201)
+    for name, value in board.env.items():
+        monkeypatch.setenv(name, value)
+    device = world.agent("large", tier.old, psk_file=None, anchor=tier.files.folder / "release.pub",
+                         cert_file=tier.write("large.crt", made["certificate_pem"].encode()), key_file=board.uri("identity"),
+                         ca_file=world.server.ca_path, device_key_file=board.uri("payloads"), device_key_id="dev-1",
+                         report_key_file=board.uri("reports"), pin_file=tier.files.folder / "pin",
                          formats="ecdh-es gcm", only_encrypted="yes")
     world.wait_registered(1)
-    tier.refuses(device, "--key", author.uri("another"), env=author.env)
-    tier.takes(device, "--key", author.uri("release"), env=author.env)
+    tier.refuses(device, "--key", author.uri("another"))
+    fails_without(tier, device, board, author)
+    campaign = tier.takes(device, "--key", author.uri("release"))
+    said = must_report(world, device, campaign)
+    assert holds(report_key, said)[4] is True, "signed by the token"
+    assert PIN not in device.log()
+
+
+def fails_without(tier, device, board, author):
+    """The token is pulled out, and put back; the agent goes on all the while, as nothing dials anew."""
+    world = tier.world  # noqa: F811
+    board.is_now("removed")
+    campaign = tier.campaign("1.9.5", "--key", author.uri("release"))
+    wait_until(lambda: world.jobs(campaign) and job_of(world, campaign, device.name)["state"] == "failed", 60, 0.2, "it says so")
+    job = job_of(world, campaign, device.name)
+    assert job["cause"] == "install" and "token" in job["text"], job
+    assert tier.runs(device, tier.old) and "the key in the token: no token is there" in device.log()
+    board.is_now("")
+
+
+def must_report(world, device, campaign):  # noqa: F811
+    job = job_of(world, campaign, device.name)["job_id"]
+    return wait_until(lambda: kept(world, device.name, job), 20, 0.1, "the device's report")
+
+
+def holds(pem, message):
+    """The report in it, when that key signed it."""
+    protected, _, report, signature = cbor2.loads(message).value
+    key = serialization.load_pem_public_key(pem)
+    der = encode_dss_signature(*(int.from_bytes(half, "big") for half in (signature[:32], signature[32:])))
+    key.verify(der, cbor2.dumps(["Signature1", protected, b"", report]), ec.ECDSA(hashes.SHA256()))
+    return cbor2.loads(report)
+
+
+@pytest.mark.skipif(not DRIVERS, reason="SoftHSM is not installed")
+def test_tier_3_another_token_is_another_device(world, monkeypatch):  # noqa: F811
+    """The certificate is not enough: whoever copies every file of a device, and has a token with another key, is not it."""
+    tier = Tier(world)
+    board = MoodyToken(tier.files.folder, BUILD.absolute() / "tests/preload")
+    identity, csr = request_for("large")
+    board.take("identity", identity)
+    board.make("alien", "p256")
+    made = must(world.admin.post("/v1/devices", {"endpoint": "large", "csr": csr}), 201)
+    for name, value in board.env.items():
+        monkeypatch.setenv(name, value)
+    files = {"psk_file": None, "cert_file": tier.write("large.crt", made["certificate_pem"].encode()),
+             "ca_file": world.server.ca_path, "pin_file": tier.files.folder / "pin"}
+    thief = world.agent("thief", tier.old, endpoint="large", key_file=board.uri("alien"), **files)
+    wait_until(lambda: "or not that of" in thief.log(), 20, 0.1, "it is told")
+    thief.close()
+    assert int(world.sql("SELECT count(*) FROM device WHERE registered_at IS NOT NULL")[0][0]) == 0
+    world.agent("large", tier.old, key_file=board.uri("identity"), **files)
+    world.wait_registered(1)

@@ -23,6 +23,11 @@ static void check_config(const struct config *c)
 {
 	check(c->endpoint[0] && ends(c->endpoint, sizeof(c->endpoint)));
 	check(c->state_dir[0] == '/' && ends(c->state_dir, sizeof(c->state_dir)));
+	check(ends(c->key_file, sizeof(c->key_file)) &&
+	      ends(c->device_key_file, sizeof(c->device_key_file)) &&
+	      ends(c->report_key_file, sizeof(c->report_key_file)));
+	check(c->psk_file[0] == '/' || !c->psk_file[0]);
+	check(c->pin_file[0] == '/' || !c->pin_file[0]);
 	check(c->anchor_count >= 1 && c->anchor_count <= CONFIG_ANCHORS_MAX);
 	check(c->attribute_count <= CONFIG_ATTRIBUTES_MAX && c->part_count <= CONFIG_PARTS_MAX);
 	for (size_t i = 0; i < c->part_count; i++)

@@ -21,7 +21,7 @@ BEGIN {
 	fence["cbor.h"] = "^api/"
 	fence["ini.h"] = "^(base/conf|cli/config)[.]c$"
 	fence["curl/"] = "^cli/"
-	fence["openssl/"] = "^(certs/|suit/crypto_openssl|base/hash[.]c|server/coap/dtls_|cli/csr[.]c|agent/link_tls[.]c)"
+	fence["openssl/"] = "^(certs/|suit/crypto_openssl|base/hash[.]c|server/coap/dtls_|cli/csr[.]c|agent/link_tls[.]c|agent/link_key[.])"
 	fence["gnutls/"] = "^server/http/tls[.]c$"
 	fence["lzma.h"] = "^cli/delta_encode[.]c$"
 	fence["zstd.h"] = "^(cli/delta_encode|suit/codec_zstd)[.]c$"

@@ -109,6 +109,9 @@ static void test_bad(void)
 		{ GOOD "component.a=file\ncomponent.b=file\ncomponent.c=file\n"
 		       "component.d=file\ncomponent.e=file\n",
 		  "one too many" },
+		{ GOOD "psk_file = pkcs11:object=k\n", "psk_file is not a valid value" },
+		{ GOOD "anchor = pkcs11:object=k\n", "anchor is one too many, or too long" },
+		{ GOOD "pin_file = pkcs11:object=k\n", "pin_file is not a valid value" },
 		{ GOOD "retry_min_ms = 5000\nretry_max_ms = 4000\n", "below retry_min_ms" },
 	};
 	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++)
@@ -136,6 +139,35 @@ static void test_parts_and_formats(void)
 	ok(load(GOOD "component.a-b = file\ncomponent.a_c = file\ncomponent.a-bc = file\n"),
 	   "names that are alike at their beginning: %s", why);
 	ok(load(GOOD "formats =\n") && config.has_formats && !config.formats, "none at all");
+}
+
+/* Keys in tokens: named as they are, never a file beside the configuration. */
+static void test_tokens(void)
+{
+	char text[1024], wanted[FILE_PATH_MAX], name[CONFIG_KEY_MAX + 1];
+	ok(load(GOOD "key_file = pkcs11:token=b;object=i?module-path=/d.so\n"
+		     "device_key_file = pkcs11:object=p\nreport_key_file = r.pem\n"
+		     "pin_file = pin\n"),
+	   "%s", why);
+	is_str(config.key_file, "pkcs11:token=b;object=i?module-path=/d.so", "of the session");
+	is_str(config.device_key_file, "pkcs11:object=p", "of payloads");
+	ok(file_path(dir, "r.pem", wanted), "path");
+	is_str(config.report_key_file, wanted, "a file still");
+	ok(file_path(dir, "pin", wanted), "path");
+	is_str(config.pin_file, wanted, "the PIN's file");
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	memcpy(name, "pkcs11:", 7);
+	snprintf(text, sizeof(text), GOOD "key_file = %s\n", name);
+	ok(!load(text) && strstr(why, "key_file is not a valid value"), "one too long: %s",
+	   why);
+	name[sizeof(name) - 2] = '\0';
+	snprintf(text, sizeof(text), GOOD "key_file = %s\n", name);
+	ok(load(text), "one that fits");
+	is_str(config.key_file, name, "whole");
+	ok(!config_is_token("pkcs11") && !config_is_token("/pkcs11:") &&
+		   config_is_token("pkcs11:"),
+	   "what is one");
 }
 
 static void test_server(void)
@@ -203,6 +235,7 @@ int main(void)
 	test_folder_that_is_too_long();
 	test_bad();
 	test_parts_and_formats();
+	test_tokens();
 	test_server();
 	test_credentials();
 	unlink(path);

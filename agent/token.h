@@ -1,0 +1,10 @@
+/* Keys of this device in a PKCS#11 token: where the PIN comes from, and what is said when it
+ * goes wrong.  Built without tokens (TOKENS=no) every such key is refused. */
+#pragma once
+
+#include "suit/crypto_openssl.h"
+
+/* PIN: from the file of the URI's pin-source, else from pin_file, which may be empty.  False
+ * when there is no key; the log says why. */
+bool token_key_load(const char *uri, const char *pin_file, const char *state_dir,
+		    struct suit_key **ret);
