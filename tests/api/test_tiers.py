@@ -193,7 +193,7 @@ def holds(pem, message):
 
 
 @pytest.mark.skipif(not DRIVERS, reason="SoftHSM is not installed")
-def test_tier_3_another_token_is_another_device(world, monkeypatch):  # noqa: F811
+def test_tier_3_the_token_is_the_device(world, monkeypatch):  # noqa: F811
     """The certificate is not enough: whoever copies every file of a device, and has a token with another key, is not it."""
     tier = Tier(world)
     board = MoodyToken(tier.files.folder, BUILD.absolute() / "tests/preload")
@@ -209,5 +209,15 @@ def test_tier_3_another_token_is_another_device(world, monkeypatch):  # noqa: F8
     wait_until(lambda: "or not that of" in thief.log(), 20, 0.1, "it is told")
     thief.close()
     assert int(world.sql("SELECT count(*) FROM device WHERE registered_at IS NOT NULL")[0][0]) == 0
-    world.agent("large", tier.old, key_file=board.uri("identity"), **files)
+    # its own token, which is pulled out between start and handshake, and put back
+    world.server.stop()
+    tries = board.logins()
+    device = world.agent("large", tier.old, key_file=board.uri("identity"), **files)
+    wait_until(lambda: board.logins() > tries, 20, 0.05, "the token is open")
+    board.is_now("removed")
+    world.server.start()
+    wait_until(lambda: "the key in the token: no token is there" in device.log(), 60, 0.1, "the handshake fails, and why")
+    pid = device.child()
+    board.is_now("")
     world.wait_registered(1)
+    assert device.child() == pid, "the agent went on"
