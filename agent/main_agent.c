@@ -217,11 +217,12 @@ static bool complain_key(const char *path)
 }
 
 /* From a file, or from a token; what a token does not do is told there. */
-static bool open_key(const struct agent *a, const char *from, struct suit_key **ret)
+static bool open_key(const struct agent *a, const char *setting, const char *from,
+		     struct suit_key **ret)
 {
 	const struct config *c = &a->config;
 	if (config_is_token(from))
-		return token_key_load(from, c->pin_file, c->state_dir, ret);
+		return token_key_load(setting, from, c->pin_file, c->state_dir, ret);
 	return keys_read_private(from, ret) || complain_key(from);
 }
 
@@ -233,12 +234,13 @@ static bool open_keys(struct agent *a)
 	    !keys_read_shared(&a->keys.secret, c->class_key_file, c->class_key_id))
 		return complain_key(c->class_key_file);
 	if (c->device_key_file[0]) {
-		if (!open_key(a, c->device_key_file, &own))
+		if (!open_key(a, "device_key_file", c->device_key_file, &own))
 			return false;
 		if (!keys_take_own(&a->keys, own, c->device_key_id))
 			return complain_key(c->device_key_file);
 	}
-	return !c->report_key_file[0] || open_key(a, c->report_key_file, &a->report_key);
+	return !c->report_key_file[0] ||
+	       open_key(a, "report_key_file", c->report_key_file, &a->report_key);
 }
 
 /* A key in a file is read for each session, so that it may be renewed; a token's session lasts.
@@ -248,7 +250,7 @@ static bool open_link_key(struct agent *a)
 	struct config *c = &a->config;
 	if (c->link.kind != LINK_CERT || !config_is_token(c->key_file))
 		return true;
-	if (!open_key(a, c->key_file, &a->link_key))
+	if (!open_key(a, "key_file", c->key_file, &a->link_key))
 		return false;
 	a->link_keys = link_keys_with(c->ca_file, c->cert_file, a->link_key);
 	c->link.keys = a->link_keys;

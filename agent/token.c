@@ -47,15 +47,15 @@ static void tell_fault(void *arg, const char *text)
 	log_line("the key in the token: %s", text);
 }
 
-bool token_key_load(const char *uri, const char *pin_file, const char *state_dir,
-		    struct suit_key **ret)
+bool token_key_load(const char *setting, const char *uri, const char *pin_file,
+		    const char *state_dir, struct suit_key **ret)
 {
 	struct asking asking = { .uri = uri, .pin_file = pin_file, .state_dir = state_dir };
 	struct suit_pkcs11_host host = { take_pin, tell_fault, &asking, true };
 	struct suit_pkcs11_why why;
 	enum suit_rc rc = suit_pkcs11_key_load(uri, &host, ret, &why);
 	if (rc != SUIT_OK && why.text[0])
-		log_line("%s: %s", uri, why.text);
+		log_line("%s: %s", setting, why.text);
 	if (rc != SUIT_OK && why.pin_refused && !pin_note_refused(state_dir, &asking.pin))
 		log_errno("%s/%s cannot be written", state_dir, PIN_REFUSED_FILE);
 	suit_wipe(&asking.pin, sizeof(asking.pin));

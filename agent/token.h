@@ -4,7 +4,8 @@
 
 #include "suit/crypto_openssl.h"
 
-/* PIN: from the file of the URI's pin-source, else from pin_file, which may be empty.  False
- * when there is no key; the log says why. */
-bool token_key_load(const char *uri, const char *pin_file, const char *state_dir,
-		    struct suit_key **ret);
+/* setting: what the URI is the value of.  PIN: from the file of the URI's pin-source, else from
+ * pin_file, which may be empty.  False when there is no key; the log says why, without the URI,
+ * in which somebody may have put a PIN. */
+bool token_key_load(const char *setting, const char *uri, const char *pin_file,
+		    const char *state_dir, struct suit_key **ret);

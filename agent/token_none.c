@@ -2,12 +2,13 @@
 #include "agent/log.h"
 #include "agent/token.h"
 
-bool token_key_load(const char *uri, const char *pin_file, const char *state_dir,
-		    struct suit_key **ret)
+bool token_key_load(const char *setting, const char *uri, const char *pin_file,
+		    const char *state_dir, struct suit_key **ret)
 {
+	(void)uri;
 	(void)pin_file;
 	(void)state_dir;
 	(void)ret;
-	log_line("%s: this agent was built without tokens", uri);
+	log_line("%s: this agent was built without tokens", setting);
 	return false;
 }

@@ -87,7 +87,7 @@ def test_a_key_for_something_else_does_not_open(token, device, update):
     ("module", lambda t: {"device_key_file": "pkcs11:object=payloads?module-path=/none.so"}, "cannot load the PKCS#11 module /none.so"),
     ("token", lambda t: {"device_key_file": t.uri("payloads", token="elsewhere")}, "no token is there that the PKCS#11 URI names"),
     ("key", lambda t: {"device_key_file": t.uri("none")}, "the token has no private key that the PKCS#11 URI names"),
-    ("value", lambda t: {"device_key_file": f"{t.uri('payloads')}&pin-value={PIN[:4]}"}, "a PIN does not belong in the URI"),
+    ("value", lambda t: {"device_key_file": f"{t.uri('payloads')}&pin-value={PIN}"}, "device_key_file: a PIN does not belong in the URI"),
     ("program", lambda t: {"device_key_file": f"{t.uri('payloads')}&pin-source=|cat"}, "pin-source takes a file alone"),
     ("uri", lambda t: {"device_key_file": "pkcs11:token"}, "this is no PKCS#11 URI (RFC 7512)"),
     ("nopin", lambda t: {"pin_file": None}, "token board wants a PIN: give pin_file"),
