@@ -432,6 +432,8 @@ static enum suit_rc change(struct suit_run *r, const struct suit_target *t,
 static enum suit_rc directive(struct suit_run *r, const struct suit_target *t,
 			      enum suit_command command)
 {
+	if (r->level->delegated && !suit_delegate_may(command, t->dependency))
+		return SUIT_KEY;
 	if (r->platform->identity_first && command != SUIT_PROCESS_DEPENDENCY &&
 	    !(r->level->vendor && r->level->class_))
 		return SUIT_MISSING;
@@ -449,6 +451,8 @@ static enum suit_rc custom(struct suit_run *r, const struct suit_target *t, int6
 {
 	if (!r->platform->custom)
 		return SUIT_UNSUPPORTED;
+	if (r->level->delegated)
+		return SUIT_KEY;
 	if (r->platform->identity_first && !(r->level->vendor && r->level->class_))
 		return SUIT_MISSING;
 	suit_dependency_forget(r, t);

@@ -23,6 +23,16 @@ bool suit_index_used(const struct suit_envelope *e, size_t index)
 	return index < e->component_count || suit_dependency_find(e, index, &prefix);
 }
 
+bool suit_delegate_may(enum suit_command command, bool dependency)
+{
+	return command == SUIT_PROCESS_DEPENDENCY || (command == SUIT_FETCH && dependency);
+}
+
+bool suit_delegated(const struct suit_run *r, const struct suit_envelope *e)
+{
+	return r->platform->delegated && r->platform->delegated(r->ctx, e);
+}
+
 static enum suit_rc resolve(struct suit_run *r, const struct suit_target *t,
 			    const struct suit_envelope **ret)
 {
@@ -79,7 +89,9 @@ static enum suit_rc verified(struct suit_run *r, const struct suit_target *t,
 	if (rc != SUIT_OK)
 		return rc == SUIT_CONDITION ? SUIT_MISSING : rc;
 	measure_digest(r, *ret);
-	return wanted(t, *ret) ? SUIT_OK : SUIT_DIGEST;
+	if (!wanted(t, *ret))
+		return SUIT_DIGEST;
+	return suit_delegated(r, *ret) ? SUIT_KEY : SUIT_OK;
 }
 
 enum suit_rc suit_dependency_verify(struct suit_run *r, const struct suit_target *t)
@@ -114,8 +126,10 @@ static enum suit_rc level_run(struct suit_run *r, const struct suit_target *t,
 			l.prefix = up->prefix;
 	}
 	l.path = up->path << 5 | (uint32_t)(t->index + 1);
-	l.vendor = up->vendor;
-	l.class_ = up->class_;
+	l.vendor = up->vendor && !up->delegated;
+	l.class_ = up->class_ && !up->delegated;
+	if (up->delegated)
+		suit_parameters_forget(r);
 	r->level = &l;
 	enum suit_rc rc = suit_components_ask(r);
 	if (rc == SUIT_OK)

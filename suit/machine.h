@@ -15,6 +15,7 @@ struct suit_level {
 	uint8_t depth;
 	uint8_t key;         /* the manifest's, of the sequence under way */
 	bool vendor, class_; /* conditions that held */
+	bool delegated;      /* a delegate's manifest */
 };
 
 /* One sequence under way. */
@@ -33,6 +34,9 @@ enum suit_rc suit_target_make(struct suit_run *r, size_t index, struct suit_targ
 /* The map of a set- or override-parameters, for a component. */
 enum suit_rc suit_parameters_set(struct suit_run *r, size_t index, struct scbor *map,
 				 bool override);
+/* What a delegate has set is forgotten, but for encryption infos and what its dependencies,
+ * which have only an index, are told by. */
+void suit_parameters_forget(struct suit_run *r);
 /* { source: [keys] } into a component. */
 enum suit_rc suit_parameters_copy(struct suit_run *r, size_t index, struct suit_bytes arg);
 
@@ -46,6 +50,7 @@ enum suit_rc suit_dependency_match(struct suit_run *r, const struct suit_target 
 enum suit_rc suit_dependency_process(struct suit_run *r, const struct suit_target *t);
 /* What the manifest's dependencies must have had in the section. */
 enum suit_rc suit_dependencies_done(struct suit_run *r);
+bool suit_delegated(const struct suit_run *r, const struct suit_envelope *e);
 void suit_dependency_forget(struct suit_run *r, const struct suit_target *t);
 
 /* --- act.c: conditions and directives of one component. */

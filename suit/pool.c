@@ -120,6 +120,17 @@ enum suit_rc suit_parameters_set(struct suit_run *r, size_t index, struct scbor 
 	return rc;
 }
 
+void suit_parameters_forget(struct suit_run *r)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < r->parameter_count; i++)
+		if (r->parameter[i].key == SUIT_PARAM_ENCRYPTION ||
+		    !r->place[r->parameter[i].place].id)
+			r->parameter[kept++] = r->parameter[i];
+	r->parameter_count = kept;
+}
+
 enum suit_rc suit_parameters_copy(struct suit_run *r, size_t index, struct suit_bytes arg)
 {
 	uint8_t to = 0, from = 0;

@@ -469,6 +469,7 @@ enum suit_rc suit_process(const struct suit_envelope *e, enum suit_procedure pro
 	run->parameter_count = 0;
 	run->measured_n = 0;
 	run->section = sections[0];
+	root.delegated = suit_delegated(run, e);
 	enum suit_rc rc = suit_components_ask(run);
 	for (size_t i = 0; i < sizeof(procedures[0]) && sections[i] && rc == SUIT_OK; i++) {
 		run->section = sections[i];

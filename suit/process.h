@@ -93,12 +93,21 @@ struct suit_platform {
 	 * there is none. */
 	enum suit_rc (*dependency)(void *ctx, const struct suit_target *t,
 				   const struct suit_envelope **ret);
+	/* Is the manifest signed by a delegate alone (see below)?  Asked for the root and for
+	 * each dependency; whoever has verified it knows.  NULL: none is. */
+	bool (*delegated)(void *ctx, const struct suit_envelope *e);
 	/* A vendor's own command (-257 and below).  SUIT_CONDITION makes it a condition. */
 	enum suit_rc (*custom)(void *ctx, const struct suit_target *t, int64_t command,
 			       struct suit_bytes arg);
 	/* Each record that a command's reporting policy asks for.  NULL: nobody wants them. */
 	void (*record)(void *ctx, const struct suit_record *record, bool success);
 };
+
+/* A delegate lets devices into what an author made, and changes nothing in it: what it signs
+ * may ask conditions, set parameters, fetch a dependency and process it, and is SUIT_KEY when
+ * it does more.  Of what it sets nothing but an encryption info reaches the author's manifest,
+ * which has to check vendor and class itself; and a delegate's dependency is an author's. */
+bool suit_delegate_may(enum suit_command command, bool dependency);
 
 #define SUIT_MEASURED_MAX 64 /* bytes of the measured parameters of one record */
 

@@ -136,10 +136,12 @@ static struct item *item_of(struct device *d, const struct suit_target *t)
 	return &d->item[d->count++];
 }
 
-/* A delegate says who may have a key, and nothing else. */
-static bool may_write(const struct device *d, const struct suit_target *t)
+/* Dependencies by a delegate are refused before anybody asks. */
+static bool delegated(void *ctx, const struct suit_envelope *e)
 {
-	return !d->root_by_delegate || t->envelope != d->root || t->dependency;
+	const struct device *d = ctx;
+
+	return d->root_by_delegate && e == d->root;
 }
 
 static enum suit_rc identity(void *ctx, const struct suit_target *t, enum suit_parameter key,
@@ -175,8 +177,6 @@ static enum suit_rc fetch(void *ctx, const struct suit_target *t, struct suit_by
 	const char *name = arena_printf(d->cli.mem, "%.*s", (int)uri.n, (const char *)uri.p);
 	const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
 
-	if (!may_write(d, t))
-		return SUIT_KEY;
 	if (content.p) {
 		item->content = (struct bytes){ content.p, content.n };
 		return SUIT_OK;
@@ -231,8 +231,6 @@ static enum suit_rc copy(void *ctx, const struct suit_target *t,
 	struct item *to = item_of(d, t), *from = item_of(d, source);
 	struct suit_bytes info;
 
-	if (!may_write(d, t))
-		return SUIT_KEY;
 	if (suit_parameter_bytes(t, SUIT_PARAM_ENCRYPTION, &info))
 		return decrypt(d, info, from->content, &to->content);
 	to->content = from->content;
@@ -264,6 +262,7 @@ static const struct suit_platform platform = {
 	.fetch = fetch,
 	.copy = copy,
 	.dependency = dependency,
+	.delegated = delegated,
 };
 
 /* --- the run ------------------------------------------------------------------------------ */
