@@ -129,14 +129,25 @@ static bool set_key(const struct reader *r, const struct key *k)
 	return false;
 }
 
-static bool add_anchor(const struct reader *r)
+static bool add_path(const struct reader *r, char (*list)[CONFIG_TEXT_MAX], size_t *count)
+{
+	if (*count == CONFIG_ANCHORS_MAX || !set_path(r, list[*count], CONFIG_TEXT_MAX))
+		return false;
+	++*count;
+	return true;
+}
+
+static const char *add_anchor(const struct reader *r)
 {
 	struct config *c = r->c;
-	if (c->anchor_count == CONFIG_ANCHORS_MAX ||
-	    !set_path(r, c->anchor[c->anchor_count], CONFIG_TEXT_MAX))
-		return false;
-	c->anchor_count++;
-	return true;
+	return add_path(r, c->anchor, &c->anchor_count) ? NULL : "is one too many, or too long";
+}
+
+static const char *add_delegate(const struct reader *r)
+{
+	struct config *c = r->c;
+	return add_path(r, c->delegate, &c->delegate_count) ? NULL
+							    : "is one too many, or too long";
 }
 
 static bool add_attribute(const struct reader *r, const char *name)
@@ -263,7 +274,9 @@ static const char *take_pair(struct reader *r, const struct text_pair *pair)
 		if (strcmp(pair->key, keys[i].name) == 0)
 			return set_key(r, &keys[i]) ? NULL : "is not a valid value";
 	if (strcmp(pair->key, "anchor") == 0)
-		return add_anchor(r) ? NULL : "is one too many, or too long";
+		return add_anchor(r);
+	if (strcmp(pair->key, "delegate") == 0)
+		return add_delegate(r);
 	if (strcmp(pair->key, "formats") == 0) {
 		r->c->has_formats = true;
 		return format_parse(r->value, &r->c->formats) ? NULL : "is not a valid value";

@@ -7,6 +7,8 @@
  *	class_id      = 8-4-4-4-12 digits
  *	anchor        = author.pem.pub          (up to four: whose signatures are believed; or
  *	                                         the certificate of an authority for authors)
+ *	delegate      = delegate.pem.pub        (up to four, of the same kinds: who may let this
+ *	                                         device into what an author signed)
  *	mac_key_file  = mac.key         (whose MACs are believed when there is no anchor; with
  *	mac_key_id    = class-1          anchors they must hold too, and are not enough)
  *	state_dir     = /var/lib/muster-agent
@@ -57,6 +59,8 @@ struct config {
 	char state_dir[CONFIG_TEXT_MAX];
 	char anchor[CONFIG_ANCHORS_MAX][CONFIG_TEXT_MAX];
 	size_t anchor_count;
+	char delegate[CONFIG_ANCHORS_MAX][CONFIG_TEXT_MAX];
+	size_t delegate_count;
 	struct suit_uuid vendor_id, class_id;
 	struct config_attribute attribute[CONFIG_ATTRIBUTES_MAX];
 	size_t attribute_count;

@@ -272,6 +272,16 @@ static bool open_mac_key(struct agent *a)
 	return false;
 }
 
+static bool open_side(struct verify_side *side, const char (*path)[CONFIG_TEXT_MAX],
+		      size_t count)
+{
+	size_t bad = 0;
+	if (verify_anchors(side, path, count, &bad))
+		return true;
+	log_line("%s: neither a public key nor an authority's certificate", path[bad]);
+	return false;
+}
+
 static void set_abilities(struct agent *a)
 {
 	const struct config *c = &a->config;
@@ -315,7 +325,6 @@ static bool lock_state(const struct agent *a)
 static bool open_config(struct agent *a, const char *path)
 {
 	char why[CONFIG_TEXT_MAX];
-	size_t bad = 0;
 	if (!config_load(path, &a->config, why) || !config_finish(&a->config, why)) {
 		log_line("%s", why);
 		return false;
@@ -326,12 +335,12 @@ static bool open_config(struct agent *a, const char *path)
 	set_abilities(a);
 	if (!open_mac_key(a))
 		return false;
-	if (!verify_anchors(&a->verify, (const char(*)[256])a->config.anchor,
-			    a->config.anchor_count, &bad)) {
-		log_line("%s: neither an author's public key nor an authority's certificate",
-			 a->config.anchor[bad]);
+	if (!open_side(&a->verify.author, (const char(*)[CONFIG_TEXT_MAX])a->config.anchor,
+		       a->config.anchor_count) ||
+	    !open_side(&a->verify.delegate, (const char(*)[CONFIG_TEXT_MAX])a->config.delegate,
+		       a->config.delegate_count))
 		return false;
-	}
+	verify_dependencies(&a->verify);
 	if (!lock_state(a))
 		return false;
 	if (!store_open(&a->store, a->config.state_dir, &suit_crypto_openssl,

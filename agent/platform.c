@@ -20,6 +20,16 @@ struct holding {
 	bool matched; /* a condition has compared it since */
 };
 
+/* A dependency's envelope; one that is fetched again into the same place is another. */
+struct dependency {
+	uint8_t place;
+	bool judged;
+	enum suit_rc rc; /* then: may it be run? */
+	bool delegated;
+	struct suit_bytes content;
+	struct suit_envelope envelope;
+};
+
 struct platform {
 	const struct ability *ability;
 	const struct facts *facts;
@@ -31,6 +41,12 @@ struct platform {
 	struct holding part[UPDATE_PARTS_MAX];
 	bool base[UPDATE_PARTS_MAX]; /* what the part holds has been compared */
 	const struct suit_component_id *id[UPDATE_PARTS_MAX];
+	const struct suit_envelope *by[UPDATE_PARTS_MAX]; /* the manifest that filled it */
+	const struct suit_envelope *root;
+	bool delegated;     /* the root */
+	bool delegate_seen; /* some manifest is */
+	struct dependency dependency[PLATFORM_DEPENDENCIES_MAX];
+	size_t dependency_count;
 	enum proto_cause cause;
 	const char *why;
 };
@@ -109,7 +125,7 @@ static bool area_format(const struct platform *p, const struct suit_target *t, e
 static enum suit_rc on_component(void *ctx, const struct suit_target *t)
 {
 	struct platform *p = ctx;
-	if (part_of(p, t) != UPDATE_NO_PART || is_area(t))
+	if (t->dependency || part_of(p, t) != UPDATE_NO_PART || is_area(t))
 		return SUIT_OK;
 	return refuse(p, SUIT_UNSUPPORTED, PROTO_CAUSE_CLASS, "for another component");
 }
@@ -253,6 +269,75 @@ static enum suit_rc on_now(void *ctx, const struct suit_target *t, uint64_t *ret
 	return SUIT_OK;
 }
 
+/* --- dependencies ------------------------------------------------------------------------- */
+
+/* The bytes are kept where they are.  What they must be is said by the digest of the manifest
+ * in them, which the processor compares. */
+static enum suit_rc fetch_dependency(struct platform *p, const struct suit_target *t,
+				     struct suit_bytes content)
+{
+	uint64_t size = 0;
+	if (!content.p)
+		return refuse(p, SUIT_UNSUPPORTED, PROTO_CAUSE_CLASS,
+			      "a dependency that is not in the envelope");
+	if (suit_parameter_uint(t, SUIT_PARAM_SIZE, &size) && size != content.n)
+		return SUIT_DIGEST;
+	if (p->dependency_count == PLATFORM_DEPENDENCIES_MAX)
+		return refuse(p, SUIT_TOO_LARGE, PROTO_CAUSE_SPACE, "too many dependencies");
+	struct dependency *d = &p->dependency[p->dependency_count++];
+	d->place = t->place;
+	d->judged = false;
+	d->delegated = false;
+	d->content = content;
+	return SUIT_OK;
+}
+
+static enum suit_rc judge_dependency(struct platform *p, struct dependency *d)
+{
+	const struct ability *a = p->ability;
+	enum suit_rc rc = suit_envelope_decode(a->crypto, d->content, &d->envelope);
+	if (rc != SUIT_OK)
+		return refuse(p, rc, PROTO_CAUSE_MANIFEST, "a dependency cannot be read");
+	enum platform_signer by = a->signer(a->signer_arg, &d->envelope);
+	if (by == PLATFORM_NOBODY)
+		return refuse(p, SUIT_SIGNATURE, PROTO_CAUSE_SIGNATURE,
+			      "a dependency is not signed by an author this device trusts");
+	d->delegated = by == PLATFORM_DELEGATE;
+	if (d->envelope.sequence <= p->facts->sequence)
+		return refuse(p, SUIT_CONDITION, PROTO_CAUSE_SEQUENCE,
+			      "a dependency is not newer than what was confirmed here");
+	return SUIT_OK;
+}
+
+static enum suit_rc on_dependency(void *ctx, const struct suit_target *t,
+				  const struct suit_envelope **ret)
+{
+	struct platform *p = ctx;
+	if (!p->ability->signer)
+		return SUIT_UNSUPPORTED;
+	for (size_t i = p->dependency_count; i-- > 0;) {
+		struct dependency *d = &p->dependency[i];
+		if (d->place != t->place)
+			continue;
+		if (!d->judged)
+			d->rc = judge_dependency(p, d);
+		d->judged = true;
+		*ret = &d->envelope;
+		return d->rc;
+	}
+	return SUIT_MISSING;
+}
+
+static bool on_delegated(void *ctx, const struct suit_envelope *e)
+{
+	struct platform *p = ctx;
+	bool delegated = e == p->root && p->delegated;
+	for (size_t i = 0; i < p->dependency_count; i++)
+		delegated |= e == &p->dependency[i].envelope && p->dependency[i].delegated;
+	p->delegate_seen |= delegated;
+	return delegated;
+}
+
 /* --- what is put there -------------------------------------------------------------------- */
 
 static bool has_foreign(const struct suit_target *t)
@@ -302,6 +387,7 @@ static void put_there(struct platform *p, size_t part, const struct suit_target 
 {
 	p->part[part] = *h;
 	p->id[part] = t->id;
+	p->by[part] = t->envelope;
 	if (!p->work)
 		p->update->touched |= 1u << part;
 }
@@ -382,6 +468,8 @@ static enum suit_rc on_fetch(void *ctx, const struct suit_target *t, struct suit
 {
 	struct platform *p = ctx;
 	struct holding h;
+	if (t->dependency)
+		return fetch_dependency(p, t, content);
 	struct suit_bytes info;
 	int part = part_of(p, t);
 	enum suit_rc rc = take_size(p, t, &h);
@@ -519,6 +607,8 @@ static const struct suit_platform functions = {
 	.fetch = on_fetch,
 	.write = on_write,
 	.copy = on_copy,
+	.dependency = on_dependency,
+	.delegated = on_delegated,
 };
 
 /* --- the runs ----------------------------------------------------------------------------- */
@@ -544,6 +634,9 @@ static enum suit_rc check_end(struct platform *p)
 static enum suit_rc run(struct platform *p, const struct suit_envelope *e,
 			struct platform_result *result)
 {
+	const struct ability *a = p->ability;
+	p->root = e;
+	p->delegated = a->signer && a->signer(a->signer_arg, e) == PLATFORM_DELEGATE;
 	enum suit_rc rc = suit_process(e, SUIT_UPDATE_PROCEDURE, &functions, p, &result->run);
 	if (rc == SUIT_OK) {
 		rc = check_end(p);
@@ -554,6 +647,9 @@ static enum suit_rc run(struct platform *p, const struct suit_envelope *e,
 	result->why = "";
 	if (rc == SUIT_OK)
 		return rc;
+	if (rc == SUIT_KEY && p->delegate_seen && !p->why)
+		rc = refuse(p, rc, PROTO_CAUSE_SIGNATURE,
+			    "a delegate lets this device in, and may do nothing else");
 	result->why = p->why ? p->why : suit_rc_text(rc);
 	if (p->cause != PROTO_CAUSE_NONE)
 		result->cause = p->cause;
@@ -587,19 +683,19 @@ enum suit_rc platform_look(const struct ability *a, const struct facts *facts,
 			   const struct suit_envelope *e, struct update *ret,
 			   struct platform_result *ret_result)
 {
-	struct update u = { .job = ret->job,
-			    .attempt = ret->attempt,
-			    .sequence = e->sequence,
-			    .manifest = e->digest };
+	struct update u = { .job = ret->job, .attempt = ret->attempt, .manifest = e->digest };
 	struct platform p = { .ability = a, .facts = facts, .update = &u };
 	enum suit_rc rc = run(&p, e, ret_result);
 	if (rc != SUIT_OK)
 		return rc;
+	u.sequence = p.delegated ? 0 : e->sequence;
 	for (size_t i = facts->count; i-- > 0;) {
 		if (!p.part[i].filled)
 			continue;
 		u.image = p.part[i].digest;
-		take_version(e, p.id[i], u.version);
+		take_version(p.by[i], p.id[i], u.version);
+		if (p.by[i]->sequence > u.sequence)
+			u.sequence = p.by[i]->sequence;
 	}
 	*ret = u;
 	return SUIT_OK;

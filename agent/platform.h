@@ -12,13 +12,25 @@
  * Components: the parts of the device, and download areas `dl`, `dl/full` and `dl/WORD`, whose
  * word says what a copy has to do (agent/format.h).  Only parts can be copied into, only from
  * areas.  A patch is applied to what the part holds now, which the manifest must have compared
- * before.  What is put into a part must be compared once more at the end. */
+ * before.  What is put into a part must be compared once more at the end.
+ *
+ * Dependencies lie in the envelope, have their own signatures and are newer than what was
+ * confirmed, as the root is.  What a delegate signed does nothing itself (suit/process.h). The
+ * sequence number that the device then keeps is the highest of the manifests that put something
+ * into a part, and of an author's root: a delegate's counts for nothing. */
 #pragma once
 
 #include "agent/keys.h"
 #include "agent/proto.h"
 #include "agent/update.h"
 #include "suit/process.h"
+
+/* Whose signatures an envelope has: one of an author's makes it the author's. */
+enum platform_signer { PLATFORM_NOBODY, PLATFORM_DELEGATE, PLATFORM_AUTHOR };
+
+/* Dependencies of one run that are decoded, 2.8 kB each.  They are read where they lie, inside
+ * the envelope, so that envelope_max bounds the bytes of all. */
+#define PLATFORM_DEPENDENCIES_MAX 4
 
 /* What a device can do at all. */
 struct ability {
@@ -28,6 +40,10 @@ struct ability {
 	format_set formats; /* that it reads, of all kinds */
 	bool only_encrypted;
 	const struct keys *keys; /* NULL: none */
+	/* Asked for each dependency, and for the root whether it is a delegate's alone.  NULL:
+	 * no dependencies, and every root is an author's. */
+	enum platform_signer (*signer)(const void *arg, const struct suit_envelope *e);
+	const void *signer_arg;
 };
 
 /* A copy: from a payload, or from bytes of the envelope. */

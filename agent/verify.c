@@ -9,11 +9,11 @@
 #include <time.h>
 
 /* A public key, or the certificate of an authority whose authors are believed. */
-static bool anchor_add(struct verify *v, struct suit_bytes pem)
+static bool anchor_add(struct verify_side *v, struct suit_bytes pem)
 {
-	if (v->anchor_count < VERIFY_ANCHORS_MAX &&
-	    suit_key_from_public_pem(pem, &v->anchor[v->anchor_count]) == SUIT_OK) {
-		v->anchor_count++;
+	if (v->key_count < VERIFY_ANCHORS_MAX &&
+	    suit_key_from_public_pem(pem, &v->key[v->key_count]) == SUIT_OK) {
+		v->key_count++;
 		return true;
 	}
 	size_t n = 0;
@@ -26,31 +26,39 @@ static bool anchor_add(struct verify *v, struct suit_bytes pem)
 	return true;
 }
 
-bool verify_anchors(struct verify *v, const char (*path)[256], size_t count, size_t *ret_bad)
+bool verify_anchors(struct verify_side *side, const char (*path)[256], size_t count,
+		    size_t *ret_bad)
 {
 	char pem[2 * SUIT_CERT_MAX];
 	size_t n;
 	for (size_t i = 0; i < count; i++) {
 		*ret_bad = i;
 		if (!file_read(path[i], pem, sizeof(pem), &n) ||
-		    !anchor_add(v, (struct suit_bytes){ (const uint8_t *)pem, n }))
+		    !anchor_add(side, (struct suit_bytes){ (const uint8_t *)pem, n }))
 			return false;
 	}
 	return true;
 }
 
+static void side_finish(struct verify_side *side)
+{
+	for (size_t i = 0; i < side->key_count; i++)
+		suit_key_free(side->key[i]);
+	side->key_count = 0;
+	side->authority_count = 0;
+}
+
 void verify_finish(struct verify *v)
 {
-	for (size_t i = 0; i < v->anchor_count; i++)
-		suit_key_free(v->anchor[i]);
-	v->anchor_count = 0;
-	v->authority_count = 0;
+	side_finish(&v->author);
+	side_finish(&v->delegate);
 	suit_wipe(&v->mac, sizeof(v->mac));
 }
 
 /* While an envelope's signatures are looked at. */
 struct search {
 	const struct verify *v;
+	const struct verify_side *side;
 	struct suit_key *certified; /* of the block last looked at */
 };
 
@@ -79,7 +87,7 @@ static const struct suit_key *certified_key(struct search *s, const struct suit_
 	}
 	suit_key_free(s->certified);
 	s->certified = NULL;
-	struct suit_certificates trusted = { s->v->authority, s->v->authority_count };
+	struct suit_certificates trusted = { s->side->authority, s->side->authority_count };
 	if (given.count == 0 ||
 	    suit_key_from_certificate(given, trusted, time(NULL), &s->certified) != SUIT_OK)
 		return NULL;
@@ -95,9 +103,9 @@ static const struct suit_key *anchor_of(void *arg, const struct suit_block *bloc
 		return key;
 	if (by_certificate && block->kid.n == 0)
 		return NULL;
-	for (size_t i = 0; i < s->v->anchor_count; i++)
-		if (may_be_by(s->v->anchor[i], block) && nth-- == 0)
-			return s->v->anchor[i];
+	for (size_t i = 0; i < s->side->key_count; i++)
+		if (may_be_by(s->side->key[i], block) && nth-- == 0)
+			return s->side->key[i];
 	return NULL;
 }
 
@@ -111,19 +119,41 @@ static struct suit_bytes mac_key_of(void *arg, const struct suit_block *block, s
 				  : (struct suit_bytes){ 0 };
 }
 
-/* Others may have signed too; it is enough that each author this device trusts has, who is
- * there at all. */
-static bool is_signed(const struct verify *v, const struct suit_envelope *e)
+/* MACs are an author's; see mac in struct verify. */
+static enum suit_rc side_verify(const struct verify *v, const struct verify_side *side,
+				const struct suit_envelope *e, struct suit_verdict *ret)
 {
-	struct search search = { .v = v };
-	struct suit_trust trust = {
-		.key = anchor_of, .mac_key = mac_key_of, .arg = &search, .pass_unknown = true
-	};
-	bool has_anchors = v->anchor_count + v->authority_count > 0;
-	struct suit_verdict verdict;
-	enum suit_rc rc = suit_envelope_verify(v->can.crypto, e, &trust, &verdict);
+	struct search search = { .v = v, .side = side };
+	struct suit_trust trust = { .key = anchor_of,
+				    .mac_key = side == &v->author ? mac_key_of : NULL,
+				    .arg = &search,
+				    .pass_unknown = true };
+	enum suit_rc rc = suit_envelope_verify(v->can.crypto, e, &trust, ret);
 	suit_key_free(search.certified);
-	return rc == SUIT_OK && (verdict.signatures > 0 || !has_anchors);
+	return rc;
+}
+
+/* Others may have signed too; it is enough that each author and delegate this device trusts
+ * has, who is there at all. */
+static enum platform_signer signer_of(const void *arg, const struct suit_envelope *e)
+{
+	const struct verify *v = arg;
+	struct suit_verdict author, delegate;
+	enum suit_rc by_author = side_verify(v, &v->author, e, &author);
+	enum suit_rc by_delegate = side_verify(v, &v->delegate, e, &delegate);
+	if ((by_author != SUIT_OK && by_author != SUIT_MISSING) ||
+	    (by_delegate != SUIT_OK && by_delegate != SUIT_MISSING))
+		return PLATFORM_NOBODY;
+	bool has_anchors = v->author.key_count + v->author.authority_count > 0;
+	if (by_author == SUIT_OK && (author.signatures > 0 || !has_anchors))
+		return PLATFORM_AUTHOR;
+	return by_delegate == SUIT_OK ? PLATFORM_DELEGATE : PLATFORM_NOBODY;
+}
+
+void verify_dependencies(struct verify *v)
+{
+	v->can.signer = signer_of;
+	v->can.signer_arg = v;
 }
 
 static enum suit_rc refuse(struct platform_result *r, enum suit_rc rc, enum suit_reason reason,
@@ -142,7 +172,7 @@ enum suit_rc verify_envelope(const struct verify *v, struct suit_bytes envelope,
 	if (rc != SUIT_OK)
 		return refuse(ret_result, rc, SUIT_REASON_CBOR, PROTO_CAUSE_MANIFEST,
 			      suit_rc_text(rc));
-	if (!is_signed(v, &e))
+	if (signer_of(v, &e) == PLATFORM_NOBODY)
 		return refuse(ret_result, SUIT_SIGNATURE, SUIT_REASON_UNAUTHORISED,
 			      PROTO_CAUSE_SIGNATURE,
 			      "not signed by an author this device trusts");

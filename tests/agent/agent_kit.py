@@ -126,6 +126,20 @@ def one_component(author, kind, old, new, **more):
     return Variant(author.manifest([part("main", new, f"dl/{word}", payload, base, info)] + areas(word), **more), payload)
 
 
+def admission(author, new):
+    """An update for class-1 that a delegate has opened for one more device, and what that device holds."""
+    payload, info = author.encrypted(new)
+    update = author.manifest([{"id": "main", "install": "copy", "image": {
+        "file": str(new), "via": "dl/full", "fetched": {"file": str(payload)}, "encryption_info": {"file": str(info)},
+        "encryption_info_replaceable": True}}] + areas("full"))
+    key, out = author.folder / f"delegate-{author.count}.pem", author.folder / f"admission-{author.count}"
+    check(CLI, "key", "new", key, "--no-passphrase")
+    check(CLI, "manifest", "admit", update, "--kek", f"class-1={author.folder}/class.key", "--recipient",
+          f"dev-9={author.folder}/device.pem.pub", "--key", key, "--sequence", 2, "--out", out)
+    return Variant(out, payload), {"class_key_file": None, "class_key_id": None, "delegate": f"{key}.pub",
+                                   "device_key_file": author.folder / "device.pem", "device_key_id": "dev-9"}
+
+
 class Device:
     """One with a component `config`, and if hook is given with a component `modem`."""
 

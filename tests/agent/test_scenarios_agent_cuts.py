@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from agent_kit import (PROVE, Author, Device, Hook, StandIn, Variant, areas, digest, one_component, part, program, start,
+from agent_kit import (PROVE, Author, Device, Hook, StandIn, Variant, admission, areas, digest, one_component, part, program, start,
                  wait_until)
 from test_kill_points import CALLS_MAX, CLI, SIGKILL, killing
 from test_agent_variants import together
@@ -61,12 +61,14 @@ class Case:
         self.c1, self.c2 = author.file(b"c1"), author.file(b"c2")
         self.m1, self.m2 = author.file(b"m1"), author.file(b"m2")
         self.author, self.old, self.hook = author, old, hook
-        self.touched = {"slot": (old, bad)}
+        self.touched, self.more = {"slot": (old, bad)}, {}
         if kind == "configuration":
             payload, info = author.encrypted(self.c2)
             self.variant = Variant(author.manifest([part("config", self.c2, "dl/full", payload, info=info)] + areas("full")),
                                    payload)
             self.touched = {"config": (self.c1, self.c2)}
+        elif kind == "admission":
+            self.variant, self.more = admission(author, bad)
         elif kind == "together":
             self.variant = together(author, old, bad, self.c2, self.m2)
             self.touched.update(config=(self.c1, self.c2), modem=(self.m1, self.m2))
@@ -77,7 +79,7 @@ class Case:
     def device(self, folder, **more):
         self.count += 1
         return Device(folder / f"d{self.count}", self.author, self.old, config=self.c1, modem=self.m1, hook=self.hook.path,
-                      **more)
+                      **self.more, **more)
 
     def judge(self, device):
         """All of the old or all of the new is what starts, and the old is whole in any case."""
@@ -99,7 +101,8 @@ def count_calls(device, run, program_name):
 
 
 @pytest.mark.parametrize("tear", [False, True], ids=["whole", "torn"])
-@pytest.mark.parametrize("kind", ["patch-heatshrink", "patch-lzma,gcm", "full,ctr", "zstd", "together", "configuration"])
+@pytest.mark.parametrize("kind", ["patch-heatshrink", "patch-lzma,gcm", "full,ctr", "zstd", "together", "configuration",
+                                  "admission"])
 def test_R11_every_kind_of_update_is_killed_at_every_call(tmp_path, author, old, bad, hook, kind, tear):
     case = Case(author, old, bad, kind, hook)
     first = case.device(tmp_path)

@@ -41,6 +41,9 @@ static void test_good(void)
 	ok(config.attribute_count == 1 && strcmp(config.attribute[0].value, "berlin") == 0,
 	   "attribute");
 	ok(config.observe, "observe");
+	ok(load(GOOD "delegate = d.pub\ndelegate = /abs/e.pub\n"), "%s", why);
+	ok(config.delegate_count == 2 && config.anchor_count == 1, "delegates are no anchors");
+	is_str(config.delegate[1], "/abs/e.pub", "a delegate");
 	ok(load("endpoint = e\nserver = coaps://h\n" WITHOUT_ANCHOR "mac_key_file = m\n"),
 	   "a MAC key in place of an anchor: %s", why);
 	ok(file_path(dir, "m", wanted), "path");
@@ -91,6 +94,8 @@ static void test_bad(void)
 		{ GOOD "vendor_id = 1\n", "vendor_id is not a valid value" },
 		{ GOOD "no_such_key = 1\n", "no_such_key is not a known key" },
 		{ GOOD "just words\n", "agent.conf:7: the line" },
+		{ GOOD "delegate = b\ndelegate = c\ndelegate = d\ndelegate = e\ndelegate = f\n",
+		  "one too many" },
 		{ GOOD "anchor = b\nanchor = c\nanchor = d\nanchor = e\n", "one too many" },
 		{ "endpoint = e\nserver = coaps://h\n" WITHOUT_ANCHOR,
 		  "mac_key_file is missing" },

@@ -90,9 +90,9 @@ static void test_A01_agent_trusts_its_anchors_alone(const struct suit_key *ancho
 	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "a stranger's signature");
 	suit_key_free(stranger);
 	n = make(anchor, buf, sizeof(buf));
-	verify.anchor_count = 0;
+	verify.author.key_count = 0;
 	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "without anchors nothing is taken");
-	verify.anchor_count = 1;
+	verify.author.key_count = 1;
 }
 
 /* Another author's signature neither helps nor harms; a broken one of an anchor does harm, even
@@ -196,9 +196,9 @@ static void test_A01_agent_and_certificates(void)
 	certify(&expired, &root, "expired author", now - 10);
 	certify(&foreign, &other, "foreign", now + DAY);
 	pem_file(path[0], root.x);
-	ok(fd >= 0 && verify_anchors(&verify, (const char(*)[256])path, 1, &bad),
+	ok(fd >= 0 && verify_anchors(&verify.author, (const char(*)[256])path, 1, &bad),
 	   "an authority as anchor");
-	ok(verify.authority_count == 1 && verify.anchor_count == 0, "is no key");
+	ok(verify.author.authority_count == 1 && verify.author.key_count == 0, "is no key");
 	size_t n = certified(&author, no_kid, buf, sizeof(buf));
 	is_int(judge(buf, n), PROTO_CAUSE_NONE, "an author it answers for");
 	for (size_t bit = 0; bit < 8 * n; bit++) {
@@ -219,9 +219,9 @@ static void test_A01_agent_and_certificates(void)
 
 	/* A device that knows the key itself needs no authority. */
 	uint8_t kid[SUIT_KID_SIZE];
-	verify.anchor[0] = private_key(author.pkey);
-	verify.anchor_count = 1;
-	if (suit_key_kid(verify.anchor[0], kid) != SUIT_OK)
+	verify.author.key[0] = private_key(author.pkey);
+	verify.author.key_count = 1;
+	if (suit_key_kid(verify.author.key[0], kid) != SUIT_OK)
 		abort();
 	n = certified(&author, (struct suit_bytes){ kid, sizeof(kid) }, buf, sizeof(buf));
 	is_int(judge(buf, n), PROTO_CAUSE_NONE, "a certificate beside the id of a known key");
@@ -229,7 +229,7 @@ static void test_A01_agent_and_certificates(void)
 	struct suit_envelope e;
 	uint8_t both[8192];
 	if (suit_envelope_decode(C, (struct suit_bytes){ buf, n }, &e) != SUIT_OK ||
-	    suit_envelope_sign(C, verify.anchor[0], SUIT_ALG_ESP256,
+	    suit_envelope_sign(C, verify.author.key[0], SUIT_ALG_ESP256,
 			       (struct suit_bytes){ kid, sizeof(kid) }, &e, both, sizeof(both),
 			       &n) != SUIT_OK)
 		abort();
@@ -312,8 +312,8 @@ static void test_A01_agent_wants_signatures_beside_macs(void)
 	if (suit_key_generate(SUIT_KEY_P256, &anchor) != SUIT_OK)
 		abort();
 	hold_mac_key(1, "class-1");
-	verify.anchor[0] = anchor;
-	verify.anchor_count = 1;
+	verify.author.key[0] = anchor;
+	verify.author.key_count = 1;
 	struct suit_bytes alone = { one, make(NULL, one, sizeof(one)) };
 	size_t n = mac(alone, both, sizeof(both));
 	is_int(judge(both, n), PROTO_CAUSE_SIGNATURE, "a MAC alone, where there is an anchor");
@@ -325,7 +325,7 @@ static void test_A01_agent_wants_signatures_beside_macs(void)
 	hold_mac_key(2, "class-2");
 	is_int(judge(both, n), PROTO_CAUSE_NONE, "another's MAC beside a good signature");
 	hold_mac_key(1, "class-1");
-	verify.anchor_count = 0;
+	verify.author.key_count = 0;
 	is_int(judge(both, n), PROTO_CAUSE_NONE,
 	       "no anchor: the MAC, and a stranger's signature");
 	suit_key_free(anchor);
@@ -345,14 +345,14 @@ int main(void)
 		struct suit_key *key = NULL;
 		if (suit_key_generate(types[i], &key) != SUIT_OK)
 			abort();
-		verify.anchor[0] = key;
-		verify.anchor_count = 1;
+		verify.author.key[0] = key;
+		verify.author.key_count = 1;
 		test_A01_agent_refuses_every_flipped_bit(key, suit_key_type_text(types[i]));
 		test_A01_agent_trusts_its_anchors_alone(key);
 		test_A01_agent_and_several_signatures(key);
 		suit_key_free(key);
 	}
-	verify.anchor_count = 0;
+	verify.author.key_count = 0;
 	test_A01_agent_and_certificates();
 	test_A01_agent_believes_macs();
 	test_A01_agent_wants_signatures_beside_macs();
