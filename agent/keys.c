@@ -4,6 +4,7 @@
 #include "agent/file.h"
 #include "agent/text.h"
 #include "suit/crypto_openssl.h"
+#include "suit/ids.h"
 #include "suit/wipe.h"
 
 #include <string.h>
@@ -90,6 +91,18 @@ format_set keys_formats(const struct keys *k)
 	if (k->own)
 		set |= FORMAT_BIT(FORMAT_ECDH_ES);
 	return set ? set | FORMAT_CIPHERS : 0;
+}
+
+const char *keys_word(const struct keys *k, const struct suit_crypto *crypto,
+		      char buf[KEYS_WORD_SIZE])
+{
+	struct suit_message m = { .piece = { { k->own_id, k->own_id_n } }, .count = 1 };
+	struct suit_digest digest;
+	if (!k->own || crypto->sha256(&m, &digest) != SUIT_OK)
+		return NULL;
+	memcpy(buf, "key-", 4);
+	suit_hex((struct suit_bytes){ digest.b, 12 }, buf + 4);
+	return buf;
 }
 
 static enum format cipher_word(enum suit_alg alg)

@@ -32,6 +32,10 @@ bool keys_take_own(struct keys *k, struct suit_key *key, const char *id);
 void keys_finish(struct keys *k);
 /* The words that these keys are good for. */
 format_set keys_formats(const struct keys *k);
+/* The word that says which key of its own a device has (api/coap.md), in buf; NULL: none. */
+#define KEYS_WORD_SIZE (4 + 2 * 12 + 1)
+const char *keys_word(const struct keys *k, const struct suit_crypto *crypto,
+		      char buf[KEYS_WORD_SIZE]);
 /* Opens an info's content key; wipe it after use.  SUIT_UNSUPPORTED for a cipher outside
  * allowed, SUIT_MISSING when it is for others. */
 enum suit_rc keys_open(const struct keys *k, const struct suit_crypto *crypto,

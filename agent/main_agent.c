@@ -49,6 +49,7 @@ struct agent {
 	char slot;
 	bool on_trial; /* this start is one */
 	bool stale_trial;
+	char key_word[KEYS_WORD_SIZE];
 	uint8_t last_words[REPORT_SIGNED_MAX];
 	size_t last_words_n;
 	int exit_code; /* -1: goes on */
@@ -411,6 +412,8 @@ static bool know_self(struct agent *a)
 					   .only_encrypted = c->only_encrypted,
 					   .attribute_count = c->attribute_count,
 					   .last = a->store.boot.last };
+	if (a->verify.can.formats & FORMAT_BIT(FORMAT_ECDH_ES))
+		a->self.key_word = keys_word(&a->keys, a->verify.can.crypto, a->key_word);
 	for (size_t i = 0; i < a->now.count; i++)
 		a->self.component[i] =
 			(struct proto_component){ .name = a->now.part[i].name,

@@ -158,7 +158,8 @@ static bool open_outputs(struct fleet *f)
 					       .poll_max_s = o->poll_s,
 					       .envelope_max = SUIT_ENVELOPE_MAX,
 					       .block_size = o->block_size };
-	if (!verify_anchors(&f->verify.author, (const char(*)[256])o->anchor, o->anchor_count, &bad)) {
+	if (!verify_anchors(&f->verify.author, (const char(*)[256])o->anchor, o->anchor_count,
+			    &bad)) {
 		log_line("%s: neither an author's public key nor an authority's certificate",
 			 o->anchor[bad]);
 		return false;

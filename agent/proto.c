@@ -90,12 +90,14 @@ static void put_last(struct scbor_out *o, const struct boot_last *last)
 	put_text(o, last->reason);
 }
 
-static void put_formats(struct scbor_out *o, format_set set)
+static void put_formats(struct scbor_out *o, const struct proto_register *r)
 {
-	scbor_put_array(o, (size_t)__builtin_popcount(set));
+	scbor_put_array(o, (size_t)__builtin_popcount(r->formats) + (r->key_word != NULL));
 	for (int f = 0; f < FORMAT_COUNT; f++)
-		if (set & FORMAT_BIT(f))
+		if (r->formats & FORMAT_BIT(f))
 			put_text(o, format_word((enum format)f));
+	if (r->key_word)
+		put_text(o, r->key_word);
 }
 
 static void put_capabilities(struct scbor_out *o, const struct proto_register *r)
@@ -109,7 +111,7 @@ static void put_capabilities(struct scbor_out *o, const struct proto_register *r
 	scbor_put_uint(o, r->block_size);
 	if (r->formats) {
 		scbor_put_uint(o, 4);
-		put_formats(o, r->formats);
+		put_formats(o, r);
 	}
 	if (r->only_encrypted) {
 		scbor_put_uint(o, 5);

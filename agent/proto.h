@@ -53,6 +53,7 @@ struct proto_register {
 	uint8_t boot_id[BOOT_ID_SIZE];
 	uint64_t envelope_max, image_max, block_size;
 	format_set formats;
+	const char *key_word; /* of its own key's id (api/coap.md); NULL: it has none */
 	bool only_encrypted;
 	struct proto_attribute attribute[PROTO_ATTRIBUTES_MAX]; /* in any order */
 	size_t attribute_count;

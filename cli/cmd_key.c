@@ -155,6 +155,8 @@ static enum exit_code register_body(struct cli *c, const char *path, json_t **re
 			 "class_id", ids.class_text, "public_key_pem", pem, "component",
 			 args_value(&c->args, "component"), "name",
 			 args_value(&c->args, "name"));
+	if (*ret && args_has(&c->args, "delegate"))
+		json_object_set_new(*ret, "delegate", json_true());
 	return *ret ? EXIT_DONE : cli_fail(EXIT_FAILED, "an option is not UTF-8");
 }
 
@@ -171,7 +173,8 @@ static enum exit_code run_key_register(struct cli *c)
 	if (code != EXIT_DONE)
 		return code;
 	output_object(&c->out, key_columns, ARRAY_LEN(key_columns), reply.json);
-	cli_say("The server takes releases for %s that this key signed.",
+	cli_say("The server takes %s for %s that this key signed.",
+		args_has(&c->args, "delegate") ? "admissions" : "releases",
 		args_value(&c->args, "class"));
 	return EXIT_DONE;
 }
@@ -231,6 +234,8 @@ static const struct option_def register_options[] = {
 	{ "class", "VENDOR/NAME", "whose releases it may sign (needed)", OPTION_VALUE, false },
 	{ "component", "NAME", "for this component and those below it; default all",
 	  OPTION_VALUE, false },
+	{ "delegate", NULL, "for admissions alone (manifest admit), and no release",
+	  OPTION_FLAG, false },
 	{ "name", "TEXT", "for people", OPTION_VALUE, false },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };

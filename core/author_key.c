@@ -34,9 +34,10 @@ static enum rc note(struct call *c, const char *action, const struct author_key 
 				 .object_kind = "author-key",
 				 .object_id = uuid_format(&k->author_key_id, id) };
 
-	act.detail = audit_detail(c->mem, "class_id", uuid_format(&k->class_id, class),
-				  "component", k->component, "kid", hex_encode(c->mem, k->kid),
-				  "vendor_id", uuid_format(&k->vendor_id, vendor), NULL);
+	act.detail = audit_detail(
+		c->mem, "class_id", uuid_format(&k->class_id, class), "component", k->component,
+		"delegate", k->delegate ? "true" : NULL, "kid", hex_encode(c->mem, k->kid),
+		"vendor_id", uuid_format(&k->vendor_id, vendor), NULL);
 	return audit_add(c, &act);
 }
 
@@ -47,6 +48,7 @@ enum rc author_key_create(struct call *c, const struct author_key_new *in,
 				.class_id = in->class_id,
 				.component = in->component ? in->component : "",
 				.name = in->name ? in->name : "",
+				.delegate = in->delegate,
 				.created_at = c->now };
 
 	enum rc rc = public_key_read(c, "/public_key_pem", in->public_key_pem, &k.public_key,

@@ -10,6 +10,7 @@ struct author_key_new {
 	const char *component; /* NULL or empty: every component of the class */
 	const char *public_key_pem;
 	const char *name; /* or NULL */
+	bool delegate;    /* for admissions alone */
 };
 
 /* ERR_VALIDATION for an unknown class or a key of another kind than P-256, P-384, Ed25519 and

@@ -140,6 +140,10 @@ static enum rc check_all(struct call *c, const struct release_new *in, struct re
 	struct device_class class;
 
 	enum rc rc = release_check(c, in->envelope, f, &class);
+	if (rc == RC_OK && f->delegated)
+		rc = release_refuse(c, ERR_AUTHOR_NOT_ALLOWED,
+				    "a delegate alone has signed it, who lets devices into a "
+				    "release that is there: add it to that one");
 	if (rc == RC_OK)
 		rc = choose_version(c, f, in, r);
 	if (rc == RC_OK)

@@ -17,6 +17,7 @@ struct signers {
 	const char *name; /* of the part, for people */
 	const char *scope[SCOPES_MAX];
 	int scope_count;
+	bool author; /* not by delegates alone: then theirs do not count */
 };
 
 static bool verifies(struct signers *s, const struct suit_block *block,
@@ -29,7 +30,10 @@ static bool verifies(struct signers *s, const struct suit_block *block,
 		if (!release_signed_by(e, block, keys[i].public_key))
 			continue;
 		good = true;
-		if (s->scope_count < SCOPES_MAX)
+		if (!keys[i].delegate && !s->author)
+			s->scope_count = 0;
+		s->author = s->author || !keys[i].delegate;
+		if (s->author == !keys[i].delegate && s->scope_count < SCOPES_MAX)
 			s->scope[s->scope_count++] = keys[i].component;
 	}
 	return good;
@@ -135,7 +139,20 @@ static enum rc check_own_place(struct call *c, const struct signers *s,
 		s->name, name ? name : "a place without a name", scopes_text(c, s));
 }
 
-static enum rc check_part(struct call *c, const struct release_facts *f, int part)
+static enum rc check_delegate(struct call *c, const struct signers *s, struct release_facts *f)
+{
+	if (s->author)
+		return RC_OK;
+	if (s->part > 0)
+		return release_refuse(c, ERR_AUTHOR_NOT_ALLOWED,
+				      "%s is signed by a delegate alone, who signs no update: "
+				      "let its author sign it",
+				      s->name);
+	f->delegated = true;
+	return RC_OK;
+}
+
+static enum rc check_part(struct call *c, struct release_facts *f, int part)
 {
 	const struct suit_envelope *e = &f->parts.list[part]->envelope;
 	struct signers s = { .f = f, .part = part, .name = release_part_name(f, part, c->mem) };
@@ -146,13 +163,15 @@ static enum rc check_part(struct call *c, const struct release_facts *f, int par
 		if (!suit_block_is_mac(&e->block[i]))
 			rc = check_signature(c, &s, &e->block[i]);
 	if (rc == RC_OK)
+		rc = check_delegate(c, &s, f);
+	if (rc == RC_OK)
 		rc = check_own_place(c, &s, e);
 	for (size_t i = 0; rc == RC_OK && i < e->component_count; i++)
 		rc = check_component(c, &s, &e->component[i]);
 	return rc;
 }
 
-enum rc release_check_authors(struct call *c, const struct release_facts *f)
+enum rc release_check_authors(struct call *c, struct release_facts *f)
 {
 	enum rc rc = RC_OK;
 

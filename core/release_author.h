@@ -7,5 +7,6 @@
 /* Every signature of the manifest and of its dependencies must be that of a registered author
  * of the class.  Each part's own authors must be allowed every component that it names and that
  * anything touches: naming it is enough, because what a manifest sets for a component holds in
- * the others too.  ERR_AUTHOR_KEY_UNKNOWN, ERR_SIGNATURE_INVALID, ERR_AUTHOR_NOT_ALLOWED. */
-enum rc release_check_authors(struct call *c, const struct release_facts *f) MUST_CHECK;
+ * the others too.  Sets delegated: only delegates have signed the manifest itself.
+ * ERR_AUTHOR_KEY_UNKNOWN, ERR_SIGNATURE_INVALID, ERR_AUTHOR_NOT_ALLOWED. */
+enum rc release_check_authors(struct call *c, struct release_facts *f) MUST_CHECK;

@@ -141,6 +141,14 @@ static enum rc read_envelope(struct call *c, struct bytes envelope, struct relea
 	return why.why ? release_refuse(c, why.err, "%s", why.why) : rc;
 }
 
+static enum rc read_delegated(struct call *c, struct release_facts *f)
+{
+	struct release_refusal why = { 0 };
+
+	enum rc rc = release_read_delegated(f, &why);
+	return why.why ? release_refuse(c, why.err, "%s", why.why) : rc;
+}
+
 enum rc release_check(struct call *c, struct bytes envelope, struct release_facts *ret,
 		      struct device_class *ret_class)
 {
@@ -150,6 +158,8 @@ enum rc release_check(struct call *c, struct bytes envelope, struct release_fact
 		rc = check_class(c, ret, ret_class);
 	if (rc == RC_OK)
 		rc = release_check_authors(c, ret);
+	if (rc == RC_OK && ret->delegated)
+		rc = read_delegated(c, ret);
 	return rc == RC_OK ? check_images(c, ret) : rc;
 }
 

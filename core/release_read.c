@@ -114,6 +114,14 @@ enum rc release_read(struct bytes envelope, const struct release_library *stored
 	return rc == RC_OK ? read_version(ret, ret_why) : rc;
 }
 
+enum rc release_read_delegated(struct release_facts *f, struct release_refusal *ret_why)
+{
+	f->delegated = true;
+	f->touched_count = f->image_count = f->installed_count = 0;
+	f->base_component = NULL;
+	return release_survey(f, ret_why);
+}
+
 bool release_signed_by(const struct suit_envelope *e, const struct suit_block *block,
 		       struct bytes public_key)
 {

@@ -17,6 +17,9 @@ struct release_refusal {
 
 struct release_facts {
 	struct release_parts parts;
+	/* A delegate alone has signed it: it lets devices in, whose keys stand in needs as
+	 * "key-" and digits (release_key_word()). */
+	bool delegated;
 	struct digest digest;
 	struct uuid vendor_id, class_id;
 	const char *components; /* that an update changes: sorted, joined by commas */
@@ -41,6 +44,9 @@ struct release_facts {
 enum rc release_read(struct bytes envelope, const struct release_library *stored,
 		     struct arena *mem, struct release_facts *ret,
 		     struct release_refusal *ret_why) MUST_CHECK;
+/* Again, for what has turned out to be signed by a delegate alone. */
+enum rc release_read_delegated(struct release_facts *f,
+			       struct release_refusal *ret_why) MUST_CHECK;
 /* One signature against one public key (SubjectPublicKeyInfo). */
 bool release_signed_by(const struct suit_envelope *e, const struct suit_block *block,
 		       struct bytes public_key);

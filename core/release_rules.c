@@ -1,10 +1,12 @@
 /* What a release may be.  Pure. */
 #include "core/release_rules.h"
 
+#include "base/hash.h"
 #include "base/model/release.h"
 #include "core/version.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define URI_PREFIX "img/"
@@ -57,6 +59,17 @@ enum area release_download_area(const struct bytes *segments, int count, struct 
 	if (count == 2 && !bytes_equal_text(segments[1], "full"))
 		*ret_word = segments[1];
 	return AREA_YES;
+}
+
+const char *release_key_word(struct bytes kid, char ret[KEY_WORD_SIZE])
+{
+	char hex[DIGEST_TEXT_SIZE];
+	struct digest digest;
+
+	sha256_of(kid, &digest);
+	digest_format(&digest, hex);
+	snprintf(ret, KEY_WORD_SIZE, "key-%.24s", hex);
+	return ret;
 }
 
 bool release_is_encrypted(const char *needs)

@@ -29,6 +29,11 @@ enum area { AREA_NONE, AREA_YES, AREA_INVALID };
 enum area release_download_area(const struct bytes *segments, int count,
 				struct bytes *ret_word);
 
+/* How a device says at registration which own key it opens payloads with, and an admission says
+ * whom it is for: "key-" and the first 12 bytes of the SHA-256 of the key's id, as digits. */
+#define KEY_WORD_SIZE (4 + 2 * 12 + 1)
+const char *release_key_word(struct bytes kid, char ret[KEY_WORD_SIZE]);
+
 /* Do these words, joined by commas, name a cipher? */
 bool release_is_encrypted(const char *needs);
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define WORDS_MAX 16
+#define KEYS_MAX  8 /* of these: devices that an admission is for */
 
 struct place {
 	const char *name;  /* NULL: a dependency, which has none */
@@ -115,6 +116,11 @@ static enum rc stuck(struct work *w, enum suit_rc src, enum suit_procedure proce
 			      "conditions exclude each other");
 	if (src == SUIT_CONDITION)
 		return RC_OK;
+	if (src == SUIT_KEY && w->f->delegated)
+		return refuse(w, ERR_AUTHOR_NOT_ALLOWED,
+			      "a delegate alone has signed it, who lets devices into what an "
+			      "author signed and commands nothing else: %s",
+			      where(w));
 	if (src == SUIT_TOO_LARGE)
 		return refuse(w, ERR_MANIFEST_INVALID,
 			      "it has more conditions, payloads or commands than can be gone "
@@ -132,8 +138,9 @@ static enum rc survey(struct work *w, enum suit_procedure procedure)
 
 	for (int round = 0; round < RELEASE_PARTS_MAX; round++) {
 		parts->missing = false;
-		src = suit_survey_procedure(&parts->list[0]->envelope, procedure,
-					    release_parts_resolve, parts, w->s);
+		src = (w->f->delegated ? suit_survey_delegated : suit_survey_procedure)(
+			&parts->list[0]->envelope, procedure, release_parts_resolve, parts,
+			w->s);
 		if (parts->rc != RC_OK)
 			return parts->rc;
 		if (!parts->missing)
@@ -238,6 +245,18 @@ static const char *cipher_word(enum suit_alg alg)
 	return alg == SUIT_ALG_CHACHA20 ? "chacha20" : "ctr";
 }
 
+/* An admission is for these devices alone. */
+static enum rc add_key(struct work *w, const struct suit_recipient *r)
+{
+	char word[KEY_WORD_SIZE];
+
+	if (r->alg != SUIT_ALG_ECDH_ES_A128KW || r->kid.n == 0)
+		return refuse(w, ERR_MANIFEST_INVALID,
+			      "a delegate lets devices in by their own keys, each under its "
+			      "id, and not the holders of a shared one");
+	return add_word(w, bytes_of(release_key_word(from_suit(r->kid), word)));
+}
+
 static enum rc add_encryption(struct work *w, struct suit_bytes info)
 {
 	struct suit_encryption e;
@@ -249,12 +268,19 @@ static enum rc add_encryption(struct work *w, struct suit_bytes info)
 			      "an encryption info cannot be read: %s (A128KW, A256KW and "
 			      "ECDH-ES+A128KW; GCM, CTR and ChaCha20 are known)",
 			      suit_rc_text(src));
+	if (w->f->delegated && e.recipient_count > KEYS_MAX)
+		return refuse(w, ERR_MANIFEST_INVALID,
+			      "it lets %zu devices in, an admission is for at most %d: make "
+			      "several",
+			      e.recipient_count, KEYS_MAX);
 	enum rc rc = add_word(w, bytes_of(cipher_word(e.alg->alg)));
 	for (size_t i = 0; rc == RC_OK && i < e.recipient_count; i++) {
 		if (suit_encryption_recipient(&e, i, &r) != SUIT_OK)
 			return RC_INTERNAL;
 		rc = add_word(
 			w, bytes_of(r.alg == SUIT_ALG_ECDH_ES_A128KW ? "ecdh-es" : "aes-kw"));
+		if (rc == RC_OK && w->f->delegated)
+			rc = add_key(w, &r);
 	}
 	return rc;
 }

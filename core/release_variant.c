@@ -70,6 +70,31 @@ static void note_differences(struct call *c, const struct release_facts *f,
 				 f->version, r->version);
 }
 
+static bool has_manifest(const struct release *r, const struct digest *digest)
+{
+	for (int i = 0; i < r->manifest_count; i++)
+		if (digest_equal(&r->manifests[i].digest, digest))
+			return true;
+	return false;
+}
+
+/* What a delegate lets devices into is this release. */
+static enum rc check_admission(struct call *c, const struct release_facts *f,
+			       const struct release *r)
+{
+	struct digest digest;
+
+	for (int i = 1; i < f->parts.count; i++) {
+		memcpy(digest.b, f->parts.list[i]->envelope.digest.b, sizeof(digest.b));
+		if (!has_manifest(r, &digest))
+			return release_refuse(c, ERR_AUTHOR_NOT_ALLOWED,
+					      "a delegate has signed it, and %s is no manifest "
+					      "of this release",
+					      release_part_name(f, i, c->mem));
+	}
+	return RC_OK;
+}
+
 static enum rc check_alike(struct call *c, const struct release_facts *f,
 			   const struct release *r)
 {
@@ -110,14 +135,6 @@ static enum rc store(struct call *c, const struct release *r, const struct manif
 	return rc == RC_OK ? note(c, r, m) : rc;
 }
 
-static bool has_manifest(const struct release *r, const struct digest *digest)
-{
-	for (int i = 0; i < r->manifest_count; i++)
-		if (digest_equal(&r->manifests[i].digest, digest))
-			return true;
-	return false;
-}
-
 static enum rc add(struct call *c, const struct release *r, const struct release_facts *f,
 		   struct bytes envelope)
 {
@@ -132,6 +149,8 @@ static enum rc add(struct call *c, const struct release *r, const struct release
 		return call_field(c, "/envelope", "a release has at most %d manifests",
 				  RELEASE_VARIANTS_MAX);
 	enum rc rc = check_alike(c, f, r);
+	if (rc == RC_OK && f->delegated)
+		rc = check_admission(c, f, r);
 	if (rc == RC_OK)
 		rc = release_manifest_of(c, f, envelope, &m);
 	return rc == RC_OK ? store(c, r, &m) : rc;

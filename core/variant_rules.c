@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PATCH "patch-" /* how the names of deltas' formats begin */
+#define KEY   "key-"
 
 /* --- lists of words, joined by a comma --- */
 
@@ -89,13 +90,48 @@ PRINTF(2, 3) static void add(struct text *t, const char *fmt, ...)
 		t->used = VARIANT_LACK_MAX - 1;
 }
 
+/* One of them is enough: whose key it is for (release_key_word()). */
+static bool is_key(const char *word, size_t size)
+{
+	return size > strlen(KEY) && memcmp(word, KEY, strlen(KEY)) == 0;
+}
+
+static bool names_keys(const struct variant *v)
+{
+	const char *list = v->needs, *word;
+	size_t size;
+
+	while ((word = next_word(&list, &size)))
+		if (is_key(word, size))
+			return true;
+	return false;
+}
+
+static bool is_for_it(const struct variant *v, const struct variant_device *d)
+{
+	const char *list = v->needs, *word;
+	size_t size;
+
+	while ((word = next_word(&list, &size)))
+		if (is_key(word, size) && has_word(d->formats, word, size))
+			return true;
+	return !names_keys(v);
+}
+
+static void say_for_it(const struct variant *v, const struct variant_device *d, struct text *t)
+{
+	(void)v;
+	(void)d;
+	add(t, "it lets other devices in");
+}
+
 static bool is_read(const struct variant *v, const struct variant_device *d)
 {
 	const char *list = v->needs, *word;
 	size_t size;
 
 	while ((word = next_word(&list, &size)))
-		if (!has_word(d->formats, word, size))
+		if (!is_key(word, size) && !has_word(d->formats, word, size))
 			return false;
 	return true;
 }
@@ -106,7 +142,7 @@ static void say_read(const struct variant *v, const struct variant_device *d, st
 	size_t size;
 
 	while ((word = next_word(&list, &size))) {
-		if (has_word(d->formats, word, size))
+		if (is_key(word, size) || has_word(d->formats, word, size))
 			continue;
 		add(t, "%s%.*s", before, (int)size, word);
 		before = ", ";
@@ -181,9 +217,10 @@ static const struct check {
 	void (*say)(const struct variant *v, const struct variant_device *d, struct text *t);
 	bool of_size;
 } checks[] = {
-	{ is_read, say_read, false },           { is_secret_enough, say_secret, false },
-	{ is_wanted, say_wanted, false },       { has_base, say_base, false },
-	{ takes_envelope, say_envelope, true }, { takes_image, say_image, true },
+	{ is_for_it, say_for_it, false },        { is_read, say_read, false },
+	{ is_secret_enough, say_secret, false }, { is_wanted, say_wanted, false },
+	{ has_base, say_base, false },           { takes_envelope, say_envelope, true },
+	{ takes_image, say_image, true },
 };
 
 /* How many do not hold. */
@@ -242,18 +279,33 @@ static void explain(const struct variant *nearest, const struct variant_device *
 	}
 }
 
+/* Encrypted for own keys, and nobody can tell for whose. */
+static bool may_be_closed(const struct variant *v)
+{
+	return has_word(v->needs, "ecdh-es", strlen("ecdh-es")) && !names_keys(v);
+}
+
+static bool is_let_in(const struct variant *variants, int count, const struct variant_device *d)
+{
+	for (int i = 0; i < count; i++)
+		if (names_keys(&variants[i]) && variant_fits(&variants[i], d))
+			return true;
+	return false;
+}
+
 void variant_choose(const struct variant *variants, int count,
 		    const struct variant_device *device, struct variant_choice *ret)
 {
 	int best = -1, nearest = -1;
 	int64_t largest = 0;
+	bool let_in = is_let_in(variants, count, device);
 
 	*ret = (struct variant_choice){ 0 };
 	for (int i = 0; i < count; i++) {
 		const struct variant *v = &variants[i];
 		if (nearest < 0 || is_nearer(v, &variants[nearest], device))
 			nearest = i;
-		if (!variant_fits(v, device))
+		if (!variant_fits(v, device) || (let_in && may_be_closed(v)))
 			continue;
 		if (best < 0 || costs_less(v, &variants[best]))
 			best = i;

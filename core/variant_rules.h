@@ -33,7 +33,10 @@ bool variant_has_base(const struct variant *v, const struct component *component
 		      int component_count);
 bool variant_fits(const struct variant *v, const struct variant_device *device);
 
-/* Of those that fit the one with the least payload and envelope; of equals the one whose digest
+/* Words that begin with "key-" are of devices' own keys: what names some is for these devices
+ * alone, and a device that it names gets none that is encrypted for keys which are not named.
+ *
+ * Of those that fit the one with the least payload and envelope; of equals the one whose digest
  * comes first.  What it would lack is told of the whole image that comes nearest, or without
  * one of the delta. */
 void variant_choose(const struct variant *variants, int count,

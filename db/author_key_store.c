@@ -4,16 +4,17 @@
 #include "base/clean.h"
 
 #define KEY_COLUMNS                                                                            \
-	"author_key_id, vendor_id, class_id, component, kid, public_key, name, revoked_at, "   \
-	"created_at FROM author_key "
+	"author_key_id, vendor_id, class_id, component, delegate, kid, public_key, name, "     \
+	"revoked_at, created_at FROM author_key "
 
 enum { INSERT, FIND, GET, LIST, REVOKE };
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "author_key_insert",
 		     "INSERT INTO author_key (tenant_id, author_key_id, vendor_id, class_id, "
-		     "component, kid, public_key, name, created_at) "
-		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING" },
+		     "component, kid, public_key, name, created_at, delegate) "
+		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO "
+		     "NOTHING" },
 	[FIND] = { "author_key_find",
 		   "SELECT " KEY_COLUMNS "WHERE tenant_id = $1 AND vendor_id = $2 "
 		   "AND class_id = $3 AND kid = $4 AND revoked_at IS NULL "
@@ -38,6 +39,7 @@ static void read_key(const struct db_rows *rows, int row, struct arena *mem,
 		.vendor_id = db_row_uuid(rows, row, "vendor_id"),
 		.class_id = db_row_uuid(rows, row, "class_id"),
 		.component = db_row_text(rows, row, "component", mem),
+		.delegate = db_row_bool(rows, row, "delegate"),
 		.kid = db_row_bytes(rows, row, "kid", mem),
 		.public_key = db_row_bytes(rows, row, "public_key", mem),
 		.name = db_row_text(rows, row, "name", mem),
@@ -86,6 +88,7 @@ enum rc author_key_store_insert(struct db *db, int32_t tenant, const struct auth
 	db_arg_bytes(&a, k->public_key);
 	db_arg_text(&a, k->name);
 	db_arg_i64(&a, k->created_at);
+	db_arg_bool(&a, k->delegate);
 	enum rc rc = db_run_count(db, &stmts[INSERT], &a, &n);
 	if (rc != RC_OK)
 		return rc;

@@ -107,7 +107,10 @@ static const struct db_stmt stmts[] = {
 	/* variant_fits() of core/variant_rules.h, for many devices: a join of whole tables,
 	 * where the devices' own manifests would be asked one by one for ten times as long. */
 	[DELTAS] = { "campaign_deltas",
-		     "WITH v AS MATERIALIZED (SELECT base_component, base_digest, needs, "
+		     "WITH v AS MATERIALIZED (SELECT base_component, base_digest, "
+		     "ARRAY(SELECT w FROM unnest(needs) w WHERE left(w, 4) <> 'key-') AS "
+		     "needs, "
+		     "ARRAY(SELECT w FROM unnest(needs) w WHERE left(w, 4) = 'key-') AS keys, "
 		     "octet_length(envelope) AS envelope_bytes, image_bytes, needs && "
 		     "ARRAY['aes-kw', 'ecdh-es', 'gcm', 'ctr', 'chacha20'] AS encrypted "
 		     "FROM manifest WHERE tenant_id = $1 AND release_id = $3 "
@@ -120,6 +123,7 @@ static const struct db_stmt stmts[] = {
 					  "WHERE k.tenant_id = $1 "
 					  "AND k.device_id = t.device_id "
 					  "AND v.needs <@ t.formats "
+					  "AND (v.keys = '{}' OR v.keys && t.formats) "
 					  "AND (NOT t.only_encrypted OR v.encrypted) "
 					  "AND (t.max_envelope = 0 "
 					  "OR v.envelope_bytes <= t.max_envelope) "

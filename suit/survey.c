@@ -197,6 +197,11 @@ static enum suit_rc on_dependency(void *ctx, const struct suit_target *t,
 	return rc;
 }
 
+static bool on_delegated(void *ctx, const struct suit_envelope *e)
+{
+	return ((struct survey *)ctx)->delegated == e;
+}
+
 static struct suit_platform surveying(void)
 {
 	struct suit_platform p = {
@@ -209,6 +214,7 @@ static struct suit_platform surveying(void)
 		.unlink = on_unlink,
 		.wait = on_wait,
 		.dependency = on_dependency,
+		.delegated = on_delegated,
 		.custom = on_custom,
 	};
 
@@ -466,23 +472,42 @@ static enum suit_rc try_corrupt(struct survey *v, const struct suit_envelope *e,
 	return rc;
 }
 
+static enum suit_rc survey(struct survey *v, const struct suit_envelope *e,
+			   enum suit_procedure procedure)
+{
+	struct suit_survey *ret = v->s;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->vendor_class = ret->one_device = true;
+	enum suit_rc rc = run_all(v, e, procedure);
+	ret->runs = v->runs;
+	ret->steps = v->steps;
+	if (rc == SUIT_OK)
+		rc = try_corrupt(v, e, procedure);
+	if (rc != SUIT_OK)
+		return rc;
+	ret->precursors_differ = ret->precursors_differ && ret->precursor_count == 0;
+	return ret->successes > 0 ? SUIT_OK : SUIT_CONDITION;
+}
+
 enum suit_rc suit_survey_procedure(const struct suit_envelope *e, enum suit_procedure procedure,
 				   suit_survey_resolve *resolve, void *ctx,
 				   struct suit_survey *ret)
 {
 	struct survey v = { .s = ret, .resolve = resolve, .ctx = ctx, .corrupt = -1 };
 
-	memset(ret, 0, sizeof(*ret));
-	ret->vendor_class = ret->one_device = true;
-	enum suit_rc rc = run_all(&v, e, procedure);
-	ret->runs = v.runs;
-	ret->steps = v.steps;
-	if (rc == SUIT_OK)
-		rc = try_corrupt(&v, e, procedure);
-	if (rc != SUIT_OK)
-		return rc;
-	ret->precursors_differ = ret->precursors_differ && ret->precursor_count == 0;
-	return ret->successes > 0 ? SUIT_OK : SUIT_CONDITION;
+	return survey(&v, e, procedure);
+}
+
+enum suit_rc suit_survey_delegated(const struct suit_envelope *e, enum suit_procedure procedure,
+				   suit_survey_resolve *resolve, void *ctx,
+				   struct suit_survey *ret)
+{
+	struct survey v = {
+		.s = ret, .resolve = resolve, .ctx = ctx, .delegated = e, .corrupt = -1
+	};
+
+	return survey(&v, e, procedure);
 }
 
 enum suit_rc suit_survey(const struct suit_envelope *e, suit_survey_resolve *resolve, void *ctx,

@@ -102,3 +102,7 @@ enum suit_rc suit_survey(const struct suit_envelope *e, suit_survey_resolve *res
 enum suit_rc suit_survey_procedure(const struct suit_envelope *e, enum suit_procedure procedure,
 				   suit_survey_resolve *resolve, void *ctx,
 				   struct suit_survey *ret) SUIT_MUST_CHECK;
+/* The same where a delegate alone has signed e (suit/process.h). */
+enum suit_rc suit_survey_delegated(const struct suit_envelope *e, enum suit_procedure procedure,
+				   suit_survey_resolve *resolve, void *ctx,
+				   struct suit_survey *ret) SUIT_MUST_CHECK;

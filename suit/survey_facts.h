@@ -29,6 +29,7 @@ struct survey {
 	struct suit_survey *s;
 	suit_survey_resolve *resolve;
 	void *ctx;
+	const struct suit_envelope *delegated; /* by a delegate alone; NULL: none is */
 	struct fact fact[SUIT_SURVEY_FACTS_MAX];
 	size_t fact_count, facts_set; /* noted so far; decided by the runs before */
 	uint32_t runs, steps; /* as bounded; those of the result are without the corrupt ones */

@@ -44,6 +44,7 @@ json_t *author_key_json(struct arena *mem, const struct author_key *k)
 	js_put_uuid(o, "vendor_id", &k->vendor_id);
 	js_put_uuid(o, "class_id", &k->class_id);
 	js_put_text(o, "component", k->component);
+	js_put(o, "delegate", json_boolean(k->delegate));
 	js_put_hex(o, "kid", k->kid);
 	js_put_text(o, "name", k->name);
 	js_put_text(o, "algorithm", author_key_algorithm(k->public_key));

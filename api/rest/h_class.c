@@ -235,6 +235,7 @@ enum rc h_author_key_create(struct call *c, const struct req *req, struct res *r
 	new.public_key_pem =
 		js_lines(&in, "public_key_pem", JS_REQUIRED, 1, PUBLIC_KEY_PEM_MAX);
 	new.name = js_text(&in, "name", JS_OPTIONAL, 0, AUTHOR_NAME_MAX);
+	new.delegate = js_bool(&in, "delegate", false);
 	rc = js_done(&in);
 	if (rc == RC_OK)
 		rc = author_key_create(c, &new, &k);

@@ -34,6 +34,7 @@ struct author_key {
 	struct uuid author_key_id;
 	struct uuid vendor_id, class_id;
 	const char *component; /* empty: every component of the class */
+	bool delegate;         /* admits devices to releases, and signs nothing else */
 	struct bytes kid;
 	struct bytes public_key; /* SubjectPublicKeyInfo, DER */
 	const char *name;

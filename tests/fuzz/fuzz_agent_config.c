@@ -29,6 +29,7 @@ static void check_config(const struct config *c)
 	check(c->psk_file[0] == '/' || !c->psk_file[0]);
 	check(c->pin_file[0] == '/' || !c->pin_file[0]);
 	check(c->anchor_count >= 1 && c->anchor_count <= CONFIG_ANCHORS_MAX);
+	check(c->delegate_count <= CONFIG_ANCHORS_MAX);
 	check(c->attribute_count <= CONFIG_ATTRIBUTES_MAX && c->part_count <= CONFIG_PARTS_MAX);
 	for (size_t i = 0; i < c->part_count; i++)
 		check(boot_name_is_good(c->part[i].name) && c->part[i].known &&

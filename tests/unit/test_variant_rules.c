@@ -319,6 +319,30 @@ static void test_model(void)
 	is_int(t.wrong, 0, "the choice is the model's");
 }
 
+/* What names keys is for these devices alone, and they get nothing that others may have. */
+static void test_admissions(void)
+{
+	const struct variant v[] = { whole(1, "ecdh-es,gcm", 1000),
+				     whole(2, "ecdh-es,gcm,key-aa,key-bb", 1300),
+				     whole(3, "ecdh-es,gcm,key-cc,lzma", 900) };
+	struct variant_device d = reads("ecdh-es,gcm,key-bb");
+	struct variant_choice c;
+
+	is_int(chosen(v, 3, &d, &c), 2, "the one that lets it in, though it is larger");
+	is_int(c.bytes_saved, 0, "what it could not open would have saved nothing");
+	d = reads("ecdh-es,gcm,key-cc");
+	is_int(chosen(v, 3, &d, &c), 1, "let in, and in a format that it does not read");
+	d = reads("ecdh-es,gcm,key-dd,lzma");
+	is_int(chosen(v, 3, &d, &c), 1, "let in by none");
+	is_int(chosen(v + 1, 2, &d, &c), 0, "and no other is there");
+	ok(strstr(c.lack, "it lets other devices in"), "%s", c.lack);
+	d = reads("ecdh-es,gcm,lzma");
+	is_int(chosen(v + 1, 2, &d, &c), 0, "nor is it for one that names no key");
+	const struct variant plain[] = { whole(4, "", 500), v[1] };
+	d = reads("ecdh-es,gcm,key-aa");
+	is_int(chosen(plain, 2, &d, &c), 4, "what anybody can open is still the smallest");
+}
+
 int main(void)
 {
 	const char *given = getenv("MUSTER_TEST_SEED");
@@ -332,5 +356,6 @@ int main(void)
 	test_long_text();
 	test_deltas();
 	test_model();
+	test_admissions();
 	return tap_done();
 }
