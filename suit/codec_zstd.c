@@ -7,9 +7,13 @@
 #include <zstd_errors.h>
 
 #define PIECE 65536
+#define MAGIC 4
+#define HEAD  18 /* a frame's header at most */
 
 struct suit_zstd {
 	ZSTD_DCtx *context;
+	uint8_t head[HEAD];
+	size_t head_n;
 	uint64_t new_max, written;
 	bool ended;
 	enum suit_rc failed;
@@ -70,8 +74,21 @@ static enum suit_rc piece(struct suit_zstd *z, const struct suit_zstd_io *io, ZS
 		       : SUIT_OK;
 }
 
-enum suit_rc suit_zstd_feed(struct suit_zstd *z, const struct suit_zstd_io *io,
-			    struct suit_bytes bytes)
+/* Not the formats from before zstd 0.8, nor a frame to be skipped, which libzstd takes too: its
+ * old decoders know no bound for the window. */
+static bool head_holds(struct suit_zstd *z, struct suit_bytes bytes)
+{
+	static const uint8_t magic[MAGIC] = { 0x28, 0xb5, 0x2f, 0xfd };
+
+	for (size_t i = 0; i < bytes.n && z->head_n < HEAD; i++) {
+		if (z->head_n < MAGIC && bytes.p[i] != magic[z->head_n])
+			return false;
+		z->head[z->head_n++] = bytes.p[i];
+	}
+	return true;
+}
+
+static void pieces(struct suit_zstd *z, const struct suit_zstd_io *io, struct suit_bytes bytes)
 {
 	ZSTD_inBuffer in = { bytes.p, bytes.n, 0 };
 	bool more = false;
@@ -82,14 +99,40 @@ enum suit_rc suit_zstd_feed(struct suit_zstd *z, const struct suit_zstd_io *io,
 				     : piece(z, io, &in, &more);
 		more = more && !z->ended;
 	}
+}
+
+/* The first byte goes alone: a frame that is there in one piece would be read by other code of
+ * libzstd, which is stricter. */
+enum suit_rc suit_zstd_feed(struct suit_zstd *z, const struct suit_zstd_io *io,
+			    struct suit_bytes bytes)
+{
+	bool first = z->head_n == 0 && bytes.n > 1;
+
+	if (z->failed == SUIT_OK && !head_holds(z, bytes))
+		z->failed = SUIT_MALFORMED;
+	if (first) {
+		pieces(z, io, (struct suit_bytes){ bytes.p++, 1 });
+		bytes.n--;
+	}
+	pieces(z, io, bytes);
 	return z->failed;
+}
+
+/* libzstd does not compare them in every frame that comes in pieces. */
+static bool size_holds(const struct suit_zstd *z)
+{
+	unsigned long long size = ZSTD_getFrameContentSize(z->head, z->head_n);
+
+	return size == ZSTD_CONTENTSIZE_UNKNOWN || size == z->written;
 }
 
 enum suit_rc suit_zstd_finish(const struct suit_zstd *z)
 {
 	if (z->failed != SUIT_OK)
 		return z->failed;
-	return z->ended ? SUIT_OK : SUIT_MISSING;
+	if (!z->ended)
+		return SUIT_MISSING;
+	return size_holds(z) ? SUIT_OK : SUIT_MALFORMED;
 }
 
 void suit_zstd_free(struct suit_zstd *z)

@@ -7,6 +7,10 @@
 
 #include "suit/suit.h"
 
+/* Read is one frame of RFC 8878 (0xfd2fb528), which gives as much as it says; not what libzstd
+ * takes besides: older formats, whose windows it does not bound, and frames to be skipped.  The
+ * result does not depend on the pieces. */
+
 /* Bits.  What a frame may ask for is what reaches over both images, so that a small frame
  * cannot take much memory. */
 #define SUIT_ZSTD_WINDOW_MIN 17

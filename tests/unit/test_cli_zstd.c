@@ -95,11 +95,47 @@ static void test_large(void)
 	is_int(run(none, blob_bytes(&in), sizeof(zeros), SIZE_MAX, write_new), SUIT_OK,
 	       "in one piece");
 	is_bytes(image, written, zeros, sizeof(zeros), "to its end");
+	/* Without a checksum behind it, what is left over comes when all has been read. */
+	static const uint8_t run_of_a[] = { 0x28,
+					    0xb5,
+					    0x2f,
+					    0xfd,
+					    0,
+					    7 << 3,
+					    (100000 << 3 | 3) & 0xff,
+					    100000 >> 5 & 0xff,
+					    100000 >> 13,
+					    'a' };
+	is_int(run(none, (struct bytes){ run_of_a, sizeof(run_of_a) }, 100000, SIZE_MAX,
+		   write_new),
+	       SUIT_OK, "without a checksum");
+	is_int((int64_t)written, 100000, "to its end");
 	/* A frame without its size, whose descriptor says a window of 2^24 bytes. */
 	static const uint8_t wide[] = { 0x28, 0xb5, 0x2f, 0xfd, 0, 14 << 3, 0x0b, 0, 0, 'a' };
 	struct bytes frame = { wide, sizeof(wide) };
 	is_int(run(none, frame, 1000, 64, write_new), SUIT_TOO_LARGE, "a window for nothing");
 	is_int(run(none, frame, 1 << 24, 64, write_new), SUIT_OK, "and with a use");
+}
+
+/* libzstd reads more than is written today: a frame of zstd 0.7 with a window of 128 MiB, which
+ * it would allocate whatever the bound, and a frame that is skipped. */
+static void test_other_frames(void)
+{
+	static const uint8_t old[] = { 0x27, 0xb5, 0x2f, 0xfd, 0, 17 << 3, 0xc0, 0, 0 };
+	static const uint8_t skipped[] = { 0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 'a' };
+	/* Two bytes are announced, none is there. */
+	static const uint8_t less[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x20, 2, 1, 0, 0 };
+	struct bytes none = { NULL, 0 };
+
+	for (size_t piece = 1; piece < 10; piece += 8) {
+		is_int(run(none, (struct bytes){ less, sizeof(less) }, 1000, piece, write_new),
+		       SUIT_MALFORMED, "less than it says");
+		is_int(run(none, (struct bytes){ old, sizeof(old) }, 1000, piece, write_new),
+		       SUIT_MALFORMED, "a frame of zstd 0.7");
+		is_int(run(none, (struct bytes){ skipped, sizeof(skipped) }, 1000, piece,
+			   write_new),
+		       SUIT_MALFORMED, "a frame to be skipped");
+	}
 }
 
 int main(void)
@@ -115,5 +151,6 @@ int main(void)
 	test_there(old, fresh, blob_bytes(&patch));
 	test_refused(old, fresh, blob_bytes(&patch));
 	test_large();
+	test_other_frames();
 	return tap_done();
 }
