@@ -150,9 +150,10 @@ $(BUILD)/tests/store/%: $(BUILD)/tests/store/%.o $(LIB)
 # Its decoder is compared with liblzma's.
 $(BUILD)/tests/fuzz/fuzz_lzma $(BUILD)/fuzz_lzma: SERVER_LIBS += -llzma
 # What the daemon's archive leaves out.
-FUZZ_ZSTD := $(addprefix $(BUILD)/,tests/fuzz/fuzz_zstd fuzz_zstd tests/fuzz/fuzz_agent_stream fuzz_agent_stream)
-$(FUZZ_ZSTD): $(SUITLIB)
-$(FUZZ_ZSTD): SERVER_LIBS := $(SUITLIB) -lzstd $(SERVER_LIBS)
+ZSTD_TESTS := $(addprefix $(BUILD)/,tests/fuzz/fuzz_zstd fuzz_zstd tests/fuzz/fuzz_agent_stream fuzz_agent_stream \
+	tests/unit/test_agent_mapped)
+$(ZSTD_TESTS): $(SUITLIB)
+$(ZSTD_TESTS): SERVER_LIBS := $(SUITLIB) -lzstd $(SERVER_LIBS)
 # Fuzz targets without libFuzzer: over their corpus, and over mutations of it for a moment.
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_RUN := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_C))

@@ -5,13 +5,13 @@
 #include "agent/clean.h"
 #include "agent/file.h"
 #include "agent/journal.h"
+#include "agent/mapped.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 void store_file_name(const char *name, char slot, char ret[STORE_NAME_SIZE])
@@ -94,13 +94,11 @@ static bool map_digest(const struct suit_crypto *crypto, int fd, size_t n,
 	struct suit_message m = { .count = 1 };
 	if (n == 0)
 		return crypto->sha256(&m, ret) == SUIT_OK;
-	void *p = mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
+	m.piece[0] = (struct suit_bytes){ mapped_open(fd, n), n };
+	if (!m.piece[0].p)
 		return false;
-	m.piece[0] = (struct suit_bytes){ p, n };
 	bool done = crypto->sha256(&m, ret) == SUIT_OK;
-	munmap(p, n);
-	return done;
+	return mapped_close() && done;
 }
 
 static bool fd_digest(const struct suit_crypto *crypto, int fd, struct suit_digest *ret,

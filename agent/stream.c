@@ -2,6 +2,7 @@
 #include "agent/stream.h"
 
 #include "agent/file.h"
+#include "agent/mapped.h"
 #include "suit/codec_zstd.h"
 #include "suit/encrypt_stream.h"
 #include "suit/heatshrink.h"
@@ -12,7 +13,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 struct stream {
@@ -24,7 +24,7 @@ struct stream {
 	struct suit_inflate inflate;
 	struct suit_patch patch;
 	struct suit_zstd *zstd;
-	void *old; /* mapped, for zstd */
+	const void *old; /* mapped, for zstd */
 	uint64_t written;
 	size_t heap_worst;
 	size_t out_n;
@@ -145,11 +145,9 @@ static enum suit_rc open_zstd(struct stream *s)
 {
 	struct suit_bytes old = { 0 };
 	if (s->job->format == FORMAT_PATCH_ZSTD && s->job->old_size > 0) {
-		s->old = mmap(NULL, s->job->old_size, PROT_READ, MAP_SHARED, s->job->old_fd, 0);
-		if (s->old == MAP_FAILED) {
-			s->old = NULL;
+		s->old = mapped_open(s->job->old_fd, s->job->old_size);
+		if (!s->old)
 			return SUIT_OPERATION;
-		}
 		old = (struct suit_bytes){ s->old, s->job->old_size };
 	}
 	return suit_zstd_open(old, s->job->size, &s->zstd);
@@ -315,14 +313,20 @@ static enum suit_rc finish(struct stream *s, const struct decoder *d)
 	return rc == SUIT_OK ? flush(s) : rc;
 }
 
-static void stream_free(struct stream *s)
+/* errno stays, but when the old image could not be read: then it is all there is to say. */
+static enum suit_rc stream_free(struct stream *s, enum suit_rc rc)
 {
+	int number = errno;
 	suit_decrypt_close(&s->decrypt);
 	suit_zstd_free(s->zstd);
-	if (s->old)
-		munmap(s->old, s->job->old_size);
+	if (s->old && !mapped_close()) {
+		rc = SUIT_OPERATION;
+		number = errno;
+	}
 	free(s->io.state.p);
 	free(s);
+	errno = number;
+	return rc;
 }
 
 enum suit_rc stream_run(const struct stream_job *job, size_t *ret_heap)
@@ -345,8 +349,5 @@ enum suit_rc stream_run(const struct stream_job *job, size_t *ret_heap)
 	if (rc == SUIT_OK)
 		rc = finish(s, d);
 	*ret_heap = s->heap_worst > before ? s->heap_worst - before : 0;
-	int number = errno;
-	stream_free(s);
-	errno = number;
-	return rc;
+	return stream_free(s, rc);
 }

@@ -9,9 +9,11 @@
  *	zstd                about 310 kB, and for a full image a window of at most its own size
  *	                    or 128 kB; what asks for more is refused
  *	zstd patches        the same, with a window over the old image and the new one, which
- *	                    libzstd allocates: for devices of that class.  The old image is
- *mapped other patches       64 bytes of the old image at a time It is allocated for the time of
- *one stream.  What was really used is measured, and told.
+ *	                    libzstd allocates: for devices of that class; the old image is
+ *	                    mapped, and read again when memory is short
+ *	other patches       64 bytes of the old image at a time
+ *
+ * It is allocated for the time of one stream.  What was really used is measured, and told.
  *
  * What comes out is not proven before the image's digest is compared, which the manifest does:
  * it may be written only where a failure leaves nothing that runs. */

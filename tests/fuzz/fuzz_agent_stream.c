@@ -214,6 +214,14 @@ static void run_failing(struct stream_job job, struct suit_bytes in, const struc
 	check(memcmp(bare->p, result.p, bare->n < result.n ? bare->n : result.n) == 0);
 }
 
+/* In 16ths; or more than its file holds, which fails where it is read. */
+static uint64_t old_size(uint8_t h)
+{
+	uint64_t n = (uint64_t)lseek(old_fd, 0, SEEK_END);
+
+	return h & 0x80 ? n + (h & 0x7f) * 128 : n * (16u - h % 17u) / 16;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum format formats[] = {
@@ -237,7 +245,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.in_fd = -1,
 		.content = in,
 		.old_fd = old_fd,
-		.old_size = (uint64_t)lseek(old_fd, 0, SEEK_END) * (16u - h.old % 17u) / 16,
+		.old_size = old_size(h.old),
 		.out_fd = out_fd,
 		.size = (uint64_t)h.size[0] << 8 | h.size[1],
 	};
