@@ -5,6 +5,7 @@
 #include "agent/clean.h"
 #include "agent/file.h"
 #include "agent/log.h"
+#include "agent/orphans.h"
 #include "agent/store.h"
 #include "agent/text.h"
 
@@ -14,6 +15,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -75,9 +77,10 @@ static void become_hook(const struct config_part *p, const struct passwd *user, 
 	_exit(127);
 }
 
-/* --- the parent --------------------------------------------------------------------------- */
+/* --- its keeper, a process between it and the caller ---------------------------------------
+ */
 
-/* It and all that it left behind. */
+/* It and its group. */
 static void kill_group(pid_t child)
 {
 	int status;
@@ -131,24 +134,82 @@ static enum hook_end wait_for(const struct config_part *p, pid_t child, const si
 	}
 }
 
-enum hook_end hook_run(const struct config_part *p, int image, const sigset_t *signals,
-		       char *why)
+/* How it ended, in memory of keeper and caller. */
+struct said {
+	enum hook_end end;
+	char why[BOOT_REASON_SIZE];
+};
+
+static enum hook_end keep(const struct config_part *p, const struct passwd *user, int image,
+			  const sigset_t *signals, char *why)
 {
-	const struct passwd *user = getpwnam(p->user);
-	pid_t parent = getpid();
-	if (!user) {
-		snprintf(why, BOOT_REASON_SIZE, "there is no user %s", p->user);
-		return HOOK_FAILED;
-	}
-	pid_t child = fork();
+	pid_t keeper = getpid();
+	pid_t child = orphans_adopt() ? fork() : -1;
 	if (child == 0)
-		become_hook(p, user, image, parent);
+		become_hook(p, user, image, keeper);
 	if (child < 0) {
 		snprintf(why, BOOT_REASON_SIZE, "install hook of %s cannot be started",
 			 p->name);
 		return HOOK_FAILED;
 	}
-	return wait_for(p, child, signals, why);
+	enum hook_end end = wait_for(p, child, signals, why);
+	if (!orphans_end())
+		log_line("what the install hook of %s has left cannot be killed", p->name);
+	return end;
+}
+
+/* --- the caller --------------------------------------------------------------------------- */
+
+/* It has the clock. */
+static bool wait_for_keeper(pid_t keeper, const sigset_t *signals)
+{
+	static const struct timespec second = { 1, 0 };
+	bool stopped = false;
+	while (waitpid(keeper, NULL, WNOHANG) == 0) {
+		int number = sigtimedwait(signals, NULL, &second);
+		if (number != SIGTERM && number != SIGINT)
+			continue;
+		stopped = true;
+		kill(keeper, SIGTERM);
+	}
+	return stopped;
+}
+
+/* The caller's death is a signal to stop, like any other. */
+static enum hook_end run_kept(const struct config_part *p, const struct passwd *user, int image,
+			      const sigset_t *signals, struct said *said)
+{
+	said->end = HOOK_FAILED;
+	snprintf(said->why, sizeof(said->why), "install hook of %s cannot be started", p->name);
+	pid_t caller = getpid();
+	pid_t keeper = fork();
+	if (keeper == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == caller)
+		said->end = keep(p, user, image, signals, said->why);
+	if (keeper == 0)
+		_exit(0);
+	bool stopped = keeper > 0 && wait_for_keeper(keeper, signals);
+	return stopped ? HOOK_STOPPED : said->end;
+}
+
+enum hook_end hook_run(const struct config_part *p, int image, const sigset_t *signals,
+		       char *why)
+{
+	const struct passwd *user = getpwnam(p->user);
+	if (!user) {
+		snprintf(why, BOOT_REASON_SIZE, "there is no user %s", p->user);
+		return HOOK_FAILED;
+	}
+	struct said *said = mmap(NULL, sizeof(*said), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (said == MAP_FAILED) {
+		snprintf(why, BOOT_REASON_SIZE, "no memory");
+		return HOOK_FAILED;
+	}
+	enum hook_end end = run_kept(p, user, image, signals, said);
+	if (end == HOOK_FAILED)
+		snprintf(why, BOOT_REASON_SIZE, "%s", said->why);
+	munmap(said, sizeof(*said));
+	return end;
 }
 
 /* --- what was put there last -------------------------------------------------------------- */

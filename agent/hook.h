@@ -10,7 +10,8 @@
  * The program: PROGRAM COMPONENT, the image on its standard input; 0 is success.  It runs as
  * its user alone (no groups, no new privileges), with an empty environment, no other open file
  * but standard error, in a session of its own, under limits, for at most its time; then it and
- * whatever it started are killed. */
+ * whatever it started are killed, also what has left its session, and also when the launcher
+ * is. */
 #pragma once
 
 #include "agent/boot.h"
