@@ -125,7 +125,7 @@ enum rc offer_store_variants(struct db *db, int32_t tenant, const struct uuid *r
 
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, release_id);
-	db_arg_i64(&a, VARIANTS_MAX);
+	db_arg_i64(&a, RELEASE_VARIANTS_MAX);
 	enum rc rc = db_run(db, &stmts[VARIANTS], &a, &rows);
 	if (rc != RC_OK)
 		return rc;

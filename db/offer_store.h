@@ -36,7 +36,7 @@ enum rc offer_store_get(struct db *db, int32_t tenant, const struct uuid *device
 /* The release of a job, with its installed digests and its class's confirmation rule. */
 enum rc offer_store_release(struct db *db, int32_t tenant, const struct uuid *release_id,
 			    struct arena *mem, struct offer_row *ret) MUST_CHECK;
-/* The release's manifests, cheapest first; at most VARIANTS_MAX. */
+/* The release's manifests, cheapest first; at most RELEASE_VARIANTS_MAX. */
 enum rc offer_store_variants(struct db *db, int32_t tenant, const struct uuid *release_id,
 			     struct arena *mem, struct variant **ret,
 			     int *ret_count) MUST_CHECK;

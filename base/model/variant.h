@@ -6,8 +6,6 @@
 
 #include <stdint.h>
 
-#define VARIANTS_MAX 64 /* of a release */
-
 struct variant {
 	struct digest manifest;
 	int64_t envelope_bytes;

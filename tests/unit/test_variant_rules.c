@@ -1,6 +1,7 @@
 /* The choice among a release's manifests: by cases, and against a slow and obvious model over
  * random devices and releases (the seed is printed). */
 
+#include "base/model/release.h"
 #include "core/variant_rules.h"
 #include "tests/tap.h"
 
@@ -274,12 +275,12 @@ struct totals {
 
 static void one_round(struct totals *t)
 {
-	static struct model m[VARIANTS_MAX];
-	struct variant v[VARIANTS_MAX];
-	bool fits[VARIANTS_MAX];
+	static struct model m[RELEASE_VARIANTS_MAX];
+	struct variant v[RELEASE_VARIANTS_MAX];
+	bool fits[RELEASE_VARIANTS_MAX];
 	unsigned formats = random_below(1U << WORDS);
 	char text[128];
-	int n = (int)random_below(random_below(4) ? 6 : VARIANTS_MAX);
+	int n = (int)random_below(random_below(4) ? 6 : RELEASE_VARIANTS_MAX);
 	struct variant_device d = reads(list_of(formats, text));
 	struct variant_choice c;
 	int64_t saved = 0;
