@@ -3,15 +3,15 @@
 #include "suit/parameter.h"
 
 #include "suit/command.h"
+#include "suit/encrypt.h"
 
-#define RECIPIENTS_MAX 64
-#define COSE_LABELS    8 /* of one header of an encryption-info */
-#define DAY_S          86400
-#define PERMISSIONS    (1 << 14) /* bits of update management section 5.6 */
-#define ACTORS_MAX     32
+#define COSE_LABELS 8 /* of one header of an encryption-info */
+#define DAY_S       86400
+#define PERMISSIONS (1 << 14) /* bits of update management section 5.6 */
+#define ACTORS_MAX  32
 
-/* Tags: a UUID, seconds since 1970, COSE_Encrypt, a relative OID below 1.3.6.1.4.1. */
-enum { TAG_TIME = 1, TAG_UUID = 37, TAG_ENCRYPT = 96, TAG_PEN = 112 };
+/* Tags: seconds since 1970, a UUID, a relative OID below 1.3.6.1.4.1. */
+enum { TAG_TIME = 1, TAG_UUID = 37, TAG_PEN = 112 };
 
 enum value_kind {
 	VALUE_VENDOR,
@@ -257,11 +257,11 @@ static void headers_check(struct scbor *c)
  * need is said by suit/encrypt.h. */
 static void encryption_check(struct scbor *c)
 {
-	scbor_tag(c, TAG_ENCRYPT);
+	scbor_tag(c, SUIT_TAG_ENCRYPT);
 	must(c, scbor_array(c, 4) == 4);
 	headers_check(c);
 	scbor_null(c);
-	size_t n = scbor_array(c, RECIPIENTS_MAX);
+	size_t n = scbor_array(c, SUIT_RECIPIENTS_MAX);
 	must(c, n > 0);
 	for (size_t i = 0; i < n && scbor_ok(c); i++) {
 		must(c, scbor_array(c, 3) == 3);
