@@ -387,7 +387,7 @@ static enum exit_code run_release_withdraw(struct cli *c)
 	CLEAN(reply) struct reply reply = { 0 };
 	enum exit_code code = release_path(c, &path);
 	if (code == EXIT_DONE)
-		code = prompt_name(c, "keep the release from every new campaign",
+		code = prompt_name(c, "keep the release from every device that has not begun",
 				   args_operand(&c->args, 0));
 	if (code == EXIT_DONE)
 		code = cli_client(c, &client);
@@ -469,7 +469,9 @@ const struct command commands_release[] = {
 	{ "release ls", "", 0, 0, "List the releases", NULL, NULL, NULL, run_release_ls },
 	{ "release show", "RELEASE", 1, 1, "Show one release", NULL, NULL, NULL,
 	  run_release_show },
-	{ "release withdraw", "RELEASE", 1, 1, "Keep a release from new campaigns", NULL, NULL,
-	  yes_options, run_release_withdraw },
+	{ "release withdraw", "RELEASE", 1, 1, "Stop offering a release",
+	  "No campaign offers it again, and offers that no device has begun with are taken "
+	  "back. Devices that have begun go on: abort the campaign to stop them.",
+	  NULL, yes_options, run_release_withdraw },
 	{ 0 },
 };

@@ -612,18 +612,33 @@ enum rc job_cancel_device(struct call *c, const struct uuid *device_id, const ch
 	return rc == RC_OK && n ? cancel(c, rows, n, text) : rc;
 }
 
-enum rc job_cancel_campaign(struct call *c, const struct uuid *campaign_id)
+typedef enum rc jobs_of_campaign(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+				 struct arena *mem, struct job_row **ret, int *ret_count);
+
+/* Some at a time, until there are none any more. */
+static enum rc cancel_all(struct call *c, const struct uuid *campaign_id,
+			  jobs_of_campaign *which, const char *text)
 {
 	struct job_row *rows;
 	int n;
 
 	do {
-		enum rc rc = job_store_open_of_campaign(c->db, c->tenant, campaign_id, c->mem,
-							&rows, &n);
+		enum rc rc = which(c->db, c->tenant, campaign_id, c->mem, &rows, &n);
 		if (rc == RC_OK && n)
-			rc = cancel(c, rows, n, "the campaign was aborted");
+			rc = cancel(c, rows, n, text);
 		if (rc != RC_OK)
 			return rc;
 	} while (n > 0);
 	return RC_OK;
+}
+
+enum rc job_cancel_campaign(struct call *c, const struct uuid *campaign_id)
+{
+	return cancel_all(c, campaign_id, job_store_open_of_campaign,
+			  "the campaign was aborted");
+}
+
+enum rc job_cancel_unbegun(struct call *c, const struct uuid *campaign_id)
+{
+	return cancel_all(c, campaign_id, job_store_unbegun_of_campaign, JOB_TEXT_WITHDRAWN);
 }

@@ -54,3 +54,6 @@ enum rc job_cancel_device(struct call *c, const struct uuid *device_id,
 			  const char *text) MUST_CHECK;
 /* Ends the campaign's open jobs (cancelled). */
 enum rc job_cancel_campaign(struct call *c, const struct uuid *campaign_id) MUST_CHECK;
+/* Those that no device has begun with, because their release was withdrawn. */
+enum rc job_cancel_unbegun(struct call *c, const struct uuid *campaign_id) MUST_CHECK;
+#define JOB_TEXT_WITHDRAWN "the release was withdrawn"

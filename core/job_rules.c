@@ -37,6 +37,11 @@ bool job_state_is_open(enum job_state s)
 	return traits[s].open;
 }
 
+bool job_state_is_begun(enum job_state s)
+{
+	return traits[s].rank > traits[JOB_OFFERED].rank;
+}
+
 bool job_state_is_failure(enum job_state s)
 {
 	return traits[s].failure;

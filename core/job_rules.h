@@ -17,6 +17,8 @@ bool job_state_is_open(enum job_state s);
 bool job_state_is_failure(enum job_state s);
 /* Leaves the gate's sample. */
 bool job_state_leaves_sample(enum job_state s);
+/* Has the device begun with what it was offered?  What has not begun can be taken back. */
+bool job_state_is_begun(enum job_state s);
 /* May a device report it? */
 bool job_state_is_reportable(int64_t state);
 bool job_cause_is_reportable(int64_t cause);

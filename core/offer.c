@@ -7,6 +7,7 @@
 #include "core/job.h"
 #include "core/roster_update.h"
 #include "db/campaign_store.h"
+#include "db/release_store.h"
 #include "db/roster_store.h"
 #include "db/slot_store.h"
 
@@ -167,16 +168,29 @@ static struct job new_job(const struct call *c, const struct device_row *device,
 	};
 }
 
-/* Makes the job, unless the campaign stopped running meanwhile; the campaign cannot stop before
- * this transaction ends, so an abort sees the job. */
+/* Neither can the campaign stop, nor its release be withdrawn, before this transaction ends: so
+ * whoever does that sees the job. */
+static enum rc hold(struct call *c, const struct job *job, bool *ret_runs)
+{
+	enum campaign_state state;
+	bool withdrawn = false;
+
+	enum rc rc = campaign_store_hold(c->db, c->tenant, &job->campaign_id, &state);
+	if (rc == RC_OK)
+		rc = release_store_is_withdrawn(c->db, c->tenant, &job->release_id, &withdrawn);
+	if (rc == RC_OK)
+		*ret_runs = state == CAMPAIGN_RUNNING && !withdrawn;
+	return rc;
+}
+
+/* Makes the job, unless that came to an end meanwhile. */
 static enum rc make_job(struct call *c, struct job *job, struct offer *ret)
 {
-	bool open = job->state == JOB_OFFERED;
+	bool open = job->state == JOB_OFFERED, runs = false;
 	const struct roster_release *release = NULL;
-	enum campaign_state now;
 
-	enum rc rc = campaign_store_hold(c->db, c->tenant, &job->campaign_id, &now);
-	if (rc != RC_OK || now != CAMPAIGN_RUNNING)
+	enum rc rc = hold(c, job, &runs);
+	if (rc != RC_OK || !runs)
 		return rc;
 	if (open)
 		rc = release_intern(c, &job->manifest, &release);
@@ -257,19 +271,19 @@ static void roster_job_again(struct core *core, void *arg)
 	roster_set_job(a->device, a->offer.job_id, a->offer.attempt, a->offer.release, a->turn);
 }
 
-/* Nothing fits for the next attempt.  After a delta that failed this is a failure. */
-static enum rc end_job(struct call *c, const struct job *job,
-		       const struct variant_choice *choice)
+/* There is no next attempt. */
+static enum rc end_job(struct call *c, const struct job *job, enum job_state state,
+		       enum job_cause cause, const char *text)
 {
 	struct job_row row;
 	const struct job_step step = {
 		.changed = true,
-		.state = job->fell_back ? JOB_FAILED : JOB_REJECTED,
-		.cause = unfit_cause(choice),
+		.state = state,
+		.cause = cause,
 		.attempt = job->attempt,
 		.bytes_done = job->bytes_done,
 		.bytes_total = job->bytes_total,
-		.text = choice->lack,
+		.text = text,
 	};
 
 	enum rc rc =
@@ -277,25 +291,46 @@ static enum rc end_job(struct call *c, const struct job *job,
 	return rc == RC_OK ? job_apply(c, &row, &step, (struct bytes){ 0 }) : rc;
 }
 
-/* A new attempt begins: what fits the device as it is now. */
+/* Nothing fits.  After a delta that failed this is a failure. */
+static enum rc end_unfit(struct call *c, const struct job *job,
+			 const struct variant_choice *choice)
+{
+	return end_job(c, job, job->fell_back ? JOB_FAILED : JOB_REJECTED, unfit_cause(choice),
+		       choice->lack);
+}
+
+static enum rc choose_for(struct call *c, const struct device_row *device,
+			  const struct job *job, struct variant_choice *ret)
+{
+	enum rc rc = choose(c, device, &job->release_id, job->fell_back, ret);
+
+	/* No delta after one that failed is a wish: where there is nothing else it is tried
+	 * again, as often as the campaign says. */
+	if (rc == RC_OK && !ret->variant && job->fell_back)
+		rc = choose(c, device, &job->release_id, false, ret);
+	return rc;
+}
+
+/* A new attempt begins: what fits the device as it is now.  The job is held since it was found
+ * open: who withdraws the release meanwhile sees what becomes of it. */
 static enum rc choose_again(struct call *c, const struct device_row *device, struct job *job,
 			    struct offer *ret)
 {
 	const struct digest from = digest_of(device, job->component);
 	const struct roster_release *release;
 	struct variant_choice choice;
+	bool withdrawn = false;
 
-	enum rc rc = choose(c, device, &job->release_id, job->fell_back, &choice);
-	/* No delta after one that failed is a wish: where there is nothing else it is tried
-	 * again, as often as the campaign says. */
-	if (rc == RC_OK && !choice.variant && job->fell_back)
-		rc = choose(c, device, &job->release_id, false, &choice);
+	*ret = (struct offer){ 0 };
+	enum rc rc = release_store_is_withdrawn(c->db, c->tenant, &job->release_id, &withdrawn);
+	if (rc == RC_OK && withdrawn)
+		return end_job(c, job, JOB_CANCELLED, CAUSE_NONE, JOB_TEXT_WITHDRAWN);
+	if (rc == RC_OK)
+		rc = choose_for(c, device, job, &choice);
 	if (rc != RC_OK)
 		return rc;
-	if (!choice.variant) {
-		*ret = (struct offer){ 0 };
-		return end_job(c, job, &choice);
-	}
+	if (!choice.variant)
+		return end_unfit(c, job, &choice);
 	rc = release_intern(c, &choice.variant->manifest, &release);
 	if (rc == RC_OK)
 		rc = job_choose(c, job, &choice, &from, release);

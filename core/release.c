@@ -2,9 +2,11 @@
 #include "core/release.h"
 
 #include "core/audit.h"
+#include "core/job.h"
 #include "core/release_check.h"
 #include "core/release_rules.h"
 #include "core/version.h"
+#include "db/campaign_store.h"
 #include "db/class_store.h"
 #include "db/manifest_store.h"
 #include "db/release_store.h"
@@ -231,6 +233,19 @@ enum rc release_manifest(struct call *c, const struct uuid *release_id,
 		      : RC_INTERNAL;
 }
 
+/* Offers that no device has begun with. */
+static enum rc take_back(struct call *c, const struct uuid *release_id)
+{
+	struct uuid *campaigns;
+	int n;
+
+	enum rc rc = campaign_store_stop_offers(c->db, c->tenant, release_id, c->mem,
+						&campaigns, &n);
+	for (int i = 0; rc == RC_OK && i < n; i++)
+		rc = job_cancel_unbegun(c, &campaigns[i]);
+	return rc;
+}
+
 enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t revision,
 			 struct release *ret)
 {
@@ -244,6 +259,8 @@ enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t 
 	if (rc == RC_STALE)
 		return call_fail(c, ERR_PRECONDITION_FAILED,
 				 "it has changed since you read it");
+	if (rc == RC_OK)
+		rc = take_back(c, release_id);
 	if (rc == RC_OK)
 		rc = note(c, "release.withdraw", &r);
 	if (rc != RC_OK)

@@ -27,6 +27,7 @@ enum {
 	ACTIVE,
 	MOVE,
 	HOLD,
+	STOP_OFFERS,
 	AUDIENCE,
 	SAMPLE,
 	WRONG,
@@ -66,6 +67,10 @@ static const struct db_stmt stmts[] = {
 		   "WHERE tenant_id = $1 AND campaign_id = $2 AND state = $3" },
 	[HOLD] = { "campaign_hold", "SELECT state FROM campaign WHERE tenant_id = $1 AND "
 				    "campaign_id = $2 FOR SHARE" },
+	[STOP_OFFERS] = { "campaign_stop_offers",
+			  "SELECT campaign_id FROM campaign WHERE tenant_id = $1 AND "
+			  "release_id = $2 AND state IN (2, 3) ORDER BY campaign_id "
+			  "FOR NO KEY UPDATE" },
 	[AUDIENCE] = { "campaign_audience",
 		       "SELECT count(*) AS members, count(*) FILTER (WHERE " WRONG_CLASS
 		       ") AS wrong FROM " TARGET_DEVICES("$1", "$2::jsonb") " t" },
@@ -261,6 +266,18 @@ enum rc campaign_store_list(struct db *db, int32_t tenant, const struct campaign
 	return RC_OK;
 }
 
+static void read_ids(const struct db_rows *rows, struct arena *mem, struct uuid **ret,
+		     int *ret_count)
+{
+	int n = db_rows_count(rows);
+	struct uuid *ids = arena_array(mem, (size_t)n + 1, sizeof(*ids));
+
+	for (int i = 0; i < n; i++)
+		ids[i] = db_row_uuid(rows, i, "campaign_id");
+	*ret = ids;
+	*ret_count = n;
+}
+
 enum rc campaign_store_active(struct db *db, int32_t tenant, struct arena *mem,
 			      struct uuid **ret, int *ret_count)
 {
@@ -269,15 +286,9 @@ enum rc campaign_store_active(struct db *db, int32_t tenant, struct arena *mem,
 
 	db_arg_i64(&a, tenant);
 	enum rc rc = db_run(db, &stmts[ACTIVE], &a, &rows);
-	if (rc != RC_OK)
-		return rc;
-	int n = db_rows_count(rows);
-	struct uuid *ids = arena_array(mem, (size_t)n + 1, sizeof(*ids));
-	for (int i = 0; i < n; i++)
-		ids[i] = db_row_uuid(rows, i, "campaign_id");
-	*ret = ids;
-	*ret_count = n;
-	return RC_OK;
+	if (rc == RC_OK)
+		read_ids(rows, mem, ret, ret_count);
+	return rc;
 }
 
 enum rc campaign_store_move(struct db *db, int32_t tenant, const struct uuid *campaign_id,
@@ -313,6 +324,20 @@ enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *ca
 		return rc;
 	*ret = (enum campaign_state)db_row_i64(rows, 0, "state");
 	return RC_OK;
+}
+
+enum rc campaign_store_stop_offers(struct db *db, int32_t tenant, const struct uuid *release_id,
+				   struct arena *mem, struct uuid **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, release_id);
+	enum rc rc = db_run(db, &stmts[STOP_OFFERS], &a, &rows);
+	if (rc == RC_OK)
+		read_ids(rows, mem, ret, ret_count);
+	return rc;
 }
 
 /* --- the audience --- */

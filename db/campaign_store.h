@@ -53,6 +53,11 @@ enum rc campaign_store_move(struct db *db, int32_t tenant, const struct uuid *ca
 /* Holds the campaign in its state until the transaction ends; ret is that state. */
 enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			    enum campaign_state *ret) MUST_CHECK;
+/* Ids of the running and paused campaigns of a release.  Waits for offers of theirs that are
+ * being made, and lets none be made until the transaction ends. */
+enum rc campaign_store_stop_offers(struct db *db, int32_t tenant, const struct uuid *release_id,
+				   struct arena *mem, struct uuid **ret,
+				   int *ret_count) MUST_CHECK;
 
 /* What the target matches. */
 struct audience {

@@ -44,7 +44,8 @@ enum {
 	CHOOSE,
 	FORGET_CHOICE,
 	LIST,
-	OPEN_OF_CAMPAIGN
+	OPEN_OF_CAMPAIGN,
+	UNBEGUN_OF_CAMPAIGN
 };
 
 static const struct db_stmt stmts[] = {
@@ -160,6 +161,11 @@ static const struct db_stmt stmts[] = {
 			       "WHERE j.tenant_id = $1 AND j.campaign_id = $2 "
 			       "AND j.state IN " OPEN_STATES " "
 			       "ORDER BY j.device_id LIMIT 1000 FOR UPDATE OF j" },
+	[UNBEGUN_OF_CAMPAIGN] = { "job_unbegun_of_campaign",
+				  "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
+				  "WHERE j.tenant_id = $1 AND j.campaign_id = $2 "
+				  "AND j.state IN (1, 15) "
+				  "ORDER BY j.device_id LIMIT 1000 FOR UPDATE OF j" },
 };
 DB_STMTS(stmts)
 
@@ -512,17 +518,31 @@ enum rc job_store_list(struct db *db, int32_t tenant, const struct job_filter *f
 	return RC_OK;
 }
 
-enum rc job_store_open_of_campaign(struct db *db, int32_t tenant,
-				   const struct uuid *campaign_id, struct arena *mem,
-				   struct job_row **ret, int *ret_count)
+static enum rc of_campaign(struct db *db, int statement, int32_t tenant,
+			   const struct uuid *campaign_id, struct arena *mem,
+			   struct job_row **ret, int *ret_count)
 {
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, campaign_id);
-	enum rc rc = db_run(db, &stmts[OPEN_OF_CAMPAIGN], &a, &rows);
+	enum rc rc = db_run(db, &stmts[statement], &a, &rows);
 	if (rc == RC_OK)
 		read_job_rows(rows, mem, ret, ret_count);
 	return rc;
+}
+
+enum rc job_store_open_of_campaign(struct db *db, int32_t tenant,
+				   const struct uuid *campaign_id, struct arena *mem,
+				   struct job_row **ret, int *ret_count)
+{
+	return of_campaign(db, OPEN_OF_CAMPAIGN, tenant, campaign_id, mem, ret, ret_count);
+}
+
+enum rc job_store_unbegun_of_campaign(struct db *db, int32_t tenant,
+				      const struct uuid *campaign_id, struct arena *mem,
+				      struct job_row **ret, int *ret_count)
+{
+	return of_campaign(db, UNBEGUN_OF_CAMPAIGN, tenant, campaign_id, mem, ret, ret_count);
 }

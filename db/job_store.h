@@ -100,3 +100,7 @@ enum rc job_store_list(struct db *db, int32_t tenant, const struct job_filter *f
 enum rc job_store_open_of_campaign(struct db *db, int32_t tenant,
 				   const struct uuid *campaign_id, struct arena *mem,
 				   struct job_row **ret, int *ret_count) MUST_CHECK;
+/* Likewise those that no device has begun with. */
+enum rc job_store_unbegun_of_campaign(struct db *db, int32_t tenant,
+				      const struct uuid *campaign_id, struct arena *mem,
+				      struct job_row **ret, int *ret_count) MUST_CHECK;

@@ -10,7 +10,7 @@
 	"LEFT JOIN class c ON c.tenant_id = r.tenant_id AND c.vendor_id = r.vendor_id "        \
 	"AND c.class_id = r.class_id "
 
-enum { INSERT, INSERT_INSTALLED, GET, LIST, INSTALLED, WITHDRAW, LOCK, TOUCH };
+enum { INSERT, INSERT_INSTALLED, GET, LIST, INSTALLED, WITHDRAW, IS_WITHDRAWN, LOCK, TOUCH };
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "release_insert",
@@ -36,6 +36,9 @@ static const struct db_stmt stmts[] = {
 		       "UPDATE release SET withdrawn_at = coalesce(withdrawn_at, $4), "
 		       "revision = revision + 1 WHERE tenant_id = $1 AND release_id = $2 "
 		       "AND revision = $3" },
+	[IS_WITHDRAWN] = { "release_is_withdrawn",
+			   "SELECT withdrawn_at IS NOT NULL AS withdrawn FROM release "
+			   "WHERE tenant_id = $1 AND release_id = $2" },
 	[LOCK] = { "release_lock", "SELECT release_id FROM release WHERE tenant_id = $1 "
 				   "AND release_id = $2 FOR UPDATE" },
 	[TOUCH] = { "release_touch", "UPDATE release SET revision = revision + 1 "
@@ -183,6 +186,19 @@ enum rc release_store_withdraw(struct db *db, int32_t tenant, const struct relea
 	if (rc != RC_OK)
 		return rc;
 	return n ? RC_OK : RC_STALE;
+}
+
+enum rc release_store_is_withdrawn(struct db *db, int32_t tenant, const struct uuid *release_id,
+				   bool *ret)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	arg_release(&a, tenant, release_id);
+	enum rc rc = db_run_one(db, &stmts[IS_WITHDRAWN], &a, &rows);
+	if (rc == RC_OK)
+		*ret = db_row_bool(rows, 0, "withdrawn");
+	return rc;
 }
 
 enum rc release_store_lock(struct db *db, int32_t tenant, const struct uuid *release_id)

@@ -18,6 +18,9 @@ enum rc release_store_list(struct db *db, int32_t tenant, const struct release *
 /* A time that is set stays.  RC_STALE unless the revision is r's. */
 enum rc release_store_withdraw(struct db *db, int32_t tenant, const struct release *r,
 			       int64_t now) MUST_CHECK;
+/* As it is now, whatever was read before. */
+enum rc release_store_is_withdrawn(struct db *db, int32_t tenant, const struct uuid *release_id,
+				   bool *ret) MUST_CHECK;
 /* Nobody else changes it, or adds a manifest, until the transaction ends.  RC_NOT_FOUND. */
 enum rc release_store_lock(struct db *db, int32_t tenant,
 			   const struct uuid *release_id) MUST_CHECK;

@@ -208,3 +208,32 @@ def test_who_can_take_none_is_rejected_and_told_why(world, release, cli):
         job = job_of(world, campaign, device)
         assert (job["state"], job["cause"], job["text"]) == ("rejected", cause, texts[device.name])
     assert texts["small"] in cli("campaign", "status", world.status(campaign)["name"]).stdout
+
+
+def test_a_withdrawn_release_is_taken_back_from_who_has_not_begun(world, cli):
+    made = world.release(size=SIZE)
+    told, puts_off, begun, last = (a_device(world, name, 1) for name in ("told", "puts-off", "has-begun", "to-come"))
+    campaign = world.campaign(made)
+    offers = {device: device.wait_offer() for device in (told, puts_off, begun)}
+    puts_off.report(offers[puts_off][3], 1, state=15)
+    begun.report(offers[begun][3], 1, state=2)
+    watched = told.peer.message(1, "/update", options=[(OBSERVE, b"")], token=b"obsv")
+    told.peer.send(watched)
+    assert cbor2.loads(told.peer.answer_to(watched).payload)[1] == 1
+    cli("release", "withdraw", made.id, "--yes")
+
+    assert cbor2.loads(told.peer.answer_to(watched, timeout=10).payload)[1] == 0, "an observer is told at once"
+    for device in (told, puts_off):
+        job = job_of(world, campaign, device)
+        assert (job["state"], job["text"]) == ("cancelled", "the release was withdrawn") and "cause" not in job
+        assert device.ask()[1] == 0
+        assert device.peer.get(f"/img/{made.digest}").answer == "4.03"
+        assert device.report(offers[device][3], 1, state=2) == {1: True}, "too late: it is told to stop"
+    assert begun.ask() == offers[begun] and begun.fetch(f"/img/{made.digest}")[0] == made.image
+    begun.report(offers[begun][3], 1, state=5)
+    boot(begun, bytes.fromhex(made.digest))
+    assert job_of(world, campaign, begun)["state"] == "succeeded"
+    # Whoever comes later is offered nothing.
+    assert last.ask()[1] == 0 and job_of(world, campaign, last)["state"] == "queued"
+    why = must(world.admin.get(f"/v1/devices/{last.name}/why?campaign={campaign}"), 200)
+    assert why["reasons"][-1]["code"] == "withdrawn" and not why["offered"]

@@ -627,6 +627,51 @@ static void test_formats_that_are_gone(struct world *w)
 	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "no abort");
 }
 
+static void withdraw(struct world *w, const struct uuid *release)
+{
+	char id[UUID_TEXT_SIZE];
+
+	sql(w->db, "UPDATE release SET withdrawn_at = 1 WHERE release_id = '%s'",
+	    uuid_format(release, id));
+}
+
+/* A withdrawn release is not offered for another attempt either. */
+static void test_withdrawn(struct world *w)
+{
+	struct uuid release = add_release(w, 0x3e, 0x3f);
+	struct actor_device d[3];
+	struct offer o[3];
+
+	d[0] = device_of(w, "withdrawn-failed", 1, "lzma", "patch-heatshrink");
+	d[1] = device_of(w, "withdrawn-cut", 9, "lzma", NULL);
+	d[2] = device_of(w, "withdrawn-goes-on", 9, "lzma", NULL);
+	only(w, d, 3);
+	struct uuid id = start(w, &release);
+	for (int i = 0; i < 3; i++) {
+		ask(&d[i], &o[i]);
+		say(&d[i], &o[i], JOB_INSTALLING, CAUSE_NONE);
+	}
+	withdraw(w, &release);
+	say(&d[0], &o[0], JOB_FAILED, CAUSE_INSTALL);
+	d[1].boot++;
+	must(device_register(&d[1]) == RC_OK, "no registration");
+	for (int i = 0; i < 2; i++) {
+		ask(&d[i], &o[i]);
+		ok(!o[i].has_job, "%s gets no other attempt", d[i].endpoint);
+		is_int(number(w, &d[i], "state"), JOB_CANCELLED, "its job is cancelled");
+		ok(says(w, &d[i], "text", "the release was withdrawn"), "and says why");
+	}
+	ask(&d[2], &o[2]);
+	ok(o[2].has_job && o[2].attempt == 1, "who has begun goes on");
+	d[2].runs = 0x3e;
+	d[2].boot++;
+	must(device_register(&d[2]) == RC_OK, "no registration");
+	is_int(world_count(w, &id, JOB_SUCCEEDED), 1, "and succeeds");
+	is_int(world_count(w, &id, JOB_CANCELLED), 2, "the others do not count");
+	is_int(sql_i64(w, "SELECT count(*) AS n FROM slot"), 0, "their components are free");
+	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "no abort");
+}
+
 /* A manifest that is added while the campaign runs is for those who come later. */
 static void test_added_later(struct world *w)
 {
@@ -704,6 +749,7 @@ int main(void)
 	test_unfit(&w);
 	test_nothing_after_the_delta(&w);
 	test_formats_that_are_gone(&w);
+	test_withdrawn(&w);
 	test_added_later(&w);
 	test_job_of_old(&w);
 	test_totals(&w);
