@@ -185,6 +185,12 @@ static bool is_another_attempt(const struct job *from, const struct job *to)
 	return from->attempt != to->attempt;
 }
 
+/* What it is offered is to be chosen when the device asks next. */
+static bool lost_its_choice(const struct job *from, const struct job *to)
+{
+	return is_another_attempt(from, to) || (job_is_chosen(from) && !job_is_chosen(to));
+}
+
 /* What the step makes of the job; only a move renews updated_at, or a postponed deadline would
  * look like progress. */
 static struct job step_result(const struct job_change *change)
@@ -197,7 +203,7 @@ static struct job step_result(const struct job_change *change)
 	to.attempt = step->attempt;
 	to.bytes_done = step->bytes_done;
 	to.bytes_total = step->bytes_total;
-	if (is_another_attempt(&change->row.job, &to)) {
+	if (step->choose || is_another_attempt(&change->row.job, &to)) {
 		to.manifest = (struct digest){ 0 };
 		to.bytes_saved = 0;
 		to.fell_back |= step->fell_back;
@@ -223,7 +229,7 @@ struct writing {
 	struct uuid *closed; /* devices, and their jobs that are over */
 	int64_t *closed_jobs;
 	size_t closed_count;
-	const struct job **unchosen; /* jobs that begin another attempt */
+	const struct job **unchosen; /* jobs whose manifest is to be chosen again */
 	size_t unchosen_count;
 	struct tally_change *tallies;
 	size_t tally_count;
@@ -289,13 +295,13 @@ static void write_tallies(struct writing *w, struct call *c, const struct job_mo
 	call_after_commit(c, count_fallback, NULL);
 }
 
-/* Rosters must learn that a job is over, or that its attempt is another one, for which the
- * device has to ask. */
+/* Rosters must learn that a job is over, or that the device has to ask what it is offered now.
+ */
 static void write_hook(struct writing *w, struct call *c, const struct job_move *m)
 {
 	bool over = job_state_is_open(m->from.state) && !job_state_is_open(m->to.state);
 
-	if (!over && !is_another_attempt(&m->from, &m->to))
+	if (!over && !lost_its_choice(&m->from, &m->to))
 		return;
 	follow_after_commit(c, &m->to, NULL);
 	w->told[w->told_count++] = m->to.device_id;
@@ -310,9 +316,9 @@ static void write_move(struct writing *w, struct call *c, const struct job_move 
 		w->closed_jobs[w->closed_count++] = m->to.job_id;
 	}
 	write_tallies(w, c, m);
-	if (is_another_attempt(&m->from, &m->to))
+	if (lost_its_choice(&m->from, &m->to))
 		w->unchosen[w->unchosen_count++] = &m->to;
-	if (m->from.state != m->to.state || is_another_attempt(&m->from, &m->to)) {
+	if (m->from.state != m->to.state || lost_its_choice(&m->from, &m->to)) {
 		w->event_at[w->event_count] = c->now;
 		w->events[w->event_count++] = event_of(mem, &m->to, m->text);
 	}

@@ -174,6 +174,22 @@ bool job_is_chosen(const struct job *job)
 	return !digest_equal(&job->manifest, &nothing);
 }
 
+/* The device has not begun: what it was offered is no attempt that failed.  It gets a number of
+ * its own all the same, so that late reports are not about it, as long as the campaign has one
+ * left. */
+static void choose_anew(const struct job *job, const struct job_boot *boot,
+			struct job_step *ret)
+{
+	static const char text[] = "the device says of itself what asks for another manifest";
+
+	if (job->attempt < boot->max_attempts) {
+		next_attempt(job, text, ret);
+		return;
+	}
+	step_to(ret, JOB_OFFERED, CAUSE_NONE, text);
+	ret->choose = true;
+}
+
 /* A new boot without the new image. */
 static void boot_without_proof(const struct job *job, const struct job_boot *boot,
 			       struct job_step *ret)
@@ -189,9 +205,15 @@ static void boot_without_proof(const struct job *job, const struct job_boot *boo
 		ret->new_boot = true;
 		return;
 	case JOB_OFFERED:
+	case JOB_DEFERRED:
+		if (boot->other)
+			choose_anew(job, boot, ret);
+		ret->changed = true;
+		ret->new_boot = true;
+		ret->renew = true;
+		return;
 	case JOB_DOWNLOADING:
 	case JOB_DOWNLOADED:
-	case JOB_DEFERRED:
 		if (boot->unfit && job->attempt < boot->max_attempts)
 			next_attempt(job, "what was offered does not fit the device any more",
 				     ret);
@@ -238,6 +260,8 @@ void job_on_boot(const struct job *job, const struct job_boot *boot, struct job_
 	}
 	if (boot->new_boot)
 		boot_without_proof(job, boot, ret);
+	else if (open && boot->other && !job_state_is_begun(job->state))
+		choose_anew(job, boot, ret);
 }
 
 static int64_t later(int64_t a, int64_t b)

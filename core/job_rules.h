@@ -30,6 +30,7 @@ struct job_step {
 	enum job_cause cause;
 	int32_t attempt; /* another than the job's: its manifest is chosen again */
 	bool fell_back;  /* with another attempt: a delta failed, it gets no other */
+	bool choose;     /* within the attempt: its manifest is chosen again */
 	int64_t bytes_done, bytes_total;
 	bool new_boot;       /* the job is in another boot from now on */
 	bool renew;          /* the deadline starts again from now */
@@ -57,7 +58,9 @@ bool job_on_failed_delta(const struct job *job, int32_t max_attempts, struct job
 /* Is a manifest chosen for its attempt? */
 bool job_is_chosen(const struct job *job);
 
-/* What a committed registration says about a job. */
+/* What a committed registration says about a job.  A device that says of itself something else
+ * than before gets what fits that, unless it has begun; in a new boot also then, if it cannot
+ * go on. */
 struct job_boot {
 	bool new_boot;        /* another boot id than the job's */
 	bool runs_release;    /* all installed digests (or versions) of the release */
@@ -66,6 +69,7 @@ struct job_boot {
 	int32_t max_attempts;
 	bool delta;       /* what it was offered patches what it has */
 	bool unfit;       /* what it was offered does not fit it as it is now */
+	bool other;       /* nor is it what would be chosen for it now */
 	int64_t last_job; /* the launcher's verdict, 0: none */
 	int32_t last_attempt;
 	enum job_state last_outcome;

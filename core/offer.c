@@ -75,6 +75,24 @@ static enum rc release_intern(struct call *c, const struct digest *manifest,
 	return RC_OK;
 }
 
+enum rc offer_choose(struct call *c, const struct uuid *release_id,
+		     const struct variant_device *device, struct variant_choice *ret)
+{
+	struct variant_device side = *device;
+	struct variant *variants;
+	int n;
+
+	enum rc rc = offer_store_variants(c->db, c->tenant, release_id, c->mem, &variants, &n);
+	if (rc != RC_OK)
+		return rc;
+	variant_choose(variants, n, &side, ret);
+	if (ret->variant || !side.no_delta)
+		return RC_OK;
+	side.no_delta = false;
+	variant_choose(variants, n, &side, ret);
+	return RC_OK;
+}
+
 static enum rc choose(struct call *c, const struct device_row *device,
 		      const struct uuid *release_id, bool no_delta, struct variant_choice *ret)
 {
@@ -87,13 +105,8 @@ static enum rc choose(struct call *c, const struct device_row *device,
 		.component_count = device->component_count,
 		.no_delta = no_delta,
 	};
-	struct variant *variants;
-	int n;
 
-	enum rc rc = offer_store_variants(c->db, c->tenant, release_id, c->mem, &variants, &n);
-	if (rc == RC_OK)
-		variant_choose(variants, n, &side, ret);
-	return rc;
+	return offer_choose(c, release_id, &side, ret);
 }
 
 static enum job_cause unfit_cause(const struct variant_choice *choice)
@@ -299,18 +312,6 @@ static enum rc end_unfit(struct call *c, const struct job *job,
 		       choice->lack);
 }
 
-static enum rc choose_for(struct call *c, const struct device_row *device,
-			  const struct job *job, struct variant_choice *ret)
-{
-	enum rc rc = choose(c, device, &job->release_id, job->fell_back, ret);
-
-	/* No delta after one that failed is a wish: where there is nothing else it is tried
-	 * again, as often as the campaign says. */
-	if (rc == RC_OK && !ret->variant && job->fell_back)
-		rc = choose(c, device, &job->release_id, false, ret);
-	return rc;
-}
-
 /* A new attempt begins: what fits the device as it is now.  The job is held since it was found
  * open: who withdraws the release meanwhile sees what becomes of it. */
 static enum rc choose_again(struct call *c, const struct device_row *device, struct job *job,
@@ -326,7 +327,7 @@ static enum rc choose_again(struct call *c, const struct device_row *device, str
 	if (rc == RC_OK && withdrawn)
 		return end_job(c, job, JOB_CANCELLED, CAUSE_NONE, JOB_TEXT_WITHDRAWN);
 	if (rc == RC_OK)
-		rc = choose_for(c, device, job, &choice);
+		rc = choose(c, device, &job->release_id, job->fell_back, &choice);
 	if (rc != RC_OK)
 		return rc;
 	if (!choice.variant)

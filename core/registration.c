@@ -8,7 +8,7 @@
 #include "core/core.h"
 #include "core/event.h"
 #include "core/job.h"
-#include "core/offer_rules.h"
+#include "core/offer.h"
 #include "core/outbox.h"
 #include "core/roster_update.h"
 #include "core/version.h"
@@ -77,21 +77,39 @@ static bool runs_old(const struct registration *in, const struct job *job)
 	       digest_equal(&job->from_digest, &have->digest);
 }
 
-/* Formats may have gone with an older agent, or the precursor with another image. */
-static bool still_fits(struct call *c, const struct registration *in, const struct variant *v)
+static struct variant_device side_of(struct call *c, const struct registration *in)
 {
 	const char *formats = "";
 
 	for (int i = 0; i < in->format_count; i++)
 		formats = arena_printf(c->mem, "%s%s%s", formats, i ? "," : "", in->formats[i]);
-	return variant_fits(v, &(struct variant_device){
-				       .formats = formats,
-				       .only_encrypted = in->only_encrypted,
-				       .max_envelope = in->max_envelope,
-				       .max_image = in->max_image,
-				       .components = in->components,
-				       .component_count = in->component_count,
-			       });
+	return (struct variant_device){
+		.formats = formats,
+		.only_encrypted = in->only_encrypted,
+		.max_envelope = in->max_envelope,
+		.max_image = in->max_image,
+		.components = in->components,
+		.component_count = in->component_count,
+	};
+}
+
+/* Formats may have come or gone with another agent, the precursor with another image. */
+static enum rc compare_offer(struct call *c, const struct registration *in,
+			     const struct job *job, const struct variant *offered,
+			     struct job_boot *boot)
+{
+	struct variant_device side = side_of(c, in);
+	struct variant_choice choice;
+
+	boot->unfit = !variant_fits(offered, &side);
+	if (job_state_is_begun(job->state))
+		return RC_OK;
+	side.no_delta = job->fell_back;
+	enum rc rc = offer_choose(c, &job->release_id, &side, &choice);
+	if (rc == RC_OK)
+		boot->other = !choice.variant ||
+			      !digest_equal(&choice.variant->manifest, &job->manifest);
+	return rc;
 }
 
 static enum rc judge_job(struct call *c, const struct registration *in,
@@ -121,13 +139,15 @@ static enum rc judge_job(struct call *c, const struct registration *in,
 				   row->campaign_state == CAMPAIGN_PAUSED,
 		.max_attempts = row->max_attempts,
 		.delta = variant_is_delta(&offered.variant),
-		.unfit = !runs_release && job_is_chosen(&row->job) &&
-			 !still_fits(c, in, &offered.variant),
 		.last_job = in->last_job,
 		.last_attempt = in->last_attempt,
 		.last_outcome = (enum job_state)in->last_outcome,
 		.last_text = in->last_text,
 	};
+	if (!runs_release && job_state_is_open(row->job.state) && job_is_chosen(&row->job))
+		rc = compare_offer(c, in, &row->job, &offered.variant, &boot);
+	if (rc != RC_OK)
+		return rc;
 	job_on_boot(&row->job, &boot, &step);
 	return job_apply(c, row, &step, in->boot_id);
 }

@@ -627,12 +627,51 @@ static void test_formats_that_are_gone(struct world *w)
 	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "no abort");
 }
 
-static void withdraw(struct world *w, const struct uuid *release)
+/* The same without a boot: what has not begun is chosen again. */
+static void test_says_something_else(struct world *w)
 {
-	char id[UUID_TEXT_SIZE];
+	struct uuid release = add_release(w, 0x3b, 1U << WHOLE | 1U << LZMA);
+	struct actor_device d[3];
+	struct offer o[3];
 
-	sql(w->db, "UPDATE release SET withdrawn_at = 1 WHERE release_id = '%s'",
-	    uuid_format(release, id));
+	d[0] = device_of(w, "learned", 9, NULL, NULL);
+	d[1] = device_of(w, "learned-late", 9, NULL, NULL);
+	d[2] = device_of(w, "puts-off", 9, "lzma", NULL);
+	only(w, d, 3);
+	struct uuid id = start_with(w, &release, 2);
+	for (int i = 0; i < 3; i++)
+		ask(&d[i], &o[i]);
+	must(device_report(&d[1], &o[1], JOB_DOWNLOADING, NULL) == RC_OK, "no report");
+	must(device_report(&d[2], &o[2], JOB_DEFERRED, NULL) == RC_OK, "no report");
+	for (int i = 0; i < 3; i++) {
+		d[i].formats[0] = i == 2 ? NULL : "lzma";
+		must(device_register(&d[i]) == RC_OK, "no registration");
+	}
+	for (int i = 0; i < 3; i++)
+		ask(&d[i], &o[i]);
+	ok(is_offered(&o[0], 0x3b, LZMA) && o[0].attempt == 2,
+	   "who reads more is offered less, by another attempt");
+	ok(is_offered(&o[1], 0x3b, WHOLE) && o[1].attempt == 1, "who has begun goes on");
+	ok(is_offered(&o[2], 0x3b, WHOLE) && o[2].attempt == 2,
+	   "who put it off, and reads less, is offered what it can read");
+	d[0].formats[0] = NULL;
+	must(device_register(&d[0]) == RC_OK, "no registration");
+	ask(&d[0], &o[0]);
+	ok(is_offered(&o[0], 0x3b, WHOLE) && o[0].attempt == 2,
+	   "when there is no other attempt, within this one");
+	is_int(number(w, &d[0], "bytes_saved"), 0, "that saves nothing");
+	d[0].formats[0] = "lzma";
+	d[0].boot++;
+	must(device_register(&d[0]) == RC_OK, "no registration");
+	ask(&d[0], &o[0]);
+	ok(is_offered(&o[0], 0x3b, LZMA), "in a new boot as well");
+	sql(w->db, "DELETE FROM manifest WHERE envelope = 'an envelope'");
+	d[0].formats[0] = NULL;
+	must(device_register(&d[0]) == RC_OK, "no registration");
+	ask(&d[0], &o[0]);
+	ok(!o[0].has_job, "when nothing fits any more it is offered nothing");
+	is_int(number(w, &d[0], "state"), JOB_REJECTED, "and the job says so");
+	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "no abort");
 }
 
 /* A withdrawn release is not offered for another attempt either. */
@@ -651,7 +690,7 @@ static void test_withdrawn(struct world *w)
 		ask(&d[i], &o[i]);
 		say(&d[i], &o[i], JOB_INSTALLING, CAUSE_NONE);
 	}
-	withdraw(w, &release);
+	sql(w->db, "UPDATE release SET withdrawn_at = 1");
 	say(&d[0], &o[0], JOB_FAILED, CAUSE_INSTALL);
 	d[1].boot++;
 	must(device_register(&d[1]) == RC_OK, "no registration");
@@ -749,6 +788,7 @@ int main(void)
 	test_unfit(&w);
 	test_nothing_after_the_delta(&w);
 	test_formats_that_are_gone(&w);
+	test_says_something_else(&w);
 	test_withdrawn(&w);
 	test_added_later(&w);
 	test_job_of_old(&w);

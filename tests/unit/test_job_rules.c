@@ -327,6 +327,40 @@ static void test_boots_with_deltas(void)
 	   "a trial that fails is the image's fault, however it came");
 }
 
+/* What the device says of itself asks for another manifest than it was offered. */
+static void test_other_manifest(void)
+{
+	static const enum job_state states[] = { JOB_OFFERED,     JOB_DEFERRED,
+						 JOB_DOWNLOADING, JOB_DOWNLOADED,
+						 JOB_INSTALLING,  JOB_REBOOTING,
+						 JOB_FAILED };
+	struct job_boot boot = { .runs_old = true, .max_attempts = 3, .other = true };
+	struct job_step step;
+
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		struct job job = job_in(states[i]);
+		job_on_boot(&job, &boot, &step);
+		if (i < 2)
+			ok(step.state == JOB_OFFERED && step.attempt == 3 && !step.choose &&
+				   !step.new_boot && !step.fell_back,
+			   "who has not begun is offered that, by another attempt");
+		else
+			ok(!step.changed && step.state == states[i] && step.attempt == 2,
+			   "%s: it goes on", job_state_name(states[i]));
+	}
+	struct job job = job_in(JOB_OFFERED);
+	boot.new_boot = true;
+	job_on_boot(&job, &boot, &step);
+	ok(step.attempt == 3 && step.new_boot, "in a new boot as well");
+	boot.max_attempts = 2;
+	job_on_boot(&job, &boot, &step);
+	ok(step.attempt == 2 && step.choose && step.changed,
+	   "without another attempt within this one");
+	boot.runs_release = true;
+	job_on_boot(&job, &boot, &step);
+	ok(step.state == JOB_SUCCEEDED && !step.choose, "proof comes first");
+}
+
 /* --- random histories --- */
 
 static uint64_t seed;
@@ -351,7 +385,8 @@ static void random_step(struct job *job, bool *ret_proof, struct job_step *ret)
 				 .campaign_active = random_below(2),
 				 .max_attempts = 3,
 				 .delta = random_below(2),
-				 .unfit = random_below(2) };
+				 .unfit = random_below(2),
+				 .other = random_below(2) };
 	struct job_clock clock = { job->deadline_at + (int64_t)random_below(3) * SECOND, 0, 0,
 				   0, 60 * SECOND };
 
@@ -427,6 +462,7 @@ int main(void)
 	test_deadlines();
 	test_failed_deltas();
 	test_boots_with_deltas();
+	test_other_manifest();
 	test_histories();
 	return tap_done();
 }
