@@ -257,10 +257,15 @@ static enum rc add_key(struct work *w, const struct suit_recipient *r)
 	return add_word(w, bytes_of(release_key_word(from_suit(r->kid), word)));
 }
 
+/* A device opens what it is a recipient of: with recipients of both kinds it needs one. */
+enum { WRAP_CLASS = 1, WRAP_DEVICE = 2 };
+static const char *const wrap_words[] = { "", "aes-kw", "ecdh-es", "aes-kw|ecdh-es" };
+
 static enum rc add_encryption(struct work *w, struct suit_bytes info)
 {
 	struct suit_encryption e;
 	struct suit_recipient r;
+	unsigned wraps = 0;
 
 	enum suit_rc src = suit_encryption_decode(info, &e);
 	if (src != SUIT_OK)
@@ -277,12 +282,11 @@ static enum rc add_encryption(struct work *w, struct suit_bytes info)
 	for (size_t i = 0; rc == RC_OK && i < e.recipient_count; i++) {
 		if (suit_encryption_recipient(&e, i, &r) != SUIT_OK)
 			return RC_INTERNAL;
-		rc = add_word(
-			w, bytes_of(r.alg == SUIT_ALG_ECDH_ES_A128KW ? "ecdh-es" : "aes-kw"));
-		if (rc == RC_OK && w->f->delegated)
+		wraps |= r.alg == SUIT_ALG_ECDH_ES_A128KW ? WRAP_DEVICE : WRAP_CLASS;
+		if (w->f->delegated)
 			rc = add_key(w, &r);
 	}
-	return rc;
+	return rc == RC_OK ? add_word(w, bytes_of(wrap_words[wraps])) : rc;
 }
 
 static enum rc read_needs(struct work *w)

@@ -38,6 +38,29 @@ static bool has_word(const char *list, const char *wanted, size_t wanted_size)
 	return false;
 }
 
+/* A need is met by one word or, "a|b", by either.  The next of these, and what comes after it.
+ */
+static size_t next_of_need(const char **need, size_t *left)
+{
+	const char *bar = memchr(*need, '|', *left);
+	size_t size = bar ? (size_t)(bar - *need) : *left;
+
+	*need += size + (bar != NULL);
+	*left -= size + (bar != NULL);
+	return size;
+}
+
+static bool meets(const char *formats, const char *need, size_t size)
+{
+	while (size) {
+		const char *word = need;
+		size_t n = next_of_need(&need, &size);
+		if (has_word(formats, word, n))
+			return true;
+	}
+	return false;
+}
+
 /* --- what a variant is --- */
 
 bool variant_is_delta(const struct variant *v)
@@ -53,10 +76,11 @@ bool variant_is_delta(const struct variant *v)
 
 static bool is_encrypted(const struct variant *v)
 {
-	static const char *const words[] = { "aes-kw", "ecdh-es", "gcm", "ctr", "chacha20" };
+	const char *list = v->needs, *word;
+	size_t size;
 
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (has_word(v->needs, words[i], strlen(words[i])))
+	while ((word = next_word(&list, &size)))
+		if (meets("aes-kw,ecdh-es,gcm,ctr,chacha20", word, size))
 			return true;
 	return false;
 }
@@ -131,9 +155,21 @@ static bool is_read(const struct variant *v, const struct variant_device *d)
 	size_t size;
 
 	while ((word = next_word(&list, &size)))
-		if (!is_key(word, size) && !has_word(d->formats, word, size))
+		if (!is_key(word, size) && !meets(d->formats, word, size))
 			return false;
 	return true;
+}
+
+static void say_need(const char *need, size_t size, struct text *t)
+{
+	const char *before = "";
+
+	while (size) {
+		const char *word = need;
+		size_t n = next_of_need(&need, &size);
+		add(t, "%s%.*s", before, (int)n, word);
+		before = " or ";
+	}
 }
 
 static void say_read(const struct variant *v, const struct variant_device *d, struct text *t)
@@ -142,9 +178,10 @@ static void say_read(const struct variant *v, const struct variant_device *d, st
 	size_t size;
 
 	while ((word = next_word(&list, &size))) {
-		if (is_key(word, size) || has_word(d->formats, word, size))
+		if (is_key(word, size) || meets(d->formats, word, size))
 			continue;
-		add(t, "%s%.*s", before, (int)size, word);
+		add(t, "%s", before);
+		say_need(word, size, t);
 		before = ", ";
 	}
 }

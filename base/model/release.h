@@ -54,7 +54,8 @@ struct manifest {
 	struct bytes envelope;
 	struct image_item *images; /* that a device fetches */
 	int image_count;
-	const char *needs; /* formats that a device must read, sorted, joined by a comma */
+	const char *needs; /* formats that a device must read, sorted, joined by a comma; "a|b":
+			      one of them */
 	const char *base_component; /* NULL: any device of the class; else only one that has */
 	struct digest base_digest;  /* this digest there */
 	int64_t bytes;              /* that a device fetches besides the envelope, at most */

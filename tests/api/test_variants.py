@@ -435,6 +435,22 @@ def variants(world, sequence):
     return full, made
 
 
+def test_with_recipients_of_both_kinds_either_key_will_do(world):
+    world("key", "new", "device.pem", "--no-passphrase")
+    world.put(NEW, OLD)
+    wanted = []
+    for n, words in enumerate((["--kek", "c=class.key"], ["--recipient", "device.pem.pub"],
+                               ["--kek", "c=class.key", "--recipient", "device.pem.pub"]), 7):
+        world("image", "encrypt", "new.bin", *words, "--out", f"{n}.enc", "--info", f"{n}.info")
+        world.put(world.read(f"{n}.enc"))
+        envelope = world.make(via("dl/full", fetched={"file": f"{n}.enc"}, encryption_info={"file": f"{n}.info"}),
+                              sequence=n)
+        answer = world.upload(envelope, f"3.{n}")
+        assert answer.status_code == 201, answer.text
+        wanted.append(answer.json()["manifests"][0]["needs"])
+    assert wanted == [["aes-kw", "gcm"], ["ecdh-es", "gcm"], ["aes-kw|ecdh-es", "gcm"]]
+
+
 def test_variants_of_a_release(world):
     full, more = variants(world, 7)
     release = world.upload(full, "3.7").json()

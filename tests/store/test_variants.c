@@ -314,10 +314,12 @@ static void test_coverage(struct world *w)
 {
 	static const char *const sets[][3] = { { NULL },
 					       { "patch-heatshrink", NULL },
-					       { "aes-kw", "ctr", "patch-heatshrink" } };
+					       { "aes-kw", "ctr", "patch-heatshrink" },
+					       { "ctr", "ecdh-es", NULL } };
 	static const struct world_variant more[] = {
 		{ 6, "aes-kw,ctr,patch-heatshrink", 2, 90, 30 },
 		{ 7, "ctr,patch-zstd", 0, 80, 30 },
+		{ 8, "aes-kw|ecdh-es,ctr", 3, 85, 30 },
 	};
 	struct actor_device d[40];
 	struct uuid release = add_release(w, 0x24, 0x1f);
@@ -326,7 +328,7 @@ static void test_coverage(struct world *w)
 	for (size_t i = 0; i < ARRAY_LEN(more); i++)
 		world_add_variant(w, &release, 0x24, &more[i]);
 	for (int i = 0; i < in.count; i++) {
-		const char *const *set = sets[random_below(3)];
+		const char *const *set = sets[random_below(4)];
 		d[i] = device_of(w, arena_printf(w->mem, "coverage-%d", i),
 				 (uint8_t)(1 + random_below(4)), set[0],
 				 set[0] ? set[1] : NULL);

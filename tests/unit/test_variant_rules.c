@@ -134,6 +134,31 @@ static void test_lacks(void)
 	lacks(&v, &d, false, NONE "the device's radio is not what the delta is from");
 }
 
+/* Recipients of both kinds: who is of one has no use for the other. */
+static void test_either(void)
+{
+	const struct variant v = whole(1, "aes-kw|ecdh-es,gcm", 5000);
+	static const struct {
+		const char *reads, *lacks;
+	} cases[] = {
+		{ "aes-kw,gcm", NULL },
+		{ "ecdh-es,gcm", NULL },
+		{ "aes-kw,ecdh-es,gcm", NULL },
+		{ "aes-kw,ecdh-es", NONE "the device does not read gcm" },
+		{ "gcm", NONE "the device does not read aes-kw or ecdh-es" },
+		{ "aes,ecdh-es|gcm,lzma",
+		  NONE "the device does not read aes-kw or ecdh-es, gcm" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct variant_device d = reads(cases[i].reads);
+		struct variant_choice c;
+		d.only_encrypted = true;
+		is_int(chosen(&v, 1, &d, &c), cases[i].lacks == NULL, "either key will do");
+		is_str(c.lack, cases[i].lacks ? cases[i].lacks : "", "and no less");
+	}
+}
+
 static void test_nearest(void)
 {
 	struct variant v[] = { delta(1, 2, 100), whole(2, "lzma", 4000),
@@ -194,6 +219,18 @@ static const char *const words[] = { "heatshrink", "lzma",   "patch-heatshrink",
 
 static uint64_t seed;
 
+/* One need of each three that can be met in two ways. */
+static const char *list_of_needs(unsigned set, unsigned either, char ret[256])
+{
+	ret[0] = '\0';
+	for (size_t i = 0; i < WORDS; i++)
+		if (set & 1U << i)
+			snprintf(ret + strlen(ret), 256 - strlen(ret), "%s%s%s%s",
+				 ret[0] ? "," : "", words[i], either & 1U << i ? "|" : "",
+				 either & 1U << i ? words[(i + 1) % WORDS] : "");
+	return ret;
+}
+
 static uint32_t random_below(uint32_t n)
 {
 	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -211,10 +248,10 @@ static const char *list_of(unsigned set, char ret[128])
 }
 
 struct model {
-	unsigned needs;
-	int base_component; /* index of runs; -1: none */
+	unsigned needs, either; /* of these the next word will do as well */
+	int base_component;     /* index of runs; -1: none */
 	struct variant v;
-	char text[128];
+	char text[256];
 };
 
 static void random_variant(struct model *m, uint8_t id)
@@ -225,7 +262,8 @@ static void random_variant(struct model *m, uint8_t id)
 				 .envelope_bytes = 10 * (1 + random_below(5)),
 				 .bytes = 10 * random_below(20),
 				 .image_bytes = 10 * random_below(20) };
-	m->v.needs = list_of(m->needs, m->text);
+	m->either = m->needs & ENCRYPTIONS & random_below(1U << WORDS);
+	m->v.needs = list_of_needs(m->needs, m->either, m->text);
 	if (m->base_component < 0)
 		return;
 	m->v.base_component = runs[m->base_component].name;
@@ -233,12 +271,22 @@ static void random_variant(struct model *m, uint8_t id)
 	m->v.base_digest.b[0] ^= random_below(2) ? 0x55 : 0;
 }
 
+static bool model_reads(const struct model *m, unsigned formats)
+{
+	unsigned missing = m->needs & ~formats;
+
+	for (unsigned i = 0; i < WORDS; i++)
+		if (m->either & 1U << i && formats & 1U << (i + 1) % WORDS)
+			missing &= ~(1U << i);
+	return missing == 0;
+}
+
 static bool model_fits(const struct model *m, unsigned formats, const struct variant_device *d)
 {
 	const struct component *k = m->base_component < 0 ? NULL : &runs[m->base_component];
 	bool is_delta = k || m->needs & PATCHES;
 
-	return !(m->needs & ~formats) && !(d->only_encrypted && !(m->needs & ENCRYPTIONS)) &&
+	return model_reads(m, formats) && !(d->only_encrypted && !(m->needs & ENCRYPTIONS)) &&
 	       !(k && (!k->has_digest ||
 		       memcmp(&k->digest, &m->v.base_digest, sizeof(k->digest)) != 0)) &&
 	       !(d->max_envelope && m->v.envelope_bytes > d->max_envelope) &&
@@ -353,6 +401,7 @@ int main(void)
 	test_smallest();
 	test_equals();
 	test_lacks();
+	test_either();
 	test_nearest();
 	test_long_text();
 	test_deltas();
