@@ -128,16 +128,23 @@ static enum rc check_images(struct call *c, const struct release_facts *f)
 
 /* --- all of it --- */
 
-static enum rc read_envelope(struct call *c, struct bytes envelope, struct release_facts *ret)
+enum rc release_read_stored(struct call *c, struct bytes envelope, struct release_facts *ret,
+			    struct release_refusal *ret_why)
 {
 	struct release_library *library = arena_new(c->mem, struct release_library);
-	struct release_refusal why = { 0 };
 
 	*library = (struct release_library){ find_dependency, c };
+	return release_read(envelope, library, c->mem, ret, ret_why);
+}
+
+static enum rc read_envelope(struct call *c, struct bytes envelope, struct release_facts *ret)
+{
+	struct release_refusal why = { 0 };
+
 	if (envelope.n > ENVELOPE_MAX)
 		return call_fail(c, ERR_TOO_LARGE, "an envelope has at most %d bytes",
 				 ENVELOPE_MAX);
-	enum rc rc = release_read(envelope, library, c->mem, ret, &why);
+	enum rc rc = release_read_stored(c, envelope, ret, &why);
 	return why.why ? release_refuse(c, why.err, "%s", why.why) : rc;
 }
 

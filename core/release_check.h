@@ -8,6 +8,10 @@
  * registered and allowed, its images whole and here. */
 enum rc release_check(struct call *c, struct bytes envelope, struct release_facts *ret,
 		      struct device_class *ret_class) MUST_CHECK;
+/* Reads it, with the dependencies that are stored here, and checks nothing else; as
+ * release_read(). */
+enum rc release_read_stored(struct call *c, struct bytes envelope, struct release_facts *ret,
+			    struct release_refusal *ret_why) MUST_CHECK;
 /* What is stored of it; the signers too. */
 enum rc release_manifest_of(struct call *c, const struct release_facts *f,
 			    struct bytes envelope, struct manifest *ret) MUST_CHECK;

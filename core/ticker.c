@@ -13,6 +13,7 @@
 #include "core/clock_rules.h"
 #include "core/images_scrub.h"
 #include "core/job.h"
+#include "core/release_resurvey.h"
 #include "core/seen.h"
 #include "core/witness.h"
 #include "db/campaign_store.h"
@@ -49,7 +50,8 @@ struct ticker {
 	struct arena *mem;
 	struct lease lease;
 	bool held, more_due;
-	int64_t up_since; /* wall; 0 while the database is away */
+	bool all_surveyed; /* since the lease was taken */
+	int64_t up_since;  /* wall; 0 while the database is away */
 	bool remembers;
 	struct witness_mark mark;
 	int64_t witnessed_at; /* monotonic */
@@ -411,6 +413,22 @@ static enum rc purge(struct ticker *t, struct db *db)
 	return run(t, db, work_purge, NULL);
 }
 
+/* At the end of a tick, some at a time: offers go on by what was noted until then. */
+static enum rc work_survey(struct ticker *t, struct call *c, const void *arg)
+{
+	bool more = true;
+
+	(void)arg;
+	enum rc rc = release_resurvey(c, &more);
+	t->all_surveyed = rc == RC_OK && !more;
+	return rc;
+}
+
+static enum rc survey(struct ticker *t, struct db *db)
+{
+	return t->all_surveyed ? RC_OK : run(t, db, work_survey, NULL);
+}
+
 static enum rc renew(struct ticker *t, struct db *db)
 {
 	int64_t now = clock_monotonic(), fence = t->lease.fence;
@@ -421,6 +439,8 @@ static enum rc renew(struct ticker *t, struct db *db)
 	if (rc != RC_OK)
 		return rc;
 	t->renewed_at = now;
+	if (t->held && t->lease.fence != fence)
+		t->all_surveyed = false;
 	if (t->held && t->lease.fence != fence)
 		log_info("this daemon holds the ticker's lease", "fence",
 			 log_i64(t->lease.fence));
@@ -440,6 +460,8 @@ static enum rc lease_work(struct ticker *t, struct db *db)
 		rc = work_campaigns(t, db);
 	if (rc == RC_OK)
 		rc = purge(t, db);
+	if (rc == RC_OK)
+		rc = survey(t, db);
 	if (rc == RC_CONFLICT) {
 		log_warn("the ticker's lease was lost");
 		t->held = false;

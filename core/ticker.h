@@ -1,6 +1,7 @@
 /* The ticker: what time makes happen.  Every daemon runs one thread of it: it flushes the
  * roster's signs of life and says that the node lives.  One daemon at a time holds the lease
- * and starts campaigns, judges gates and deadlines, and clears what is old. */
+ * and starts campaigns, judges gates and deadlines, clears what is old, and reads again what
+ * was stored before the server noted all that it does now. */
 #pragma once
 
 #include "base/model/witness.h"

@@ -3,13 +3,15 @@
 
 #include "base/clean.h"
 
-enum { INSERT, INSERT_IMAGE, GET, LIST, IMAGES };
+enum { INSERT, INSERT_IMAGE, GET, LIST, IMAGES, UNSURVEYED, SURVEYED, GIVEN_UP };
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "manifest_insert",
 		     "INSERT INTO manifest (tenant_id, digest, release_id, envelope, needs, "
-		     "base_component, base_digest, bytes, image_bytes) VALUES ($1, $2, $3, $4, "
-		     "string_to_array($5, ','), $6, $7, $8, $9) ON CONFLICT DO NOTHING" },
+		     "base_component, base_digest, bytes, image_bytes, surveyed) VALUES ($1, "
+		     "$2, "
+		     "$3, $4, string_to_array($5, ','), $6, $7, $8, $9, true) "
+		     "ON CONFLICT DO NOTHING" },
 	[INSERT_IMAGE] = { "manifest_insert_image",
 			   "INSERT INTO manifest_image (tenant_id, manifest_digest, "
 			   "image_digest) "
@@ -27,6 +29,15 @@ static const struct db_stmt stmts[] = {
 		     "SELECT i.digest, i.size, i.created_at FROM manifest_image m "
 		     "JOIN image i ON i.tenant_id = m.tenant_id AND i.digest = m.image_digest "
 		     "WHERE m.tenant_id = $1 AND m.manifest_digest = $2 ORDER BY i.digest" },
+	[UNSURVEYED] = { "manifest_unsurveyed",
+			 "SELECT digest, envelope FROM manifest WHERE tenant_id = $1 "
+			 "AND NOT surveyed ORDER BY digest LIMIT $2 FOR UPDATE" },
+	[SURVEYED] = { "manifest_surveyed",
+		       "UPDATE manifest SET needs = string_to_array($3, ','), "
+		       "base_component = $4, base_digest = $5, bytes = $6, image_bytes = $7, "
+		       "surveyed = true WHERE tenant_id = $1 AND digest = $2" },
+	[GIVEN_UP] = { "manifest_given_up", "UPDATE manifest SET surveyed = true "
+					    "WHERE tenant_id = $1 AND digest = $2" },
 };
 DB_STMTS(stmts)
 
@@ -134,4 +145,43 @@ enum rc manifest_store_list(struct db *db, int32_t tenant, int limit, struct are
 	r->manifest_count = n;
 	r->variant_count = n ? (int)db_row_i64(rows, 0, "total") : 0;
 	return RC_OK;
+}
+
+enum rc manifest_store_unsurveyed(struct db *db, int32_t tenant, int limit, struct arena *mem,
+				  struct manifest **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_i64(&a, limit);
+	enum rc rc = db_run(db, &stmts[UNSURVEYED], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	int n = db_rows_count(rows);
+	struct manifest *list = arena_array(mem, (size_t)n + 1, sizeof(*list));
+	for (int i = 0; i < n; i++)
+		list[i] = (struct manifest){
+			.digest = db_row_digest(rows, i, "digest"),
+			.envelope = db_row_bytes(rows, i, "envelope", mem),
+		};
+	*ret = list;
+	*ret_count = n;
+	return RC_OK;
+}
+
+enum rc manifest_store_surveyed(struct db *db, int32_t tenant, const struct manifest *m)
+{
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	db_arg_digest(&a, &m->digest);
+	if (!m->needs)
+		return db_run(db, &stmts[GIVEN_UP], &a, NULL);
+	db_arg_text(&a, m->needs);
+	db_arg_text(&a, m->base_component);
+	db_arg_digest(&a, m->base_component ? &m->base_digest : NULL);
+	db_arg_i64(&a, m->bytes);
+	db_arg_i64(&a, m->image_bytes);
+	return db_run(db, &stmts[SURVEYED], &a, NULL);
 }

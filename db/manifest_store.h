@@ -21,3 +21,9 @@ enum rc manifest_store_get(struct db *db, int32_t tenant, const struct digest *d
  * most devices can take is the first. */
 enum rc manifest_store_list(struct db *db, int32_t tenant, int limit, struct arena *mem,
 			    struct release *r) MUST_CHECK;
+/* Locks some whose needs were not read yet: digest and envelope. */
+enum rc manifest_store_unsurveyed(struct db *db, int32_t tenant, int limit, struct arena *mem,
+				  struct manifest **ret, int *ret_count) MUST_CHECK;
+/* What was read; needs NULL: it cannot be, and stays as it is. */
+enum rc manifest_store_surveyed(struct db *db, int32_t tenant,
+				const struct manifest *m) MUST_CHECK;

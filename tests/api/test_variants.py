@@ -11,6 +11,7 @@ import cbor2
 import pytest
 
 import suit
+from harness import wait_until
 from test_cli_server import Cli
 from test_releases import is_error
 
@@ -449,6 +450,23 @@ def test_with_recipients_of_both_kinds_either_key_will_do(world):
         assert answer.status_code == 201, answer.text
         wanted.append(answer.json()["manifests"][0]["needs"])
     assert wanted == [["aes-kw", "gcm"], ["ecdh-es", "gcm"], ["aes-kw|ecdh-es", "gcm"]]
+
+
+def test_manifests_from_before_are_read_again(world):
+    """What migration 0007 left, as a daemon finds it when it starts."""
+    full, more = variants(world, 7)
+    release = world.upload(full, "3.7").json()
+    for envelope in more.values():
+        assert world.add(release, envelope).status_code == 201
+    path = f"/v1/releases/{release['release_id']}"
+    by_digest = lambda: sorted(world.rest.get(path).json()["manifests"], key=lambda m: m["digest"])  # noqa: E731
+    want, server = by_digest(), world.server
+    server.stop()
+    server.pg.sql("UPDATE manifest SET surveyed = false, needs = '{}', base_component = NULL, base_digest = NULL",
+                  server.database)
+    server.start()
+    wait_until(lambda: by_digest() == want, 20, what="all that the envelopes say")
+    wait_until(lambda: server.pg.sql("SELECT bool_and(surveyed) FROM manifest", server.database) == [["t"]], 10)
 
 
 def test_variants_of_a_release(world):

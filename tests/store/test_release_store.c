@@ -2,6 +2,7 @@
  */
 
 #include "core/release_read.h"
+#include "core/release_resurvey.h"
 #include "tests/store/fleet.h"
 
 #include <pthread.h>
@@ -118,6 +119,41 @@ static void test_keys(void)
 	is_int(store_i64(f.db, "SELECT count(*) AS v FROM audit WHERE action = "
 			       "'author-key.revoke'"),
 	       1, "audited once");
+}
+
+/* As migration 0007 left them, and one whose envelope cannot be read any more. */
+static void test_from_before(void)
+{
+	int rounds = 0;
+	bool more = true;
+
+	store_must(
+		db_exec(f.db,
+			"CREATE TEMP TABLE was AS SELECT digest, needs, base_component, "
+			"base_digest, bytes, image_bytes FROM manifest;"
+			"UPDATE manifest SET surveyed = false, needs = '{}', bytes = 0, "
+			"image_bytes = 0, "
+			"base_component = 'main', base_digest = digest;"
+			"INSERT INTO manifest (tenant_id, digest, release_id, envelope, bytes) "
+			"SELECT 1, sha256(n::text::bytea), gen_random_uuid(), 'none', n "
+			"FROM generate_series(1, 20) n"),
+		f.db, "old rows");
+	for (; more && rounds < 100; rounds++)
+		is_int(CALL(&f, release_resurvey, &more), RC_OK, "some are read again");
+	ok(rounds > 2, "some at a time: %d", rounds);
+	is_int(store_i64(f.db, "SELECT count(*) AS v FROM manifest WHERE NOT surveyed"), 0,
+	       "until there are none");
+	is_int(store_i64(f.db, "SELECT count(*) AS v FROM was WHERE bytes > 0"),
+	       store_i64(f.db,
+			 "SELECT count(*) AS v FROM manifest JOIN was USING (digest, "
+			 "needs, bytes, image_bytes) WHERE was.bytes > 0 AND "
+			 "(manifest.base_component, manifest.base_digest) IS NOT DISTINCT "
+			 "FROM (was.base_component, was.base_digest)"),
+	       "each has what its envelope says");
+	is_int(store_i64(f.db, "SELECT sum(bytes)::bigint AS v FROM manifest "
+			       "WHERE envelope = 'none'"),
+	       210, "what cannot be read stays as it was");
+	store_must(db_exec(f.db, "DELETE FROM manifest WHERE envelope = 'none'"), f.db, "tidy");
 }
 
 /* A key id of somebody else's key. */
@@ -418,6 +454,7 @@ int main(void)
 	test_A02_race();
 	test_variants();
 	test_variants_race();
+	test_from_before();
 	test_lists();
 	test_class_update();
 	suit_key_free(author);
