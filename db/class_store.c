@@ -36,15 +36,17 @@ static const struct db_stmt stmts[] = {
 			     "ON CONFLICT (tenant_id, vendor_id, class_id, components) "
 			     "DO UPDATE SET sequence = excluded.sequence "
 			     "WHERE s.sequence < excluded.sequence" },
-	/* Device ids are HMACs: the first so many are as good as a draw. */
+	/* Device ids are HMACs: the first so many are as good as a draw. OFFSET 0 has each
+	 * one's component looked up, where the planner would read those of all devices. */
 	[DIGESTS] = { "class_digests",
-		      "WITH d AS (SELECT device_id FROM device WHERE tenant_id = $1 AND "
-		      "vendor_id = $2 AND class_id = $3 AND lifecycle = 1 "
-		      "ORDER BY device_id LIMIT $5) "
 		      "SELECT c.digest, count(*) AS devices, "
 		      "(sum(count(*)) OVER ())::bigint AS counted "
-		      "FROM d LEFT JOIN component c ON c.tenant_id = $1 AND "
-		      "c.device_id = d.device_id AND c.name = $4 GROUP BY c.digest "
+		      "FROM (SELECT device_id FROM device WHERE tenant_id = $1 AND "
+		      "vendor_id = $2 AND class_id = $3 AND lifecycle = 1 "
+		      "ORDER BY device_id LIMIT $5) d "
+		      "LEFT JOIN LATERAL (SELECT digest FROM component WHERE tenant_id = $1 "
+		      "AND device_id = d.device_id AND name = $4 OFFSET 0) c ON true "
+		      "GROUP BY c.digest "
 		      "ORDER BY c.digest IS NOT NULL, devices DESC, c.digest LIMIT $6" },
 };
 DB_STMTS(stmts)
