@@ -65,6 +65,20 @@ enum exit_code author_key_load(struct cli *c, const char *path, struct suit_key 
 	return code;
 }
 
+enum exit_code author_key_public(struct cli *c, const char *path, struct suit_key **ret)
+{
+	struct bytes content;
+	if (pkcs11_is_uri(path))
+		return pkcs11_key_load(c, path, ret);
+	enum exit_code code = file_read(path, SUIT_PEM_MAX, c->mem, &content);
+	if (code == EXIT_DONE &&
+	    suit_key_from_public_pem((struct suit_bytes){ content.p, content.n }, ret) !=
+		    SUIT_OK)
+		code = cli_fail(EXIT_FAILED, "%s holds no public key; name the .pub file",
+				path);
+	return code;
+}
+
 enum exit_code author_key_kid(const struct suit_key *key, char ret[KID_TEXT_SIZE])
 {
 	uint8_t kid[SUIT_KID_SIZE];

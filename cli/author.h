@@ -19,6 +19,9 @@ static inline void clean_suit_key(struct suit_key **key)
  * from --passphrase-file or is asked for.  The caller frees the key. */
 enum exit_code author_key_load(struct cli *c, const char *path,
 			       struct suit_key **ret) MUST_CHECK;
+/* Only the public half may go out: the file of a private key is refused; a token has both. */
+enum exit_code author_key_public(struct cli *c, const char *path,
+				 struct suit_key **ret) MUST_CHECK;
 enum exit_code author_key_kid(const struct suit_key *key, char ret[KID_TEXT_SIZE]) MUST_CHECK;
 const char *author_key_type_name(const struct suit_key *key);
 

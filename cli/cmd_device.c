@@ -10,6 +10,7 @@
 #include "cli/list.h"
 #include "cli/parse.h"
 #include "cli/prompt.h"
+#include "cli/report.h"
 #include "cli/resolve.h"
 
 #include <string.h>
@@ -114,6 +115,17 @@ static enum exit_code labels_object(struct cli *c, int first_operand, const char
 	return EXIT_DONE;
 }
 
+static enum exit_code add_report_key(struct cli *c, json_t *body)
+{
+	const char *path = args_value(&c->args, "report-key"), *pem;
+	if (!path)
+		return EXIT_DONE;
+	enum exit_code code = report_key_pem(c, path, &pem);
+	if (code == EXIT_DONE)
+		json_object_set_new(body, "report_key_pem", json_string(pem));
+	return code;
+}
+
 static enum exit_code run_device_add(struct cli *c)
 {
 	json_t *attributes;
@@ -126,6 +138,8 @@ static enum exit_code run_device_add(struct cli *c)
 	if (json_object_size(attributes) > 0)
 		json_object_set(body, "attributes", attributes);
 	json_decref(attributes);
+	if (code == EXIT_DONE)
+		code = add_report_key(c, body);
 	return code == EXIT_DONE ? credential_send(c, "/v1/devices", body) : code;
 }
 
@@ -298,6 +312,8 @@ static enum exit_code run_device_label(struct cli *c)
 static const struct option_def add_options[] = {
 	CREDENTIAL_OPTIONS,
 	{ "attribute", "NAME=VALUE", "a label to aim campaigns by", OPTION_MANY, false },
+	{ "report-key", "KEY", "its SUIT reports must be signed by this public key",
+	  OPTION_VALUE, true },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };
 

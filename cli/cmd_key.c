@@ -121,21 +121,6 @@ static enum exit_code run_key_show(struct cli *c)
 	return code == EXIT_DONE ? print_key(c, path, key) : code;
 }
 
-/* Only a public key goes out: the file of a private one is refused; a token has both. */
-static enum exit_code public_key(struct cli *c, const char *path, struct suit_key **ret)
-{
-	struct bytes content;
-	if (pkcs11_is_uri(path))
-		return pkcs11_key_load(c, path, ret);
-	enum exit_code code = file_read(path, SUIT_PEM_MAX, c->mem, &content);
-	if (code == EXIT_DONE &&
-	    suit_key_from_public_pem((struct suit_bytes){ content.p, content.n }, ret) !=
-		    SUIT_OK)
-		code = cli_fail(EXIT_FAILED, "%s holds no public key; name the .pub file",
-				path);
-	return code;
-}
-
 static enum exit_code register_body(struct cli *c, const char *path, json_t **ret)
 {
 	struct class_ids ids;
@@ -146,7 +131,7 @@ static enum exit_code register_body(struct cli *c, const char *path, json_t **re
 		return cli_fail(EXIT_FAILED, "key register needs --class");
 	enum exit_code code = class_ids_of(class_name, c->mem, &ids);
 	if (code == EXIT_DONE)
-		code = public_key(c, path, &key);
+		code = author_key_public(c, path, &key);
 	if (code != EXIT_DONE)
 		return code;
 	if (suit_key_public_pem(key, pem, sizeof(pem)) != SUIT_OK)

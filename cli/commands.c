@@ -16,6 +16,7 @@ const struct command_group command_groups[] = {
 	{ "Encrypted images, offline", commands_image },
 	{ "Deltas and compressed images, offline", commands_delta },
 	{ "Devices", commands_device },
+	{ "Signed reports of devices", commands_report },
 	{ "Campaigns", commands_campaign },
 	{ "More", commands_other },
 	{ NULL, NULL },

@@ -12,6 +12,7 @@ extern const struct command commands_manifest[];
 extern const struct command commands_image[];
 extern const struct command commands_delta[];
 extern const struct command commands_device[];
+extern const struct command commands_report[];
 extern const struct command commands_campaign[];
 extern const struct command commands_other[];
 

@@ -13,6 +13,7 @@ from coap_peer import FORMAT, SUIT_REPORT, number
 from fleet import AGENT, SUCCEEDED, make_world, must, run, world  # noqa: F401
 from harness import wait_until
 from test_campaigns import Device
+from test_cli_server import Cli
 from test_cli_tiers import private, public
 
 
@@ -161,3 +162,76 @@ def test_the_agents_report_is_kept(world, registered):  # noqa: F811
     assert report == (agent.state / "report").read_bytes()
     said = verify(key, report)
     assert said[4] is True and said[99][1] == [-16, bytes.fromhex(job["manifest_digest"])]
+
+
+@pytest.fixture
+def cli(world, tmp_path):  # noqa: F811
+    made = Cli(tmp_path / "operator", world.server)
+    made("login", world.server.url, "--token-stdin", "--ca", world.server.ca_path, stdin=world.admin.token + "\n")
+    return made
+
+
+def test_the_command_line_sets_the_key_and_verifies(world, cli):  # noqa: F811
+    def error(*words, code=1):
+        return cli(*words, code=code).stderr.strip()
+
+    key, other = new_key(), new_key()
+    for name, content in (("report.pub", public(key)), ("report.pem", private(key)), ("other.pub", public(other))):
+        (cli.home / name).write_bytes(content)
+    device = Signer(world, "signer")
+    about = f"the report about job {device.job}"
+    assert error("report", "key", "signer") == "muster: report key needs either KEY or --clear"
+    assert error("report", "key", "signer", "report.pub", "--clear") == "muster: report key needs either KEY or --clear"
+    assert error("report", "key", "signer", "report.pem") == "muster: report.pem holds no public key; name the .pub file"
+    assert error("report", "key", "nobody", "report.pub", code=3)
+    assert error("report", "get", "signer", code=3) == \
+        "muster: the server knows no report key of signer; give it with --key"
+    done = cli("report", "key", "signer", "report.pub")
+    assert kid_of(key).hex() in done.stdout and "only when this key signed them" in done.stderr
+    assert world.device("signer")["report_key_pem"] == public(key).decode()
+    assert "no signed report" in error("report", "get", "signer", code=3)
+
+    device.say(bare(device.manifest), expect="4.03")
+    signed = sign(key, bare(device.manifest), kid=kid_of(key))
+    device.say(signed)
+    want = {"endpoint": "signer", "job_id": device.job, "manifest_digest": device.manifest.hex(), "result": "success",
+            "signed_by": kid_of(key).hex()}
+    assert cli.json("report", "get", "signer", "--key", "report.pub", "--out", "kept") == want
+    assert (cli.home / "kept").read_bytes() == signed == kept(world, "signer", device.job)
+    assert "is there already" in error("report", "get", "signer", "--out", "kept")
+    assert "that the server names for signer" in cli("report", "get", "signer", str(device.job)).stderr
+    assert error("report", "get", "signer", "x") == 'muster: "x" is no job\'s number'
+    assert "no signed report" in error("report", "get", "signer", str(device.job + 1), code=3)
+    assert error("report", "get", "signer", "--key", "other.pub", "--out", "none") == \
+        f"muster: {about} is signed under key id {kid_of(key).hex()}, and the key given has {kid_of(other).hex()}"
+    assert not (cli.home / "none").exists(), "what does not verify is not kept"
+
+    world.server.stop()  # what follows is offline
+    del want["endpoint"], want["job_id"]
+    done = cli("report", "verify", "kept", "--key", "report.pub")
+    assert "success" in done.stdout and done.stderr == "kept is signed by report.pub.\n"
+    assert cli.json("report", "verify", "kept", "--key", "report.pub") == want
+    assert error("report", "verify", "kept") == "muster: report verify needs --key"
+    assert error("report", "verify", "nothing", "--key", "report.pub", code=3)
+    for i in range(0, 8 * len(signed), 11):
+        flipped = bytearray(signed)
+        flipped[i // 8] ^= 1 << i % 8
+        (cli.home / "flipped").write_bytes(flipped)
+        assert error("report", "verify", "flipped", "--key", "report.pub").startswith("muster: flipped is "), i
+    for name, content, text in (
+            ("short", signed[:-1], "is no signed report (COSE_Sign1)"), ("bare", bare(device.manifest), "is no signed report (COSE_Sign1)"),
+            ("others", sign(other, bare(device.manifest)), "is not signed by this key"), ("else", sign(key, b"\xa0"), "is signed, and no SUIT report")):
+        (cli.home / name).write_bytes(content)
+        assert error("report", "verify", name, "--key", "report.pub") == f"muster: {name} {text}"
+    (cli.home / "failed").write_bytes(sign(key, bare(device.manifest, {5: -4, 6: [[], 20, 3, 0, {}], 7: 10})))
+    assert cli.json("report", "verify", "failed", "--key", "report.pub") == {
+        **want, "result": "failure", "reason": "a condition does not hold", "result_code": -4, "section": 20, "offset": 3}
+
+
+def test_the_command_line_takes_the_key_away(world, cli):  # noqa: F811
+    key = new_key()
+    (cli.home / "report.pub").write_bytes(public(key))
+    cli("device", "add", "signer", "--psk", "--report-key", "report.pub", "--out", "psk")
+    assert world.device("signer")["report_key_pem"] == public(key).decode()
+    assert "need no signature any more" in cli("report", "key", "signer", "--clear").stderr
+    assert "report_key_pem" not in world.device("signer")
