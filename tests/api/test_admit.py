@@ -121,7 +121,7 @@ def with_a_flipped_bit(club):
 
 
 def test_a_delegate_lets_devices_in_and_nothing_else(club):
-    """Whatever else it signs is refused at upload; the agent's own refusals are in tests/agent/test_admit.py."""
+    """Whatever else it signs is refused at upload; the agent's own refusals are in tests/agent/test_agent_admit.py."""
     release = publish(club.world, "2.0.0", club.new, Variant(club.update, club.payload))
 
     def refused(answer, error):
