@@ -267,7 +267,7 @@ class Wave:
         if len(s) > 1:
             print(f"  per device: {self.grown('records'):.2f} records sent, {self.grown('connects'):.2f} sessions begun, "
                   f"{self.grown('put-off'):.2f} put off")
-        for seconds in (1, 3, 5):
+        for seconds in (5, 30) if self.took > 120 else (1, 3, 5):
             w = self.windows(seconds)
             if len(w) > 1:
                 print(f"  goodput by {seconds} s: peak {max(w):.0f}/s, least {min(w):.0f}/s ({min(w) / max(w):.2f}); "
