@@ -17,7 +17,7 @@ struct pin {
 };
 
 /* One line of a regular file, at most 255 bytes; whose group or others may read it is refused.
- * token: its URI.  ret_why says what is wrong; with errno 0 there is nothing to add. */
+ * token: its name.  ret_why says what is wrong; with errno 0 there is nothing to add. */
 bool pin_read(const char *path, const char *token, struct pin *ret, const char **ret_why);
 bool pin_was_refused(const char *state_dir, const struct pin *pin);
 bool pin_note_refused(const char *state_dir, const struct pin *pin);

@@ -7,10 +7,12 @@
 #include "suit/wipe.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+/* As long as the key: tokens refuse PINs later, too. */
 struct asking {
-	const char *uri, *pin_file, *state_dir;
+	const char *pin_file, *state_dir;
 	struct pin pin;
 };
 
@@ -24,7 +26,7 @@ static bool take_pin(void *arg, const char *source, const char *label,
 			 label);
 		return false;
 	}
-	if (!pin_read(path, a->uri, &a->pin, &why)) {
+	if (!pin_read(path, label, &a->pin, &why)) {
 		if (errno)
 			log_errno("%s: %s", path, why);
 		else
@@ -38,7 +40,23 @@ static bool take_pin(void *arg, const char *source, const char *label,
 			 path, label, a->state_dir, PIN_REFUSED_FILE);
 	else
 		memcpy(ret, a->pin.text, sizeof(a->pin.text));
+	suit_wipe(a->pin.text, sizeof(a->pin.text));
 	return !refused;
+}
+
+/* The note may be of another key of this agent. */
+static bool may_try(void *arg)
+{
+	const struct asking *a = arg;
+	return !pin_was_refused(a->state_dir, &a->pin);
+}
+
+/* A token with keys of its own for the PIN had none from here. */
+static void note_refused(void *arg)
+{
+	const struct asking *a = arg;
+	if (a->pin.stamp[0] && !pin_note_refused(a->state_dir, &a->pin))
+		log_errno("%s/%s cannot be written", a->state_dir, PIN_REFUSED_FILE);
 }
 
 static void tell_fault(void *arg, const char *text)
@@ -50,14 +68,20 @@ static void tell_fault(void *arg, const char *text)
 bool token_key_load(const char *setting, const char *uri, const char *pin_file,
 		    const char *state_dir, struct suit_key **ret)
 {
-	struct asking asking = { .uri = uri, .pin_file = pin_file, .state_dir = state_dir };
-	struct suit_pkcs11_host host = { take_pin, tell_fault, &asking, true };
+	struct asking *a = calloc(1, sizeof(*a));
+	struct suit_pkcs11_host host = { take_pin, may_try, note_refused, tell_fault,
+					 free,     a,       true };
 	struct suit_pkcs11_why why;
+	if (!a) {
+		log_errno("%s", setting);
+		return false;
+	}
+	a->pin_file = pin_file;
+	a->state_dir = state_dir;
 	enum suit_rc rc = suit_pkcs11_key_load(uri, &host, ret, &why);
 	if (rc != SUIT_OK && why.text[0])
 		log_line("%s: %s", setting, why.text);
-	if (rc != SUIT_OK && why.pin_refused && !pin_note_refused(state_dir, &asking.pin))
-		log_errno("%s/%s cannot be written", state_dir, PIN_REFUSED_FILE);
-	suit_wipe(&asking.pin, sizeof(asking.pin));
+	if (rc != SUIT_OK)
+		free(a);
 	return rc == SUIT_OK;
 }

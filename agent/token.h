@@ -5,7 +5,7 @@
 #include "suit/crypto_openssl.h"
 
 /* setting: what the URI is the value of.  PIN: from the file of the URI's pin-source, else from
- * pin_file, which may be empty.  False when there is no key; the log says why, without the URI,
- * in which somebody may have put a PIN. */
+ * pin_file, which may be empty; it and state_dir stay as long as the key.  False when there is
+ * no key; the log says why, without the URI, in which somebody may have put a PIN. */
 bool token_key_load(const char *setting, const char *uri, const char *pin_file,
 		    const char *state_dir, struct suit_key **ret);

@@ -192,11 +192,10 @@ static enum suit_rc login_fail(struct suit_pkcs11_token *t, const struct place *
 {
 	struct ck_token_info info = { 0 };
 	place->module->C_GetTokenInfo(place->slot, &info);
-	t->pin_refused = why->pin_refused = suit_pkcs11_is_refusal(rv);
 	if (rv == CKR_PIN_LOCKED || (info.flags & CKF_USER_PIN_LOCKED))
 		return fail(why, SUIT_CRYPTO, "token %s is locked after too many wrong PINs",
 			    place->label);
-	if (why->pin_refused)
+	if (t->pin_refused)
 		return fail(why, SUIT_CRYPTO, "the PIN does not open token %s%s", place->label,
 			    info.flags & CKF_USER_PIN_FINAL_TRY ? "; one try is left" : "");
 	return fail(why, SUIT_CRYPTO, "token %s lets nobody in: %s", place->label,
@@ -209,9 +208,6 @@ static enum suit_rc token_login(struct suit_pkcs11_token *t, const struct place 
 	enum suit_rc rc = SUIT_OK;
 	if (!(place->info.flags & CKF_LOGIN_REQUIRED))
 		return SUIT_OK;
-	if (t->pin_refused)
-		return fail(why, SUIT_CRYPTO, "token %s has refused its PIN before",
-			    place->label);
 	if (t->host.unattended && place->info.flags & CKF_USER_PIN_FINAL_TRY)
 		return fail(why, SUIT_CRYPTO,
 			    "token %s has one try left for its PIN, which is left to you",
@@ -221,8 +217,10 @@ static enum suit_rc token_login(struct suit_pkcs11_token *t, const struct place 
 		rc = pin_take(t, place, why);
 	if (rc != SUIT_OK)
 		return rc;
-	ck_rv_t rv = t->module->C_Login(t->session, CKU_USER, (unsigned char *)t->pin,
-					t->pin ? strlen(t->pin) : 0);
+	if (!suit_pkcs11_may_login(t))
+		return fail(why, SUIT_CRYPTO, "token %s has refused its PIN before",
+			    place->label);
+	ck_rv_t rv = suit_pkcs11_login(t, CKU_USER);
 	return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN ? SUIT_OK
 								: login_fail(t, place, rv, why);
 }

@@ -7,7 +7,8 @@
  * command lines and configurations are read by others; pin-source names a file.
  *
  * A token that goes and comes again is opened anew when its key is used the next time, by the
- * PIN that opened it before; a PIN that it refuses is never given to it twice. */
+ * PIN that opened it before; a PIN that it refuses is never given to it twice for this key.
+ * Other keys may have the same PIN: the host can say no for them. */
 #pragma once
 
 #include "suit/crypto_openssl.h"
@@ -19,16 +20,20 @@ struct suit_pkcs11_host {
 	 * label: the token's name.  False: there is none, and the host has said why. */
 	bool (*pin)(void *arg, const char *source, const char *label,
 		    char ret[SUIT_PIN_MAX + 1]);
-	/* Told what went wrong when the key is used later; may be NULL.  arg stays as long, if
-	 * it is used there. */
+	/* Asked before that PIN is given to a token; NULL: it always may be. */
+	bool (*may_try)(void *arg);
+	/* The token has refused it, now or later; NULL: nobody wants to know. */
+	void (*refused)(void *arg);
+	/* Told what went wrong when the key is used later; may be NULL. */
 	void (*fault)(void *arg, const char *text);
-	void *arg;
+	/* The key that was loaded is freed; may be NULL. */
+	void (*end)(void *arg);
+	void *arg;       /* stays as long as the key, if the others use it */
 	bool unattended; /* the last try of a PIN is left to people */
 };
 
 struct suit_pkcs11_why {
 	char text[256]; /* for people; empty: the host had no PIN */
-	bool pin_refused;
 };
 
 bool suit_pkcs11_is_uri(const char *text);

@@ -16,10 +16,20 @@ struct attribute {
 	size_t n;
 };
 
-bool suit_pkcs11_is_refusal(ck_rv_t rv)
+bool suit_pkcs11_may_login(const struct suit_pkcs11_token *t)
 {
-	return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE ||
-	       rv == CKR_PIN_LOCKED;
+	return !t->pin_refused && (!t->host.may_try || t->host.may_try(t->host.arg));
+}
+
+ck_rv_t suit_pkcs11_login(struct suit_pkcs11_token *t, ck_user_type_t user)
+{
+	ck_rv_t rv = t->module->C_Login(t->session, user, (unsigned char *)t->pin,
+					t->pin ? strlen(t->pin) : 0);
+	t->pin_refused = rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID ||
+			 rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_LOCKED;
+	if (t->pin_refused && t->host.refused)
+		t->host.refused(t->host.arg);
+	return rv;
 }
 
 void suit_pkcs11_close(struct suit_pkcs11_token *t)
@@ -258,12 +268,8 @@ static enum suit_rc run(struct suit_pkcs11_token *t, struct task *task)
 /* For a key that wants its PIN each time. */
 static ck_rv_t ask_again(struct suit_pkcs11_token *t)
 {
-	ck_rv_t rv = t->pin_refused ? CKR_PIN_INCORRECT
-				    : t->module->C_Login(t->session, CKU_CONTEXT_SPECIFIC,
-							 (unsigned char *)t->pin,
-							 t->pin ? strlen(t->pin) : 0);
-	t->pin_refused = t->pin_refused || suit_pkcs11_is_refusal(rv);
-	return rv;
+	return suit_pkcs11_may_login(t) ? suit_pkcs11_login(t, CKU_CONTEXT_SPECIFIC)
+					: CKR_PIN_INCORRECT;
 }
 
 static ck_rv_t run_sign(struct suit_pkcs11_token *t, struct task *task)
@@ -328,7 +334,11 @@ static enum suit_rc ecdh(void *arg, const struct suit_point *peer, uint8_t ret[3
 
 static void close_token(void *arg)
 {
+	const struct suit_pkcs11_token *t = arg;
+	struct suit_pkcs11_host host = t->host;
 	suit_pkcs11_free(arg);
+	if (host.end)
+		host.end(host.arg);
 }
 
 const struct suit_key_keeper suit_pkcs11_keeper = { sign, ecdh, close_token };

@@ -25,8 +25,10 @@ struct suit_pkcs11_token {
 enum suit_rc suit_pkcs11_open(struct suit_pkcs11_token *t,
 			      struct suit_pkcs11_why *why) SUIT_MUST_CHECK;
 void suit_pkcs11_close(struct suit_pkcs11_token *t);
-/* What C_Login says of a PIN that is not to be tried again. */
-bool suit_pkcs11_is_refusal(ck_rv_t rv);
+/* False when that PIN was refused before: for this key, or as the host says. */
+bool suit_pkcs11_may_login(const struct suit_pkcs11_token *t);
+/* Gives it the PIN, and tells the host when it was refused. */
+ck_rv_t suit_pkcs11_login(struct suit_pkcs11_token *t, ck_user_type_t user);
 /* Ends the session and wipes the PIN; for the keeper of a key. */
 void suit_pkcs11_free(struct suit_pkcs11_token *t);
 /* The public half of the key, as the token has it. */

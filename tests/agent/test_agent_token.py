@@ -227,3 +227,24 @@ def test_a_token_that_was_away_is_opened_anew(tmp_path, author, token, update, a
     log = run_until(device, server, again)
     assert "no token is there" in log.split("started slot")[1], "the agent that lost it went on"
     assert digest(device.path("slot", "b")) == digest(agent)
+
+
+def test_a_pin_that_is_wrong_later_is_given_once(tmp_path, author, token, update, agent):
+    """Another token of the same name, or another PIN, while it was away.  All keys of the agent have that PIN, and
+    the next start has it too."""
+    server = Server(update[2], lambda: token.is_now("removed"))
+    device = Device(tmp_path / "d", author, agent, server=server.url, device_key_file=token.uri("payloads"),
+                    device_key_id="dev-1", class_key_file=None, class_key_id=None, pin_file=token.folder / "pin",
+                    report_key_file=token.uri("reports"))
+
+    def third(s):
+        if s.attempt < 3 and sum(r[1] == 11 for r in s.reports) == s.attempt:
+            token.is_now("other-pin")
+            s.attempt, s.over = s.attempt + 1, False
+        return sum(r[1] == 11 for r in s.reports) == 3
+
+    log = run_until(device, server, third)
+    assert "the PIN does not open token board" in log and "has refused its PIN before" in log
+    assert token.logins() == 3, "one for each key at the start, and one that was refused"
+    refused(device, update, "token board has refused this PIN, and is not asked again")
+    assert token.logins() == 3

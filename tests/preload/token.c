@@ -2,9 +2,9 @@
  * by module-path; the environment says:
  *
  * - MUSTER_TOKEN_DRIVER: the driver behind it
- * - MUSTER_TOKEN_STATE: a file; while its text is `removed` no token is there and nothing
- * works, `final-try`: the token says that one try of its PIN is left, `broken`: the key does
- * not work
+ * - MUSTER_TOKEN_STATE: a file; while its text is `removed` no token is there, nothing works
+ * and all sessions end, `other-pin`: it has another PIN, `final-try`: it says that one try of
+ * its PIN is left, `broken`: the key does not work, and its session never does again
  * - MUSTER_TOKEN_LOGINS: a file that gets a line for each PIN that the token was given */
 #define CRYPTOKI_GNU
 #include <dlfcn.h>
@@ -16,7 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SLOTS_MAX 16
+
 static struct ck_function_list ours, *theirs;
+static ck_session_handle_t broken;
 
 static bool state_is(const char *word)
 {
@@ -29,10 +32,21 @@ static bool state_is(const char *word)
 	return n > 0 && strcmp(text, word) == 0;
 }
 
+/* Whoever pulls a token out ends its sessions, and logs out. */
+static void end_sessions(void)
+{
+	ck_slot_id_t slots[SLOTS_MAX];
+	unsigned long n = SLOTS_MAX;
+	if (theirs->C_GetSlotList(1, slots, &n) == CKR_OK)
+		for (unsigned long i = 0; i < n; i++)
+			theirs->C_CloseAllSessions(slots[i]);
+}
+
 static ck_rv_t slot_list(unsigned char present, ck_slot_id_t *list, unsigned long *count)
 {
 	if (!state_is("removed"))
 		return theirs->C_GetSlotList(present, list, count);
+	end_sessions();
 	*count = 0;
 	return CKR_OK;
 }
@@ -54,20 +68,32 @@ static ck_rv_t login(ck_session_handle_t session, ck_user_type_t user, unsigned 
 		fprintf(f, "user %lu\n", (unsigned long)user);
 		fclose(f);
 	}
-	return theirs->C_Login(session, user, pin, n);
+	return state_is("other-pin") ? CKR_PIN_INCORRECT
+				     : theirs->C_Login(session, user, pin, n);
 }
 
-static ck_rv_t fault(void)
+static ck_rv_t fault(ck_session_handle_t session)
 {
-	if (state_is("removed"))
+	if (state_is("removed")) {
+		end_sessions();
 		return CKR_DEVICE_REMOVED;
-	return state_is("broken") ? CKR_FUNCTION_FAILED : CKR_OK;
+	}
+	if (state_is("broken"))
+		broken = session;
+	return broken && broken == session ? CKR_FUNCTION_FAILED : CKR_OK;
+}
+
+static ck_rv_t close_session(ck_session_handle_t session)
+{
+	if (broken == session)
+		broken = 0;
+	return theirs->C_CloseSession(session);
 }
 
 static ck_rv_t sign_init(ck_session_handle_t session, struct ck_mechanism *how,
 			 ck_object_handle_t key)
 {
-	ck_rv_t rv = fault();
+	ck_rv_t rv = fault(session);
 	return rv == CKR_OK ? theirs->C_SignInit(session, how, key) : rv;
 }
 
@@ -75,7 +101,7 @@ static ck_rv_t derive(ck_session_handle_t session, struct ck_mechanism *how,
 		      ck_object_handle_t base, struct ck_attribute *want, unsigned long n,
 		      ck_object_handle_t *ret)
 {
-	ck_rv_t rv = fault();
+	ck_rv_t rv = fault(session);
 	return rv == CKR_OK ? theirs->C_DeriveKey(session, how, base, want, n, ret) : rv;
 }
 
@@ -94,6 +120,7 @@ __attribute__((visibility("default"))) ck_rv_t C_GetFunctionList(struct ck_funct
 	ours.C_GetSlotList = slot_list;
 	ours.C_GetTokenInfo = token_info;
 	ours.C_Login = login;
+	ours.C_CloseSession = close_session;
 	ours.C_SignInit = sign_init;
 	ours.C_DeriveKey = derive;
 	*ret = &ours;
