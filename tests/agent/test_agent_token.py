@@ -210,11 +210,12 @@ def test_a_token_that_fails_ends_the_update_cleanly(tmp_path, author, token, upd
     assert token.logins() == 1
 
 
-def test_a_token_that_was_away_is_opened_anew(tmp_path, author, token, update, agent):
-    """By the PIN that opened it before."""
+@pytest.mark.parametrize("mood,says", [("removed", "no token is there"), ("broken", "the token does not do its work")])
+def test_a_token_that_was_away_is_opened_anew(tmp_path, author, token, update, agent, mood, says):
+    """By the PIN that opened it before; a session that failed once is not used again."""
     payload, info = author.encrypted(agent, "--recipient", f"dev-1={token.folder}/payloads.pub")
     variant = Variant(author.manifest([part("main", agent, "dl/full", payload, info=info)] + areas("full")), payload)
-    server = Server(variant, lambda: token.is_now("removed"))
+    server = Server(variant, lambda: token.is_now(mood))
     device = Device(tmp_path / "d", author, agent, server=server.url, device_key_file=token.uri("payloads"),
                     device_key_id="dev-1", class_key_file=None, class_key_id=None, pin_file=token.folder / "pin")
 
@@ -225,7 +226,7 @@ def test_a_token_that_was_away_is_opened_anew(tmp_path, author, token, update, a
         return any(r[1] == 5 for r in s.reports)
 
     log = run_until(device, server, again)
-    assert "no token is there" in log.split("started slot")[1], "the agent that lost it went on"
+    assert says in log.split("started slot")[1], "the agent that lost it went on"
     assert digest(device.path("slot", "b")) == digest(agent)
 
 
