@@ -330,7 +330,8 @@ static bool open_config(struct agent *a, const char *path)
 		log_line("%s", why);
 		return false;
 	}
-	if (!open_keys(a) || !open_link_key(a))
+	/* before a token is asked: two at once would give it a wrong PIN twice */
+	if (!lock_state(a) || !open_keys(a) || !open_link_key(a))
 		return false;
 	pin_forget_refused(a->config.state_dir);
 	set_abilities(a);
@@ -342,8 +343,6 @@ static bool open_config(struct agent *a, const char *path)
 		       a->config.delegate_count))
 		return false;
 	verify_dependencies(&a->verify);
-	if (!lock_state(a))
-		return false;
 	if (!store_open(&a->store, a->config.state_dir, &suit_crypto_openssl,
 			a->config.journal_blocks * FETCH_BLOCK_MAX)) {
 		log_errno("%s: the boot state cannot be read", a->config.state_dir);

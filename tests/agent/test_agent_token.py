@@ -1,5 +1,6 @@
 """The agent's own keys in a PKCS#11 token: what is done with them, and what is said when they cannot be used."""
 
+import fcntl
 import subprocess
 
 import cbor2
@@ -149,6 +150,16 @@ def test_one_good_pin_does_not_excuse_another(token, device, update):
     for start in (1, 2):
         refused(d, update, "token second has refused this PIN, and is not asked again")
         assert token.logins() == 2 + start, "the first token is opened each time, the second one left alone"
+
+
+def test_who_finds_another_at_work_leaves_the_token_alone(token, device, update):
+    """Else two would give it one wrong PIN, and the second one would forget what the first one noted."""
+    (token.folder / "pin").write_text("wrong-1234\n")
+    d = device()
+    with open(d.state / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused(d, update, "another muster-agent is at work here")
+    assert token.logins() == 0
 
 
 def test_the_last_try_is_left_to_people(token, device, update):
