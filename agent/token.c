@@ -26,6 +26,11 @@ static bool take_pin(void *arg, const char *source, const char *label,
 			 label);
 		return false;
 	}
+	/* this program starts in another folder than agent.conf is in */
+	if (path[0] != '/') {
+		log_line("pin-source is not an absolute path");
+		return false;
+	}
 	if (!pin_read(path, label, &a->pin, &why)) {
 		if (errno)
 			log_errno("%s: %s", path, why);

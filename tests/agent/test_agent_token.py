@@ -91,6 +91,7 @@ def test_a_key_for_something_else_does_not_open(token, device, update):
     ("value", lambda t: {"device_key_file": f"{t.uri('payloads')}&pin-value={PIN}"}, "device_key_file: a PIN does not belong in the URI"),
     ("program", lambda t: {"device_key_file": f"{t.uri('payloads')}&pin-source=|cat"}, "pin-source takes a file alone"),
     ("uri", lambda t: {"device_key_file": "pkcs11:token"}, "this is no PKCS#11 URI (RFC 7512)"),
+    ("relative", lambda t: {"device_key_file": f"{t.uri('payloads')}&pin-source=pin"}, "pin-source is not an absolute path"),
     ("nopin", lambda t: {"pin_file": None}, "token board wants a PIN: give pin_file"),
     ("nofile", lambda t: {"pin_file": t.folder / "nothing"}, "nothing: cannot be opened: No such file"),
     ("report", lambda t: {"report_key_file": t.uri("none")}, "the token has no private key that the PKCS#11 URI names"),
