@@ -1,4 +1,5 @@
-/* A file is known by its name, place, size and the time of its last change. */
+/* A file is known by its name, place, size and the time of its last change; not by its disk,
+ * whose number may be another one after a boot. */
 #include "agent/pin.h"
 
 #include "agent/clean.h"
@@ -11,6 +12,14 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+/* Root reads everything anyway. */
+static bool is_ours(const struct stat *st)
+{
+	return (st->st_uid == geteuid() || st->st_uid == 0) &&
+	       !(st->st_mode & (S_IRWXG | S_IRWXO));
+}
 
 static bool is_private(int fd, struct stat *ret, const char **ret_why)
 {
@@ -18,9 +27,10 @@ static bool is_private(int fd, struct stat *ret, const char **ret_why)
 	if (fstat(fd, ret) != 0)
 		return false;
 	errno = 0;
-	*ret_why = S_ISREG(ret->st_mode) ? "others may read the PIN: make its mode 0600"
+	*ret_why = S_ISREG(ret->st_mode) ? "others may read the PIN: make its mode 0600, and "
+					   "its owner this program's user"
 					 : "is not a file";
-	return S_ISREG(ret->st_mode) && !(ret->st_mode & (S_IRWXG | S_IRWXO));
+	return S_ISREG(ret->st_mode) && is_ours(ret);
 }
 
 /* In place.  A PIN of several lines, or with control characters, is not what was meant. */
@@ -59,9 +69,9 @@ bool pin_read(const char *path, const char *token, struct pin *ret, const char *
 		return false;
 	}
 	snprintf(ret->stamp, sizeof(ret->stamp),
-		 "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 ".%09ld %s %s\n",
-		 (uint64_t)st.st_dev, (uint64_t)st.st_ino, (uint64_t)st.st_size,
-		 (uint64_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec, path, token);
+		 "%" PRIu64 " %" PRIu64 " %" PRIu64 ".%09ld %s %s\n", (uint64_t)st.st_ino,
+		 (uint64_t)st.st_size, (uint64_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec, path,
+		 token);
 	return true;
 }
 

@@ -16,7 +16,8 @@ struct pin {
 	char stamp[PIN_STAMP_MAX]; /* which file, as it is now, and what for */
 };
 
-/* One line of a regular file, at most 255 bytes; whose group or others may read it is refused.
+/* One line of a regular file, at most 255 bytes; one that others than its
+ * user, who is ours or root, may do anything with is refused.
  * token: its name.  ret_why says what is wrong; with errno 0 there is nothing to add. */
 bool pin_read(const char *path, const char *token, struct pin *ret, const char **ret_why);
 bool pin_was_refused(const char *state_dir, const struct pin *pin);

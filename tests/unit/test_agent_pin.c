@@ -6,7 +6,9 @@
 #include "tests/unit/temp_dir.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct temp_dir dir;
 static char path[FILE_PATH_MAX];
@@ -46,6 +48,11 @@ static void test_nobody_else(void)
 		ok(!pin_read(path, "pkcs11:a", &pin, &why) && strstr(why, "0600"),
 		   "is refused");
 	}
+	if (geteuid() == 0) {
+		ok(reads("1234", 4) && chown(path, 12345, (gid_t)-1) == 0, "somebody else's");
+		ok(!pin_read(path, "pkcs11:a", &pin, &why) && strstr(why, "owner"),
+		   "is refused");
+	}
 	ok(unlink(path) == 0 && !pin_read(path, "pkcs11:a", &pin, &why) && errno == ENOENT,
 	   "no file");
 	ok(mkfifo(path, 0600) == 0 && !pin_read(path, "pkcs11:a", &pin, &why) &&
@@ -57,8 +64,14 @@ static void test_nobody_else(void)
 static void test_refused(void)
 {
 	struct pin first;
+	struct stat st;
+	char place[32];
 	ok(reads("1234\n", 5) && !pin_was_refused(dir.path, &pin), "a new PIN");
 	first = pin;
+	ok(stat(path, &st) == 0, "its file");
+	snprintf(place, sizeof(place), "%" PRIu64 " ", (uint64_t)st.st_ino);
+	ok(strncmp(pin.stamp, place, strlen(place)) == 0,
+	   "a disk may have another number after a boot, and the file is the same");
 	ok(pin_note_refused(dir.path, &pin) && pin_was_refused(dir.path, &pin), "noted");
 	ok(pin_read(path, "pkcs11:a", &pin, &why) && pin_was_refused(dir.path, &pin),
 	   "still so when it is read again");
