@@ -106,15 +106,33 @@ struct place {
 	size_t count; /* of tokens that match */
 };
 
+static bool is_module(P11KitUri *uri, struct ck_function_list *module)
+{
+	struct ck_info about;
+	return module->C_GetInfo(&about) == CKR_OK &&
+	       p11_kit_uri_match_module_info(uri, &about);
+}
+
+static bool is_slot(P11KitUri *uri, struct ck_function_list *module, ck_slot_id_t slot)
+{
+	static const ck_slot_id_t any = (ck_slot_id_t)-1;
+	ck_slot_id_t wanted = p11_kit_uri_get_slot_id(uri);
+	struct ck_slot_info about;
+	return (wanted == any || wanted == slot) &&
+	       module->C_GetSlotInfo(slot, &about) == CKR_OK &&
+	       p11_kit_uri_match_slot_info(uri, &about);
+}
+
 static void tokens_match(P11KitUri *uri, struct ck_function_list *module, struct place *ret)
 {
 	ck_slot_id_t slots[SLOTS_MAX];
 	struct ck_token_info info;
 	unsigned long n = SLOTS_MAX;
-	if (module->C_GetSlotList(true, slots, &n) != CKR_OK)
+	if (!is_module(uri, module) || module->C_GetSlotList(true, slots, &n) != CKR_OK)
 		return;
 	for (unsigned long i = 0; i < n; i++) {
-		if (module->C_GetTokenInfo(slots[i], &info) != CKR_OK ||
+		if (!is_slot(uri, module, slots[i]) ||
+		    module->C_GetTokenInfo(slots[i], &info) != CKR_OK ||
 		    !(info.flags & CKF_TOKEN_INITIALIZED) ||
 		    !p11_kit_uri_match_token_info(uri, &info))
 			continue;

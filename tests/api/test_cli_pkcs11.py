@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 
 import cbor2
 import pytest
@@ -125,6 +126,10 @@ def test_what_is_not_there(token, cli):  # noqa: F811
 
     assert says(token.uri("none"), 3) == "the token has no private key that the PKCS#11 URI names"
     assert says(token.uri("k", token="elsewhere"), 3) == "no token is there that the PKCS#11 URI names"
+    slot = re.search(rb"slot (\d+)", token.tool("softhsm2-util", "--show-slots"), re.I)[1].decode()
+    assert token.cli("key", "show", token.uri("k", **{"slot-id": slot, "library-manufacturer": "SoftHSM"}))
+    for part in ("slot-id", "slot-manufacturer", "slot-description", "library-manufacturer", "library-description"):
+        assert says(token.uri("k", **{part: "99999"}), 3) == "no token is there that the PKCS#11 URI names", part
     assert says("pkcs11:object=k?module-path=/none.so", 1) == "cannot load the PKCS#11 module /none.so"
     assert says("pkcs11:object=k?module-name=none-such", 1).endswith('no PKCS#11 module "none-such"') or \
         "has no PKCS#11 module" in says("pkcs11:object=k?module-name=none-such", 1)
