@@ -5,6 +5,7 @@
 #include "suit/cose.h"
 #include "suit/crypto_openssl.h"
 
+#include <errno.h>
 #include <string.h>
 
 static bool sign(const struct suit_crypto *crypto, const struct suit_key *key,
@@ -44,8 +45,10 @@ bool report_write(const char *dir, const struct suit_crypto *crypto, const struc
 		return true;
 	if (!encode(&e, rc, result, bare, &n))
 		return false;
-	if (key && !sign(crypto, key, (struct suit_bytes){ bare, n }, ret, &n))
+	if (key && !sign(crypto, key, (struct suit_bytes){ bare, n }, ret, &n)) {
+		errno = ENOKEY; /* in a token that is away, for one */
 		return false;
+	}
 	if (!key)
 		memcpy(ret, bare, n);
 	*ret_n = n;

@@ -258,6 +258,7 @@ def test_a_pin_that_is_wrong_later_is_given_once(tmp_path, author, token, update
 
     log = run_until(device, server, third)
     assert "the PIN does not open token board" in log and "has refused its PIN before" in log
+    assert "the SUIT report cannot be written: Required key not available" in log
     assert token.logins() == 3, "one for each key at the start, and one that was refused"
     refused(device, update, "token board has refused this PIN, and is not asked again")
     assert token.logins() == 3
