@@ -17,10 +17,11 @@
  *	component.modem  = hook
  *	hook_program.modem = flash-modem
  *	hook_user.modem    = modem
- *	device_key_file = pkcs11:token=board;object=payloads    (so may key_file,
- *report_key_file) pin_file        = token.pin             (of these tokens)
+ *	device_key_file = pkcs11:token=board;object=payloads
+ *	pin_file        = token.pin
  *
- * Relative paths are relative to the file's own folder. */
+ * key_file and report_key_file may be such a URI, too.  Relative paths are relative to the
+ *file's own folder. */
 #pragma once
 
 #include "agent/boot.h"
