@@ -10,9 +10,8 @@ import random
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from fleet import SUCCEEDED, a_seed, make_world, must, world  # noqa: F401
 from harness import BUILD, wait_until
@@ -21,7 +20,7 @@ from suit_device import encode
 from test_cli_tiers import KINDS, Authority, pem, private, public
 from test_coap_traps import request_for
 from test_mixed_fleet import Files, job_of, publish
-from test_signed_reports import kept
+from test_signed_reports import kept, verify
 
 
 class Tier:
@@ -162,7 +161,7 @@ def test_tier_3_keys_in_tokens(world, monkeypatch):  # noqa: F811
     fails_without(tier, device, board, author)
     campaign = tier.takes(device, "--key", author.uri("release"))
     said = must_report(world, device, campaign)
-    assert holds(report_key, said)[4] is True, "signed by the token"
+    assert verify(serialization.load_pem_public_key(report_key), said)[4] is True, "signed by the token"
     assert PIN not in device.log()
 
 
@@ -181,15 +180,6 @@ def fails_without(tier, device, board, author):
 def must_report(world, device, campaign):  # noqa: F811
     job = job_of(world, campaign, device.name)["job_id"]
     return wait_until(lambda: kept(world, device.name, job), 20, 0.1, "the device's report")
-
-
-def holds(pem, message):
-    """The report in it, when that key signed it."""
-    protected, _, report, signature = cbor2.loads(message).value
-    key = serialization.load_pem_public_key(pem)
-    der = encode_dss_signature(*(int.from_bytes(half, "big") for half in (signature[:32], signature[32:])))
-    key.verify(der, cbor2.dumps(["Signature1", protected, b"", report]), ec.ECDSA(hashes.SHA256()))
-    return cbor2.loads(report)
 
 
 @pytest.mark.skipif(not DRIVERS, reason="SoftHSM is not installed")
