@@ -208,8 +208,8 @@ TEST_C = $(shell git ls-files 'tests/*.c' 'tests/*.h')
 deps:
 	sh deploy/deps.sh build test
 
-# Everything a test needs: programs, test programs, interposers, clients.
-tests-built: $(PROGRAMS) $(UNIT_BIN) $(STORE_BIN) $(FUZZ_RUN) $(PRELOAD) $(CLIENT_BIN) $(BENCH_BIN)
+# Everything a test needs: programs, test programs, interposers, clients.  And what TOKENS=no alone would compile.
+tests-built: $(PROGRAMS) $(BUILD)/agent/token_none.o $(UNIT_BIN) $(STORE_BIN) $(FUZZ_RUN) $(PRELOAD) $(CLIENT_BIN) $(BENCH_BIN)
 
 check:
 	sh deploy/deps.sh build test
