@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NOTES_MAX (4 * PIN_STAMP_MAX)
+
 /* Root reads everything anyway. */
 static bool is_ours(const struct stat *st)
 {
@@ -77,15 +79,27 @@ bool pin_read(const char *path, const char *token, struct pin *ret, const char *
 
 bool pin_was_refused(const char *state_dir, const struct pin *pin)
 {
-	char path[FILE_PATH_MAX], noted[PIN_STAMP_MAX + 1];
+	char path[FILE_PATH_MAX], noted[NOTES_MAX];
+	const char *at = noted;
 	size_t n;
-	return file_path(state_dir, PIN_REFUSED_FILE, path) &&
-	       file_read_text(path, noted, sizeof(noted), &n) && strcmp(noted, pin->stamp) == 0;
+	if (!file_path(state_dir, PIN_REFUSED_FILE, path) ||
+	    !file_read_text(path, noted, sizeof(noted), &n))
+		return false;
+	while ((at = strstr(at, pin->stamp)) && at != noted && at[-1] != '\n')
+		at++;
+	return at;
 }
 
+/* Beside those of other tokens, as long as there is room. */
 bool pin_note_refused(const char *state_dir, const struct pin *pin)
 {
-	return file_replace(state_dir, PIN_REFUSED_FILE, pin->stamp, strlen(pin->stamp));
+	char path[FILE_PATH_MAX], noted[NOTES_MAX];
+	size_t n = 0;
+	if (!file_path(state_dir, PIN_REFUSED_FILE, path) ||
+	    !file_read_text(path, noted, sizeof(noted) - PIN_STAMP_MAX, &n))
+		n = 0;
+	memcpy(noted + n, pin->stamp, strlen(pin->stamp));
+	return file_replace(state_dir, PIN_REFUSED_FILE, noted, n + strlen(pin->stamp));
 }
 
 void pin_forget_refused(const char *state_dir)

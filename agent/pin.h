@@ -11,6 +11,7 @@
 #define PIN_REFUSED_FILE "pin-refused"
 #define PIN_STAMP_MAX    2048
 
+/* Of several tokens several are noted, in one small file. */
 struct pin {
 	char text[256];
 	char stamp[PIN_STAMP_MAX]; /* which file, as it is now, and what for */

@@ -49,14 +49,14 @@ static bool take_pin(void *arg, const char *source, const char *label,
 	return !refused;
 }
 
-/* The note may be of another key of this agent. */
+/* The note may be of another key of this agent.  A token with keys of its own for the PIN had
+ * none from here. */
 static bool may_try(void *arg)
 {
 	const struct asking *a = arg;
-	return !pin_was_refused(a->state_dir, &a->pin);
+	return !a->pin.stamp[0] || !pin_was_refused(a->state_dir, &a->pin);
 }
 
-/* A token with keys of its own for the PIN had none from here. */
 static void note_refused(void *arg)
 {
 	const struct asking *a = arg;

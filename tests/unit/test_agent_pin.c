@@ -65,7 +65,8 @@ static void test_refused(void)
 {
 	struct pin first;
 	struct stat st;
-	char place[32];
+	char place[32], noted[FILE_PATH_MAX];
+	ok(file_path(dir.path, PIN_REFUSED_FILE, noted), "path");
 	ok(reads("1234\n", 5) && !pin_was_refused(dir.path, &pin), "a new PIN");
 	first = pin;
 	ok(stat(path, &st) == 0, "its file");
@@ -78,6 +79,15 @@ static void test_refused(void)
 	ok(!strstr(pin.stamp, "1234"), "the PIN itself is not written down");
 	ok(pin_read(path, "pkcs11:b", &pin, &why) && !pin_was_refused(dir.path, &pin),
 	   "for another token it is another");
+	ok(pin_note_refused(dir.path, &pin) && pin_was_refused(dir.path, &pin) &&
+		   pin_was_refused(dir.path, &first),
+	   "which refuses it, too: both are known");
+	for (int i = 0; i < 200; i++)
+		pin_note_refused(dir.path, &pin);
+	ok(pin_was_refused(dir.path, &pin), "the last one always, and the file stays small");
+	ok(stat(noted, &st) == 0 && st.st_size <= 4 * PIN_STAMP_MAX, "%d bytes",
+	   (int)st.st_size);
+	ok(pin_note_refused(dir.path, &first), "the first one again");
 	ok(reads("1234\n", 5) && !pin_was_refused(dir.path, &pin),
 	   "a file that is written anew counts as new, whatever is in it");
 	ok(pin_was_refused(dir.path, &first), "and the old one is known still");
