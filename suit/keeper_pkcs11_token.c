@@ -262,7 +262,8 @@ static enum suit_rc run(struct suit_pkcs11_token *t, struct task *task)
 	snprintf(text, sizeof(text), "the token does not do its work: %.100s",
 		 p11_kit_strerror(rv));
 	tell(t, text);
-	/* an operation may be half done in it, and not every driver says that a token is gone */
+	/* an operation may be half done in it, and not every driver says that a token is gone
+	 */
 	suit_pkcs11_close(t);
 	return is_unfit(rv) ? SUIT_KEY : SUIT_CRYPTO;
 }
