@@ -74,20 +74,6 @@ static enum suit_rc piece(struct suit_zstd *z, const struct suit_zstd_io *io, ZS
 		       : SUIT_OK;
 }
 
-/* Not the formats from before zstd 0.8, nor a frame to be skipped, which libzstd takes too: its
- * old decoders know no bound for the window. */
-static bool head_holds(struct suit_zstd *z, struct suit_bytes bytes)
-{
-	static const uint8_t magic[MAGIC] = { 0x28, 0xb5, 0x2f, 0xfd };
-
-	for (size_t i = 0; i < bytes.n && z->head_n < HEAD; i++) {
-		if (z->head_n < MAGIC && bytes.p[i] != magic[z->head_n])
-			return false;
-		z->head[z->head_n++] = bytes.p[i];
-	}
-	return true;
-}
-
 static void pieces(struct suit_zstd *z, const struct suit_zstd_io *io, struct suit_bytes bytes)
 {
 	ZSTD_inBuffer in = { bytes.p, bytes.n, 0 };
@@ -101,16 +87,24 @@ static void pieces(struct suit_zstd *z, const struct suit_zstd_io *io, struct su
 	}
 }
 
-/* The first byte goes alone: a frame that is there in one piece would be read by other code of
- * libzstd, which is stricter. */
+/* Not the formats from before zstd 0.8, nor a frame to be skipped, which libzstd takes too: its
+ * old decoders know no bound for the window. */
+static bool begins_well(const struct suit_zstd *z, uint8_t next)
+{
+	static const uint8_t magic[MAGIC] = { 0x28, 0xb5, 0x2f, 0xfd };
+
+	return z->head_n >= MAGIC || magic[z->head_n] == next;
+}
+
+/* The header goes byte by byte: in a piece in which one ends libzstd looks for a whole frame,
+ * from that piece's first byte, and reads what it finds by other code, which is stricter. */
 enum suit_rc suit_zstd_feed(struct suit_zstd *z, const struct suit_zstd_io *io,
 			    struct suit_bytes bytes)
 {
-	bool first = z->head_n == 0 && bytes.n > 1;
-
-	if (z->failed == SUIT_OK && !head_holds(z, bytes))
-		z->failed = SUIT_MALFORMED;
-	if (first) {
+	while (z->failed == SUIT_OK && z->head_n < HEAD && bytes.n > 0) {
+		if (!begins_well(z, *bytes.p))
+			return z->failed = SUIT_MALFORMED;
+		z->head[z->head_n++] = *bytes.p;
 		pieces(z, io, (struct suit_bytes){ bytes.p++, 1 });
 		bytes.n--;
 	}

@@ -138,6 +138,31 @@ static void test_other_frames(void)
 	}
 }
 
+/* Where a dictionary's number should be a whole frame begins, which goes on to the end.  The
+ * dictionary is not there, wherever the first of two pieces ends. */
+static void test_frame_in_header(void)
+{
+	static const uint8_t frame[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x23, 0x28, 0xb5, 0x2f,
+					 0xfd, 32,   32,   0x03, 1,    0,    'a' };
+	struct suit_zstd_io io = { write_new, NULL };
+	struct bytes none = { NULL, 0 };
+	size_t refused = 0;
+
+	is_int(run(none, (struct bytes){ frame + 5, sizeof(frame) - 5 }, 32, 64, write_new),
+	       SUIT_OK, "a frame");
+	for (size_t n = 0; n < sizeof(frame); n++) {
+		struct suit_bytes rest = { frame + n, sizeof(frame) - n };
+		struct suit_zstd *z = NULL;
+		written = 0;
+		refused +=
+			suit_zstd_open((struct suit_bytes){ 0 }, room, &z) == SUIT_OK &&
+			(suit_zstd_feed(z, &io, (struct suit_bytes){ frame, n }) != SUIT_OK ||
+			 suit_zstd_feed(z, &io, rest) == SUIT_MALFORMED);
+		suit_zstd_free(z);
+	}
+	is_int((int64_t)refused, sizeof(frame), "none within another's header");
+}
+
 int main(void)
 {
 	struct suit_bytes o = suit_data("delta/old.bin"), f = suit_data("delta/new.bin");
@@ -152,5 +177,6 @@ int main(void)
 	test_refused(old, fresh, blob_bytes(&patch));
 	test_large();
 	test_other_frames();
+	test_frame_in_header();
 	return tap_done();
 }
