@@ -77,8 +77,7 @@ static void become_hook(const struct config_part *p, const struct passwd *user, 
 	_exit(127);
 }
 
-/* --- its keeper, a process between it and the caller ---------------------------------------
- */
+/* --- its keeper, a process between it and the caller -------------------------------------- */
 
 /* It and its group. */
 static void kill_group(pid_t child)
@@ -103,16 +102,31 @@ static enum hook_end judge(const struct config_part *p, int status, char *why)
 	return HOOK_FAILED;
 }
 
+/* The child is left in place, so that its group keeps its number while it is killed.  What
+ * it left behind and has ended is not: zombies count among its user's few processes. */
+static bool has_ended(pid_t child)
+{
+	siginfo_t info = { 0 };
+	for (int i = 0; i < PROCESSES_MAX; i++) {
+		if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    info.si_pid == child)
+			return true;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+		    info.si_pid == 0)
+			return false;
+		if (info.si_pid != child)
+			waitpid(info.si_pid, NULL, 0);
+	}
+	return false;
+}
+
 static enum hook_end wait_for(const struct config_part *p, pid_t child, const sigset_t *signals,
 			      char *why)
 {
 	int64_t end = link_now_ms() + (int64_t)p->timeout_s * 1000;
-	siginfo_t info = { 0 };
 	int status;
 	for (;;) {
-		/* left in place, so that its group keeps its number while it is killed */
-		if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-		    info.si_pid == child) {
+		if (has_ended(child)) {
 			kill(-child, SIGKILL);
 			if (waitpid(child, &status, 0) == child)
 				return judge(p, status, why);
@@ -134,6 +148,15 @@ static enum hook_end wait_for(const struct config_part *p, pid_t child, const si
 	}
 }
 
+/* Nothing ends it but SIGKILL: a signal that ends its caller's whole group as well comes to it
+ * as the caller's death. */
+static void block_signals(void)
+{
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 /* How it ended, in memory of keeper and caller. */
 struct said {
 	enum hook_end end;
@@ -144,6 +167,7 @@ static enum hook_end keep(const struct config_part *p, const struct passwd *user
 			  const sigset_t *signals, char *why)
 {
 	pid_t keeper = getpid();
+	block_signals();
 	pid_t child = orphans_adopt() ? fork() : -1;
 	if (child == 0)
 		become_hook(p, user, image, keeper);
@@ -152,6 +176,7 @@ static enum hook_end keep(const struct config_part *p, const struct passwd *user
 			 p->name);
 		return HOOK_FAILED;
 	}
+	snprintf(why, BOOT_REASON_SIZE, "install hook of %s lost its keeper", p->name);
 	enum hook_end end = wait_for(p, child, signals, why);
 	if (!orphans_end())
 		log_line("what the install hook of %s has left cannot be killed", p->name);

@@ -86,7 +86,24 @@ static void test_ends(void)
 	is_int(run(2, why), HOOK_FAILED, "too slow");
 	is_str(why, "install hook of modem took too long", "why");
 	ok(gone("one") && gone("two"), "and alone");
+	write_program("kill -KILL $PPID; exec sleep 60");
+	is_int(run(60, why), HOOK_FAILED, "nobody knows");
+	is_str(why, "install hook of modem lost its keeper", "why");
+	kill(pid_in("one"), SIGKILL);
+	kill(pid_in("two"), SIGKILL);
 	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "no child is left");
+}
+
+/* What has lost its parent and ends is not kept as a zombie: those count as processes of the
+ * hook's user, of which there are not many. */
+static void test_reaped(void)
+{
+	char why[BOOT_REASON_SIZE] = "";
+	write_program("sh -c 'sleep 0.1 & echo $! > short'\n"
+		      "n=0; while [ -d /proc/$(cat short) ]; do\n"
+		      "n=$((n + 1)); [ $n -lt 60 ] || exit 4; sleep 0.05; done");
+	is_int(run(60, why), HOOK_DONE, "what ended is gone");
+	is_str(why, "", "in time");
 }
 
 /* A child of the caller's that has nothing to do with it. */
@@ -105,16 +122,27 @@ static void test_others_stay(void)
 	waitpid(other, NULL, 0);
 }
 
+/* In a group of its own. */
 static pid_t caller(void)
 {
 	char why[BOOT_REASON_SIZE];
 	write_program("sleep 60");
 	pid_t pid = fork();
 	if (pid == 0)
-		_exit(run(60, why) == HOOK_STOPPED ? 7 : 1);
+		_exit(setpgid(0, 0) == 0 && run(60, why) == HOOK_STOPPED ? 7 : 1);
 	for (int i = 0; i < 2000 && (pid_in("two") <= 0 || gone("two")); i++)
 		poll(NULL, 0, 10);
 	return pid;
+}
+
+/* In time, by all that came of the hook. */
+static bool ended_with(pid_t caller)
+{
+	int status;
+	waitpid(caller, &status, 0);
+	for (int i = 0; i < 500 && !(gone("one") && gone("two")); i++)
+		poll(NULL, 0, 10);
+	return gone("one") && gone("two");
 }
 
 static void test_stopped(void)
@@ -127,10 +155,11 @@ static void test_stopped(void)
 	ok(gone("one") && gone("two"), "and all of it");
 	pid = caller();
 	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	for (int i = 0; i < 2000 && !(gone("one") && gone("two")); i++)
-		poll(NULL, 0, 10);
-	ok(gone("one") && gone("two"), "it does not outlive its caller");
+	ok(ended_with(pid), "it does not outlive its caller");
+	/* as when a terminal goes */
+	pid = caller();
+	kill(-pid, SIGHUP);
+	ok(ended_with(pid), "nor its caller's whole group");
 }
 
 int main(void)
@@ -145,6 +174,7 @@ int main(void)
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	test_ends();
+	test_reaped();
 	test_others_stay();
 	test_stopped();
 	clean_temp_dir(&dir);
