@@ -1,7 +1,6 @@
 /* Children are found in /proc; as each of them dies its own become ours. */
 #include "agent/orphans.h"
 
-#include "agent/clean.h"
 #include "agent/file.h"
 
 #include <dirent.h>
