@@ -158,29 +158,56 @@ enum suit_rc suit_dependency_process(struct suit_run *r, const struct suit_targe
 	return rc;
 }
 
-/* A dependent runs each section that its dependencies have. */
+/* May the dependent's section end without that of a dependency which it has verified? */
+static bool may_lack(const struct suit_run *r, const struct suit_envelope *e)
+{
+	const struct suit_level *l = r->level;
+	enum suit_section s = (enum suit_section)r->section;
+
+	if (!suit_section_has(e, s))
+		return true;
+	return r->platform->partial_dependents && !l->delegated && !l->e->section[s].p;
+}
+
+static enum suit_rc known_done(struct suit_run *r, const struct suit_target *t)
+{
+	const struct suit_level *l = r->level;
+	const struct suit_envelope *e = NULL;
+	bool processed = l->processed & UINT32_C(1) << t->index, late = l->delegated && l->late;
+
+	if (processed && !late)
+		return SUIT_OK;
+	enum suit_rc rc = verified(r, t, &e);
+	if (rc == SUIT_OK &&
+	    ((!processed && !may_lack(r, e)) || (late && suit_sections_gone(r, e))))
+		rc = SUIT_MISSING;
+	return rc;
+}
+
+/* A dependent runs each section that its dependencies have.  One that is not known yet, or not
+ * wanted on this device, has none; but a delegate's is known at the end of each section that
+ * the delegate has, and none of its own is gone by then. */
 enum suit_rc suit_dependencies_done(struct suit_run *r)
 {
-	for (size_t i = 0; i < SUIT_INDEX_MAX && r->level->e->dependency_count > 0; i++) {
-		const struct suit_envelope *e = NULL;
+	struct suit_level *l = r->level;
+	bool all = l->delegated && l->e->section[r->section].p, late = false;
+
+	for (size_t i = 0; i < SUIT_INDEX_MAX && l->e->dependency_count > 0; i++) {
 		struct suit_bytes prefix;
 		struct suit_target t;
 
-		if (!suit_dependency_find(r->level->e, i, &prefix) ||
-		    r->level->processed & UINT32_C(1) << i)
+		if (!suit_dependency_find(l->e, i, &prefix))
 			continue;
 		enum suit_rc rc = suit_target_make(r, i, &t);
+		bool known = rc == SUIT_OK && r->place[t.place].verified == l->path + 1;
+		if (known)
+			rc = known_done(r, &t);
+		else if (rc == SUIT_OK && all)
+			rc = SUIT_MISSING;
 		if (rc != SUIT_OK)
 			return rc;
-		if (r->place[t.place].verified != r->level->path + 1)
-			continue; /* not known yet, or not wanted on this device */
-		rc = verified(r, &t, &e);
-		if (rc != SUIT_OK)
-			return rc;
-		bool lacks =
-			r->platform->partial_dependents && !r->level->e->section[r->section].p;
-		if (e->section[r->section].p && !lacks)
-			return SUIT_MISSING;
+		late = late || !known;
 	}
+	l->late = late;
 	return SUIT_OK;
 }

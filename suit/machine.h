@@ -13,9 +13,10 @@ struct suit_level {
 	uint32_t path;            /* from the root: an index + 1 a level, five bits each */
 	uint32_t processed;       /* dependencies processed in this section, a bit an index */
 	uint8_t depth;
-	uint8_t key;         /* the manifest's, of the sequence under way */
-	bool vendor, class_; /* conditions that held */
-	bool delegated;      /* a delegate's manifest */
+	uint8_t key;                 /* the manifest's, of the sequence under way */
+	bool vendor : 1, class_ : 1; /* conditions that held */
+	bool delegated : 1;          /* a delegate's manifest */
+	bool late : 1;               /* the last section ended with a dependency not known */
 };
 
 /* One sequence under way. */
@@ -60,3 +61,7 @@ enum suit_rc suit_act(struct suit_run *r, const struct suit_target *t, int64_t c
 /* --- process.c: the shared sequence and then the section, of the manifest under way. */
 enum suit_rc suit_section_run(struct suit_run *r);
 enum suit_rc suit_components_ask(struct suit_run *r);
+/* Has the manifest this section, be it severed from the envelope? */
+bool suit_section_has(const struct suit_envelope *e, enum suit_section s);
+/* Has it one that comes before the one under way in this procedure? */
+bool suit_sections_gone(const struct suit_run *r, const struct suit_envelope *e);

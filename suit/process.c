@@ -400,6 +400,11 @@ static __attribute__((noinline)) bool severed_away(const struct suit_envelope *e
 	       suit_envelope_element(e, section_key[s], &element) == SUIT_OK;
 }
 
+bool suit_section_has(const struct suit_envelope *e, enum suit_section s)
+{
+	return e->section[s].p || severed_away(e, s);
+}
+
 enum suit_rc suit_section_run(struct suit_run *r)
 {
 	struct suit_level *l = r->level;
@@ -448,6 +453,21 @@ static const uint8_t procedures[][5] = {
 	[SUIT_UNINSTALL_PROCEDURE] = { SUIT_UNINSTALL },
 };
 
+/* Out of line: suit_process() is below everything on the stack. */
+static __attribute__((noinline)) enum suit_rc root_ask(struct suit_run *r)
+{
+	r->level->delegated = suit_delegated(r, r->level->e);
+	return suit_components_ask(r);
+}
+
+bool suit_sections_gone(const struct suit_run *r, const struct suit_envelope *e)
+{
+	for (const uint8_t *s = procedures[r->procedure]; *s != r->section; s++)
+		if (suit_section_has(e, (enum suit_section) * s))
+			return true;
+	return false;
+}
+
 enum suit_rc suit_process(const struct suit_envelope *e, enum suit_procedure procedure,
 			  const struct suit_platform *platform, void *ctx, struct suit_run *run)
 {
@@ -456,6 +476,7 @@ enum suit_rc suit_process(const struct suit_envelope *e, enum suit_procedure pro
 
 	/* Field by field: the pool's storage needs no clearing, only its count. */
 	run->platform = platform;
+	run->procedure = (uint8_t)procedure;
 	run->ctx = ctx;
 	/* Taken back at the end. */
 	/* cppcheck-suppress autoVariables */
@@ -469,8 +490,7 @@ enum suit_rc suit_process(const struct suit_envelope *e, enum suit_procedure pro
 	run->parameter_count = 0;
 	run->measured_n = 0;
 	run->section = sections[0];
-	root.delegated = suit_delegated(run, e);
-	enum suit_rc rc = suit_components_ask(run);
+	enum suit_rc rc = root_ask(run);
 	for (size_t i = 0; i < sizeof(procedures[0]) && sections[i] && rc == SUIT_OK; i++) {
 		run->section = sections[i];
 		rc = suit_section_run(run);

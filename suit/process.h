@@ -106,7 +106,8 @@ struct suit_platform {
 /* A delegate lets devices into what an author made, and changes nothing in it: what it signs
  * may ask conditions, set parameters, fetch a dependency and process it, and is SUIT_KEY when
  * it does more.  Of what it sets nothing but an encryption info reaches the author's manifest,
- * which has to check vendor and class itself; and a delegate's dependency is an author's. */
+ * which has to check vendor and class itself; a delegate's dependency is an author's, and is
+ * run whole: every section of it, or the run is SUIT_MISSING. */
 bool suit_delegate_may(enum suit_command command, bool dependency);
 
 #define SUIT_MEASURED_MAX 64 /* bytes of the measured parameters of one record */
@@ -124,6 +125,7 @@ struct suit_run {
 	/* The rest is the processor's own. */
 	bool noted; /* failed is set */
 	uint8_t place_count, measured_n;
+	uint8_t procedure;
 	uint16_t parameter_count;
 	const struct suit_platform *platform;
 	void *ctx;

@@ -77,7 +77,8 @@ static void test_it_does_nothing_itself(void)
 	seq_index(&s, 2);
 	seq_uri(&s, "u");
 	seq_command(&s, SUIT_FETCH);
-	runs(&s, &delegate, SUIT_OK, "fetch 2 u;", "a dependency is fetched");
+	runs(&s, &delegate, SUIT_MISSING, "fetch 2 u;",
+	     "a dependency is fetched, and not used");
 	seq_command(&s, SUIT_UNLINK);
 	runs(&s, &delegate, SUIT_KEY, "fetch 2 u;", "and not changed otherwise");
 	for (int c = 0; c < 40; c++)
@@ -119,7 +120,8 @@ static void test_what_reaches_the_author(void)
 	     "dependency 2;dependency 2;fetch 0 ours d2;copy 0<1 d2 decrypt;dependency 2;",
 	     "an author's dependent sets what it wants");
 	runs(&s, &delegate, SUIT_OK,
-	     "dependency 2;dependency 2;fetch 0 theirs d1;copy 0<1 d1 decrypt;dependency 2;",
+	     "dependency 2;dependency 2;fetch 0 theirs d1;copy 0<1 d1 decrypt;dependency 2;"
+	     "dependency 2;",
 	     "a delegate the encryption info alone");
 }
 
@@ -162,11 +164,90 @@ static void test_conditions_are_the_authors_own(void)
 	     "a delegate's do not");
 }
 
+static void whole(const struct draft *d, struct board *b, enum suit_rc want, const char *name)
+{
+	struct suit_platform p = platform_of(root_is);
+
+	b->dependency[2] = &dep;
+	is_int(draft_decode(d, root_buf, &root), SUIT_OK, "decodes");
+	enum suit_rc rc = suit_process(&root, SUIT_UPDATE_PROCEDURE, &p, b, &run_state);
+	ok(rc == want, "%s: %s, %s", name, suit_rc_text(rc), b->trace);
+}
+
+/* Yields what lets devices into it. */
+static void author_is(const struct draft *d, struct seq *ret_admits)
+{
+	is_int(draft_decode(d, dep_buf, &dep), SUIT_OK, "decodes");
+	seq_init(ret_admits);
+	seq_admits(ret_admits);
+}
+
+static void seq_fetches(struct seq *s)
+{
+	seq_init(s);
+	seq_index(s, 2);
+	seq_uri(s, "u");
+	seq_command(s, SUIT_FETCH);
+}
+
+/* Every section of the author's runs, to its end: what it would refuse is not passed over. */
+static void test_nothing_of_the_authors_is_left_out(void)
+{
+	struct seq fetches, admits, tries, deeds, refuses, halfway;
+	struct draft inner = { .components = 1,
+			       .section = { { 7, &refuses }, { 20, &deeds } } };
+	struct draft d = { .components = 1, .dependency = 4 };
+
+	seq_init(&refuses);
+	seq_command(&refuses, SUIT_COND_SLOT);
+	seq_init(&deeds);
+	seq_command(&deeds, SUIT_UNLINK);
+	seq_init(&halfway);
+	seq_command(&halfway, SUIT_UNLINK);
+	seq_command(&halfway, SUIT_COND_ABORT);
+
+	author_is(&inner, &admits);
+	seq_fetches(&fetches);
+	d.section[0] = (struct draft_section){ 7, &fetches };
+	d.section[1] = (struct draft_section){ 20, &admits };
+	whole(&d, &(struct board){ 0 }, SUIT_MISSING, "fetched again, so that it is not known");
+	seq_admits(&fetches);
+	whole(&d, &(struct board){ 0 }, SUIT_CONDITION, "it is run, and does not hold");
+
+	inner.section[0] = (struct draft_section){ 16, &refuses };
+	author_is(&inner, &admits);
+	d.section[0] = (struct draft_section){ 20, &admits };
+	d.section[1].key = 0;
+	whole(&d, &(struct board){ 0 }, SUIT_MISSING, "known too late");
+
+	inner.section[0] = (struct draft_section){ 20, &halfway };
+	inner.section[1].key = 0;
+	author_is(&inner, &admits);
+	seq_fetches(&fetches);
+	seq_init(&tries);
+	seq_try(&tries, &admits, &fetches, false);
+	d.section[0] = (struct draft_section){ 20, &tries };
+	whole(&d, &(struct board){ 0 }, SUIT_MISSING, "half of it, and then another way");
+	seq_init(&tries);
+	seq_try(&tries, &admits, NULL, true);
+	whole(&d, &(struct board){ 0 }, SUIT_MISSING, "half of it, and then none");
+
+	inner.section[0] = (struct draft_section){ 20, NULL };
+	author_is(&inner, &admits);
+	seq_init(&tries);
+	seq_index(&tries, 2);
+	seq_parameter(&tries, SUIT_PARAM_DIGEST);
+	put_digest(&tries.o, &dep.digest);
+	seq_command(&tries, SUIT_COND_DEPENDENCY_INTEGRITY);
+	whole(&d, &(struct board){ 0 }, SUIT_MISSING, "severed away");
+}
+
 int main(void)
 {
 	test_it_does_nothing_itself();
 	test_what_reaches_the_author();
 	test_its_dependency_is_an_authors();
 	test_conditions_are_the_authors_own();
+	test_nothing_of_the_authors_is_left_out();
 	return tap_done();
 }
