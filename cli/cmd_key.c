@@ -16,6 +16,7 @@ static const struct column key_columns[] = {
 	{ "Name", "name", NULL, false },
 	{ "Algorithm", "algorithm", NULL, false },
 	{ "Component", "component", NULL, false },
+	{ "Delegate", "delegate", NULL, false },
 	{ "Class id", "class_id", NULL, false },
 	{ "Revoked", "revoked_at", NULL, false },
 	{ "Id", "author_key_id", NULL, false },

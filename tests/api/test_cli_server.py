@@ -166,6 +166,13 @@ def test_revoked_key_is_refused(author):
     assert "(author-key-unknown)" in create(author, "1", code=1).stderr
 
 
+def test_a_delegate_is_listed_as_one(author):
+    author("key", "new", "d.pem", "--no-passphrase")
+    author("key", "register", "d.pem.pub", "--class", CLASS, "--delegate", "--name", "the delegate")
+    rows = [line.split("\t") for line in author("key", "ls", "--plain").stdout.splitlines()]
+    assert {(row[1], row[4]) for row in rows} == {("-", "no"), ("the delegate", "yes")}
+
+
 def test_withdrawn_release(author):
     create(author)
     author("release", "withdraw", "3.7", "--yes")
