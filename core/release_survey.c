@@ -590,6 +590,20 @@ static enum rc read_sizes(struct work *w)
 	return RC_OK;
 }
 
+/* The devices that one info names must be able to open everything. */
+static enum rc check_admission(struct work *w)
+{
+	if (!w->f->delegated || w->s->encryption_count == 1)
+		return RC_OK;
+	if (w->s->encryption_count == 0)
+		return refuse(w, ERR_AUTHOR_NOT_ALLOWED,
+			      "a delegate alone has signed it, and it lets no device in: "
+			      "nothing is encrypted");
+	return refuse(w, ERR_MANIFEST_INVALID,
+		      "there are several encryption infos, each with a key of its own: an "
+		      "admission has one");
+}
+
 static enum rc read_update(struct work *w)
 {
 	enum rc rc = read_audience(w);
@@ -600,7 +614,9 @@ static enum rc read_update(struct work *w)
 		rc = read_installed(w);
 	if (rc == RC_OK)
 		rc = read_base(w);
-	return rc == RC_OK ? read_sizes(w) : rc;
+	if (rc == RC_OK)
+		rc = read_sizes(w);
+	return rc == RC_OK ? check_admission(w) : rc;
 }
 
 static const char *join_words(const struct work *w)

@@ -78,6 +78,20 @@ static bool has_manifest(const struct release *r, const struct digest *digest)
 	return false;
 }
 
+/* In the envelope of another dependency: whoever signed that one has chosen it. */
+static bool is_inside(const struct release_facts *f, int part)
+{
+	const uint8_t *bytes = f->parts.list[part]->envelope.whole.p;
+
+	for (int i = 1; i < f->parts.count; i++) {
+		const struct suit_envelope *outer = &f->parts.list[i]->envelope;
+		for (size_t k = 0; k < outer->payload_count; k++)
+			if (outer->payload[k].content.p == bytes)
+				return true;
+	}
+	return false;
+}
+
 /* What a delegate lets devices into is this release. */
 static enum rc check_admission(struct call *c, const struct release_facts *f,
 			       const struct release *r)
@@ -86,7 +100,7 @@ static enum rc check_admission(struct call *c, const struct release_facts *f,
 
 	for (int i = 1; i < f->parts.count; i++) {
 		memcpy(digest.b, f->parts.list[i]->envelope.digest.b, sizeof(digest.b));
-		if (!has_manifest(r, &digest))
+		if (!has_manifest(r, &digest) && !is_inside(f, i))
 			return release_refuse(c, ERR_AUTHOR_NOT_ALLOWED,
 					      "a delegate has signed it, and %s is no manifest "
 					      "of this release",

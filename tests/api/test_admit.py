@@ -163,3 +163,42 @@ def test_a_nest_of_dependencies_is_refused(club):
     assert answer.status_code == 422 and "manifest-invalid" in answer.text, answer.text
 
 
+def inside(manifest, name):
+    return [{"file": str(manifest), "uri": name, "integrated": True}]
+
+
+def test_an_update_with_a_dependency_of_its_own(club):
+    """What its author depends on is no manifest of the release, and comes with it."""
+    config = club.files.path("config")
+    config.write_bytes(b"c2")
+    club.files.upload(config)
+    author = club.world.author.key
+    modem = club.signed("modem", author, [{"id": "config", "image": {"file": str(config)}}])
+    update = club.signed("nested", author, dependencies=inside(modem, "#modem"))
+    release = publish(club.world, "2.0.0", club.new, Variant(update, club.payload))
+    must(club.add(release, club.admits("b", update=update)), 201)
+    both = club.signed("both", club.delegate, [{"id": "main"}], dependencies=inside(update, "#update") + inside(modem, "#modem"))
+    answer = club.add(release, both)
+    assert answer.status_code == 422 and "is no manifest of this release" in answer.text, answer.text
+
+
+def test_an_admission_lets_somebody_in_and_opens_everything(club):
+    f, author = club.files, club.world.author.key
+
+    def refused(update, name, why):
+        release = publish(club.world, f"{f.sequence}.0.0", club.new, Variant(update, club.payload))
+        answer = club.add(release, club.signed(name, club.delegate, [{"id": "main"}], dependencies=inside(update, "#update")))
+        assert answer.status_code == 422 and why in answer.text, answer.text
+
+    f.manifest("plain", club.new)
+    refused(f.path("plain.suit"), "nobody", "it lets no device in")
+    f.sequence += 1
+    config = f.path("config")
+    config.write_bytes(b"c2" * 20)
+    payload, info = f.encrypted(config, "--recipient", f"dev-c={f.path('c.pub')}")
+    f.upload(payload)
+    components = [{"id": name, "install": "copy", "image": {
+        "file": str(image), "via": "dl/full", "fetched": {"file": str(fetched)}, "encryption_info": {"file": str(i)},
+        "encryption_info_replaceable": True}} for name, image, fetched, i in
+        [("main", club.new, club.payload, club.info), ("config", config, payload, info)]] + [{"id": "dl/full"}]
+    refused(club.signed("two", author, components), "one", "an admission has one")
