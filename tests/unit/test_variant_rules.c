@@ -387,6 +387,12 @@ static void test_admissions(void)
 	ok(strstr(c.lack, "it lets other devices in"), "%s", c.lack);
 	d = reads("ecdh-es,gcm,lzma");
 	is_int(chosen(v + 1, 2, &d, &c), 0, "nor is it for one that names no key");
+	d = reads("ecdh-es,gcm,key-cc");
+	is_int(chosen(v + 2, 1, &d, &c), 0, "it is for it, in a format that it does not read");
+	ok(strstr(c.lack, "lzma") && !strstr(c.lack, "key-"), "%s", c.lack);
+	d = reads("key-bb");
+	is_int(chosen(v + 1, 1, &d, &c), 0, "no cipher is known");
+	ok(strstr(c.lack, "gcm") && !strstr(c.lack, "key-"), "%s", c.lack);
 	const struct variant plain[] = { whole(4, "", 500), v[1] };
 	d = reads("ecdh-es,gcm,key-aa");
 	is_int(chosen(plain, 2, &d, &c), 4, "what anybody can open is still the smallest");
