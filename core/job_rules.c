@@ -188,6 +188,7 @@ static void choose_anew(const struct job *job, const struct job_boot *boot,
 	}
 	step_to(ret, JOB_OFFERED, CAUSE_NONE, text);
 	ret->choose = true;
+	ret->bytes_done = 0;
 }
 
 /* A new boot without the new image. */

@@ -356,6 +356,7 @@ static void test_other_manifest(void)
 	job_on_boot(&job, &boot, &step);
 	ok(step.attempt == 2 && step.choose && step.changed,
 	   "without another attempt within this one");
+	is_int(step.bytes_done, 0, "of what is chosen then it has nothing yet");
 	boot.runs_release = true;
 	job_on_boot(&job, &boot, &step);
 	ok(step.state == JOB_SUCCEEDED && !step.choose, "proof comes first");
