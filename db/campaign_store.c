@@ -69,7 +69,8 @@ static const struct db_stmt stmts[] = {
 				    "campaign_id = $2 FOR SHARE" },
 	[STOP_OFFERS] = { "campaign_stop_offers",
 			  "SELECT campaign_id FROM campaign WHERE tenant_id = $1 AND "
-			  "release_id = $2 AND state IN (2, 3) ORDER BY campaign_id "
+			  "release_id = $2 AND state IN (0, 1, 2, 3) "
+			  "ORDER BY campaign_id "
 			  "FOR NO KEY UPDATE" },
 	[AUDIENCE] = { "campaign_audience",
 		       "SELECT count(*) AS members, count(*) FILTER (WHERE " WRONG_CLASS

@@ -53,8 +53,8 @@ enum rc campaign_store_move(struct db *db, int32_t tenant, const struct uuid *ca
 /* Holds the campaign in its state until the transaction ends; ret is that state. */
 enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			    enum campaign_state *ret) MUST_CHECK;
-/* Ids of the running and paused campaigns of a release.  Waits for offers of theirs that are
- * being made, and lets none be made until the transaction ends. */
+/* Ids of the campaigns of a release that are not over.  Waits for offers of theirs that are
+ * being made, and lets none be made, nor one of them start, until the transaction ends. */
 enum rc campaign_store_stop_offers(struct db *db, int32_t tenant, const struct uuid *release_id,
 				   struct arena *mem, struct uuid **ret,
 				   int *ret_count) MUST_CHECK;

@@ -3,6 +3,7 @@
  * silent devices trip the gate. */
 
 #include "core/campaign_explain.h"
+#include "db/campaign_store.h"
 #include "db/member_store.h"
 #include "tests/store/world.h"
 
@@ -501,6 +502,42 @@ static void test_asked_in_an_older_transaction(struct world *w)
 	db_close(db);
 }
 
+/* Campaigns of a release that could still offer it, now or once they run, are held by whoever
+ * withdraws it: otherwise one could begin before that is committed, and its offers stay. */
+static void test_all_are_held_that_may_offer(struct world *w)
+{
+	static const char *const states[] = { "draft", "starting", "running", "paused" };
+	struct uuid release = world_release(w, 55, 55), *ids;
+	struct db *db = world_connect(w);
+	struct actor_device d;
+	int n;
+
+	make_devices(w, "held", &d, 1);
+	for (size_t i = 0; i <= ARRAY_LEN(states); i++) {
+		struct campaign_new new = plan(&release, "{\"devices\":[\"held-00\"]}");
+		char text[UUID_TEXT_SIZE];
+		must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
+		sql(w->db, "UPDATE campaign SET state = %zu WHERE campaign_id = '%s'", i,
+		    uuid_format(&new.release_id, text));
+	}
+	must(db_begin(db) == RC_OK, "begin");
+	must(campaign_store_stop_offers(db, TENANT, &release, w->mem, &ids, &n) == RC_OK,
+	     "they cannot be held");
+	is_int(n, ARRAY_LEN(states), "all but the one that is over");
+	for (size_t i = 0; i < ARRAY_LEN(states); i++)
+		is_int(sql_i64(w, arena_printf(w->mem,
+					       "SELECT count(*) AS n FROM (SELECT 1 FROM "
+					       "campaign WHERE state = %zu AND release_id = "
+					       "(SELECT release_id FROM release WHERE sequence "
+					       "= 55) FOR SHARE SKIP LOCKED) c",
+					       i)),
+		       0, arena_printf(w->mem, "%s: it waits", states[i]));
+	must(db_commit(db) == RC_OK, "commit");
+	db_close(db);
+	sql(w->db, "UPDATE campaign SET state = 5 WHERE release_id = "
+		   "(SELECT release_id FROM release WHERE sequence = 55)");
+}
+
 /* A release of two components, of which `config` is the same in all of them. */
 static struct uuid release_of_two(struct world *w, uint8_t digest)
 {
@@ -671,6 +708,7 @@ int main(void)
 	test_classes(&w);
 	test_current_and_newer(&w);
 	test_abort(&w);
+	test_all_are_held_that_may_offer(&w);
 	test_tallies_are_the_jobs(&w);
 	test_asked_in_an_older_transaction(&w);
 	test_releases_that_share_a_component(&w);
