@@ -6,6 +6,7 @@
 #include "core/audit.h"
 #include "core/campaign.h"
 #include "core/job.h"
+#include "core/release.h"
 #include "core/witness.h"
 #include "db/audit_store.h"
 #include "db/campaign_store.h"
@@ -44,6 +45,15 @@ static enum rc cancel_jobs(struct call *c, const char *device_id)
 	return job_cancel_device(c, &id, "the device was revoked");
 }
 
+static enum rc take_back(struct call *c, const char *release_id)
+{
+	struct uuid id;
+
+	if (uuid_parse(release_id, &id) != RC_OK)
+		return RC_INTERNAL;
+	return release_take_back(c, &id);
+}
+
 static enum rc do_again(struct call *c, const struct witness_act *act, int *ret_done)
 {
 	enum witness_kind kind = witness_kind_of(act->action);
@@ -57,6 +67,10 @@ static enum rc do_again(struct call *c, const struct witness_act *act, int *ret_
 	if (rc == RC_OK)
 		rc = fence_store_again(c->db, c->tenant, &again, &rows);
 	if (rc != RC_OK || rows == 0)
+		return rc;
+	if (kind == ACT_RELEASE)
+		rc = take_back(c, act->object_id);
+	if (rc != RC_OK)
 		return rc;
 	++*ret_done;
 	c->reason = REASON;

@@ -233,8 +233,7 @@ enum rc release_manifest(struct call *c, const struct uuid *release_id,
 		      : RC_INTERNAL;
 }
 
-/* Offers that no device has begun with. */
-static enum rc take_back(struct call *c, const struct uuid *release_id)
+enum rc release_take_back(struct call *c, const struct uuid *release_id)
 {
 	struct uuid *campaigns;
 	int n;
@@ -260,7 +259,7 @@ enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t 
 		return call_fail(c, ERR_PRECONDITION_FAILED,
 				 "it has changed since you read it");
 	if (rc == RC_OK)
-		rc = take_back(c, release_id);
+		rc = release_take_back(c, release_id);
 	if (rc == RC_OK)
 		rc = note(c, "release.withdraw", &r);
 	if (rc != RC_OK)

@@ -38,6 +38,8 @@ enum rc release_manifest(struct call *c, const struct uuid *release_id,
  * goes on; aborting the campaign stops them. */
 enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t revision,
 			 struct release *ret) MUST_CHECK;
+/* What is left of that once it is marked as withdrawn, in the same transaction. */
+enum rc release_take_back(struct call *c, const struct uuid *release_id) MUST_CHECK;
 
 /* Notes an image whose bytes are in the store (core/images.h). */
 enum rc image_add(struct call *c, const struct digest *digest, int64_t size,

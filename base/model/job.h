@@ -22,7 +22,7 @@ enum job_state {
 	JOB_REJECTED =
 		14, /* DEVICE: refused the manifest (class, signature, sequence, space) */
 	JOB_DEFERRED = 15,   /* DEVICE: later, please; still open */
-	JOB_CANCELLED = 16,  /* the campaign was aborted first */
+	JOB_CANCELLED = 16,  /* the campaign was aborted first, or the release withdrawn */
 	JOB_SUPERSEDED = 17, /* another campaign took the device */
 	JOB_CURRENT = 18,    /* was on the release already; leaves the sample */
 };

@@ -164,6 +164,34 @@ def test_A03_restored_backup_is_refused_until_the_fence(world, tmp_path, start):
     daemon.restart()
 
 
+def test_A03_a_release_is_withdrawn_again_from_who_has_not_begun(world, tmp_path):  # noqa: F811
+    daemon = world.server
+    told, begun = (Device(world, name) for name in ("told", "begun"))
+    for d in (told, begun):
+        d.register()
+    release = world.release(size=3000)
+    campaign = world.campaign(release)
+    for d in (told, begun):
+        offer = d.wait_offer()
+    begun.report(offer[3], 1, state=2)
+    wait_until(lambda: world.count(campaign, 2) == 1, 10, what="the report is stored")
+    wait_witnessed(daemon)
+    backup = Backup(daemon, tmp_path / "backup")
+    must(world.admin.post(f"/v1/releases/{release.id}/withdraw", {}, headers={"If-Match": '"1"'}), 200)
+    assert world.count(campaign, 16) == 1
+    wait_witnessed(daemon)
+    assert daemon.stop() == 0
+
+    backup.restore()
+    assert sql(daemon, "SELECT DISTINCT withdrawn_at IS NULL FROM release") == [["t"]]
+    start_refused(daemon)
+    assert re.search(r"^ *1 releases withdrawn again", daemon.command("fence").stdout, re.M)
+    daemon.wait_serving()
+    assert world.count(campaign, 16) == 1 and world.count(campaign, 2) == 1
+    job = next(j for j in world.jobs(campaign) if j["state"] == "cancelled")
+    assert (job["endpoint"], job["text"]) == ("told", "the release was withdrawn")
+
+
 def test_A03_database_restored_under_a_running_daemon(world, tmp_path):  # noqa: F811
     """Nothing but a device's registration is lost: no entry of the audit tells."""
     daemon = world.server
