@@ -28,5 +28,6 @@ struct core {
 	const char *state_dir; /* NULL in tests: nothing is kept outside of the database */
 	_Atomic(const char *) not_ready;  /* why not, for /readyz; a constant text, or NULL */
 	_Atomic uint64_t delta_fallbacks; /* jobs whose delta failed, since the start */
+	_Atomic uint64_t bytes_saved;     /* by jobs that succeeded, since the start */
 	struct core_options options;
 };

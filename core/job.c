@@ -277,6 +277,21 @@ static void count_fallback(struct core *core, void *arg)
 	atomic_fetch_add(&core->delta_fallbacks, 1);
 }
 
+static void count_saved(struct core *core, void *arg)
+{
+	const int64_t *saved = arg;
+
+	atomic_fetch_add(&core->bytes_saved, (uint64_t)*saved);
+}
+
+static void count_saved_after_commit(struct call *c, const struct job *job)
+{
+	int64_t *saved = arena_new(c->mem, int64_t);
+
+	*saved = job->bytes_saved;
+	call_after_commit(c, count_saved, saved);
+}
+
 /* At most TALLIES_OF_A_MOVE. */
 static void write_tallies(struct writing *w, struct call *c, const struct job_move *m)
 {
@@ -289,6 +304,8 @@ static void write_tallies(struct writing *w, struct call *c, const struct job_mo
 	if (was != is && m->to.bytes_saved)
 		write_tally(w, &m->to, TALLY_BYTES_SAVED,
 			    is ? m->to.bytes_saved : -m->to.bytes_saved);
+	if (is && !was && m->to.bytes_saved > 0)
+		count_saved_after_commit(c, &m->to);
 	if (!m->to.fell_back || m->from.fell_back)
 		return;
 	write_tally(w, &m->to, TALLY_FALLBACKS, 1);

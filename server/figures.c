@@ -81,12 +81,25 @@ static int64_t read_fallbacks(void *core)
 	return (int64_t)((struct core *)core)->delta_fallbacks;
 }
 
+static int64_t read_saved(void *core)
+{
+	return (int64_t)((struct core *)core)->bytes_saved;
+}
+
 void figures_add_jobs(struct core *core)
 {
-	metrics_add_source(&(struct metrics_source){
-		"muster_delta_fallbacks_total", NULL, "counter",
-		"Jobs whose delta failed and that went on without one.", read_fallbacks,
-		core });
+	const struct metrics_source figures[] = {
+		{ "muster_delta_fallbacks_total", NULL, "counter",
+		  "Jobs whose delta failed and that went on without one.", read_fallbacks,
+		  core },
+		{ "muster_bytes_saved_total", NULL, "counter",
+		  "Bytes that devices which succeeded need not fetch, against the largest "
+		  "manifest that fitted them; what is rolled back later stays counted.",
+		  read_saved, core },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(figures); i++)
+		metrics_add_source(&figures[i]);
 }
 
 void figures_add_roster(struct roster *roster)

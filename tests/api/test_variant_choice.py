@@ -147,9 +147,9 @@ def cli(world, tmp_path):  # noqa: F811
     return made
 
 
-def metric(world):
+def metric(world, name="muster_delta_fallbacks_total"):
     return next(int(line.split()[-1]) for line in world.admin.get("/metrics").text.splitlines()
-                if line.startswith("muster_delta_fallbacks_total"))
+                if line.startswith(name))
 
 
 def test_a_delta_that_fails_is_followed_by_what_is_none(world, release, cli):
@@ -174,6 +174,7 @@ def test_a_delta_that_fails_is_followed_by_what_is_none(world, release, cli):
     assert done["counts"]["succeeded"] == 1
     assert done["bytes"] == {"offered": release.deltas[1].bytes + release.lzma.bytes,
                              "saved": SIZE - release.lzma.bytes, "delta_fallbacks": 1}
+    assert metric(world, "muster_bytes_saved_total") == done["bytes"]["saved"]
     assert "1 went on without a delta" in cli("campaign", "status", done["name"]).stdout
 
 
