@@ -355,7 +355,9 @@ const struct command commands_report[] = {
 	  "muster report key lock-0815 lock-0815.report.pub", key_options, run_report_key },
 	{ "report get", "NAME [JOB]", 1, 2, "Fetch what a device signed about a job",
 	  "The last report that the server kept, of the device's last job unless JOB is given. "
-	  "Its signature is verified here; what does not verify is not shown and not kept.",
+	  "Its signature is verified here; what does not verify is not shown and not kept. "
+	  "The manifest and the result are signed; which device and job it is about only the "
+	  "server says.",
 	  "muster report get lock-0815 --key lock-0815.report.pub --out lock-0815.report",
 	  get_options, run_report_get },
 	{ "report verify", "FILE", 1, 1, "Verify a signed report, offline", NULL,

@@ -34,8 +34,8 @@ enum rc release_list(struct call *c, const struct release *after, int limit,
 enum rc release_manifest(struct call *c, const struct uuid *release_id,
 			 const struct digest *digest, struct manifest *ret) MUST_CHECK;
 /* It is not offered any more: no campaign makes a new offer of it, nor another attempt, and
- * offers that no device has begun with are taken back, their jobs cancelled.  Who has begun
- * goes on; aborting the campaign stops them. */
+ * offers that no device has begun with, or that it has put off, are taken back, their jobs
+ * cancelled.  Who has begun goes on; aborting the campaign stops them. */
 enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t revision,
 			 struct release *ret) MUST_CHECK;
 /* What is left of that once it is marked as withdrawn, in the same transaction. */

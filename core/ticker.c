@@ -439,11 +439,10 @@ static enum rc renew(struct ticker *t, struct db *db)
 	if (rc != RC_OK)
 		return rc;
 	t->renewed_at = now;
-	if (t->held && t->lease.fence != fence)
-		t->all_surveyed = false;
-	if (t->held && t->lease.fence != fence)
-		log_info("this daemon holds the ticker's lease", "fence",
-			 log_i64(t->lease.fence));
+	if (!t->held || t->lease.fence == fence)
+		return RC_OK;
+	t->all_surveyed = false;
+	log_info("this daemon holds the ticker's lease", "fence", log_i64(t->lease.fence));
 	return RC_OK;
 }
 
