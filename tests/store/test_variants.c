@@ -230,13 +230,11 @@ static void test_mixed_fleet(struct world *w)
 	}
 	is_int(world_count(w, &id, JOB_SUCCEEDED), KINDS, "all have proved it");
 	is_int(world_look(w, &id).bytes.saved, saved, "now it has");
-	is_int((int64_t)w->core.bytes_saved - before, saved, "and so has the daemon");
 	d[0].runs = 1;
 	d[0].boot++;
 	must(device_register(&d[0]) == RC_OK, "no registration");
-	is_int(world_look(w, &id).bytes.saved, saved - kinds[0].saves,
-	       "what is rolled back later has saved nothing");
-	is_int((int64_t)w->core.bytes_saved - before, saved, "the daemon's figure only grows");
+	is_int(world_look(w, &id).bytes.saved, saved - kinds[0].saves, "not what is undone");
+	is_int((int64_t)w->core.bytes_saved - before, saved, "a daemon's figure only grows");
 	is_int(world_look(w, &id).bytes.fallbacks, 0, "no delta failed");
 	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "no abort");
 }
