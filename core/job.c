@@ -635,22 +635,27 @@ enum rc job_cancel_device(struct call *c, const struct uuid *device_id, const ch
 	return rc == RC_OK && n ? cancel(c, rows, n, text) : rc;
 }
 
-typedef enum rc jobs_of_campaign(struct db *db, int32_t tenant, const struct uuid *campaign_id,
+typedef enum rc jobs_of_campaign(struct db *db, int32_t tenant, const struct job_place *after,
 				 struct arena *mem, struct job_row **ret, int *ret_count);
 
 /* Some at a time, until there are none any more. */
 static enum rc cancel_all(struct call *c, const struct uuid *campaign_id,
 			  jobs_of_campaign *which, const char *text)
 {
+	struct job_place after = { .campaign_id = *campaign_id };
 	struct job_row *rows;
 	int n;
 
 	do {
-		enum rc rc = which(c->db, c->tenant, campaign_id, c->mem, &rows, &n);
+		enum rc rc = which(c->db, c->tenant, &after, c->mem, &rows, &n);
 		if (rc == RC_OK && n)
 			rc = cancel(c, rows, n, text);
 		if (rc != RC_OK)
 			return rc;
+		if (n) {
+			after.device_id = rows[n - 1].job.device_id;
+			after.job_id = rows[n - 1].job.job_id;
+		}
 	} while (n > 0);
 	return RC_OK;
 }

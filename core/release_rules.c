@@ -49,12 +49,18 @@ static bool is_format(struct bytes word)
 	return word.n >= 1 && word.n <= FORMAT_NAME_MAX;
 }
 
+/* It would be taken for the word of a device's own key. */
+static bool is_key(struct bytes word)
+{
+	return word.n >= 4 && memcmp(word.p, "key-", 4) == 0;
+}
+
 enum area release_download_area(const struct bytes *segments, int count, struct bytes *ret_word)
 {
 	*ret_word = (struct bytes){ 0 };
 	if (count == 0 || !bytes_equal_text(segments[0], "dl"))
 		return AREA_NONE;
-	if (count > 2 || (count == 2 && !is_format(segments[1])))
+	if (count > 2 || (count == 2 && (!is_format(segments[1]) || is_key(segments[1]))))
 		return AREA_INVALID;
 	if (count == 2 && !bytes_equal_text(segments[1], "full"))
 		*ret_word = segments[1];

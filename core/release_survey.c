@@ -177,7 +177,7 @@ static enum rc name_place(struct work *w, size_t i)
 	case AREA_INVALID:
 		return refuse(w, ERR_MANIFEST_INVALID,
 			      "component %s: a download area is dl or dl/FORMAT, a format 1 to "
-			      "32 of a-z, 0-9 and -",
+			      "32 of a-z, 0-9 and -, that does not begin with key-",
 			      p->name);
 	}
 	return RC_OK;

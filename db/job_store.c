@@ -48,6 +48,11 @@ enum {
 	UNBEGUN_OF_CAMPAIGN
 };
 
+/* A thousand of a campaign's at a time: what is before is closed, and not read again. */
+#define AFTER_JOB                                                                              \
+	"AND (j.device_id, j.job_id) > ($3, $4) "                                              \
+	"ORDER BY j.device_id, j.job_id LIMIT 1000 FOR UPDATE OF j"
+
 static const struct db_stmt stmts[] = {
 	[LOCK] = { "job_lock", "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
 			       "WHERE j.tenant_id = $1 AND j.device_id = $2 AND j.job_id = $3 "
@@ -159,13 +164,11 @@ static const struct db_stmt stmts[] = {
 	[OPEN_OF_CAMPAIGN] = { "job_open_of_campaign",
 			       "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
 			       "WHERE j.tenant_id = $1 AND j.campaign_id = $2 "
-			       "AND j.state IN " OPEN_STATES " "
-			       "ORDER BY j.device_id LIMIT 1000 FOR UPDATE OF j" },
+			       "AND j.state IN " OPEN_STATES " " AFTER_JOB },
 	[UNBEGUN_OF_CAMPAIGN] = { "job_unbegun_of_campaign",
 				  "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
 				  "WHERE j.tenant_id = $1 AND j.campaign_id = $2 "
-				  "AND j.state IN (1, 15) "
-				  "ORDER BY j.device_id LIMIT 1000 FOR UPDATE OF j" },
+				  "AND j.state IN (1, 15) " AFTER_JOB },
 };
 DB_STMTS(stmts)
 
@@ -519,30 +522,31 @@ enum rc job_store_list(struct db *db, int32_t tenant, const struct job_filter *f
 }
 
 static enum rc of_campaign(struct db *db, int statement, int32_t tenant,
-			   const struct uuid *campaign_id, struct arena *mem,
+			   const struct job_place *after, struct arena *mem,
 			   struct job_row **ret, int *ret_count)
 {
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
-	db_arg_uuid(&a, campaign_id);
+	db_arg_uuid(&a, &after->campaign_id);
+	db_arg_uuid(&a, &after->device_id);
+	db_arg_i64(&a, after->job_id);
 	enum rc rc = db_run(db, &stmts[statement], &a, &rows);
 	if (rc == RC_OK)
 		read_job_rows(rows, mem, ret, ret_count);
 	return rc;
 }
 
-enum rc job_store_open_of_campaign(struct db *db, int32_t tenant,
-				   const struct uuid *campaign_id, struct arena *mem,
-				   struct job_row **ret, int *ret_count)
+enum rc job_store_open_of_campaign(struct db *db, int32_t tenant, const struct job_place *after,
+				   struct arena *mem, struct job_row **ret, int *ret_count)
 {
-	return of_campaign(db, OPEN_OF_CAMPAIGN, tenant, campaign_id, mem, ret, ret_count);
+	return of_campaign(db, OPEN_OF_CAMPAIGN, tenant, after, mem, ret, ret_count);
 }
 
 enum rc job_store_unbegun_of_campaign(struct db *db, int32_t tenant,
-				      const struct uuid *campaign_id, struct arena *mem,
+				      const struct job_place *after, struct arena *mem,
 				      struct job_row **ret, int *ret_count)
 {
-	return of_campaign(db, UNBEGUN_OF_CAMPAIGN, tenant, campaign_id, mem, ret, ret_count);
+	return of_campaign(db, UNBEGUN_OF_CAMPAIGN, tenant, after, mem, ret, ret_count);
 }

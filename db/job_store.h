@@ -96,11 +96,16 @@ struct job_filter {
 enum rc job_store_list(struct db *db, int32_t tenant, const struct job_filter *filter,
 		       struct arena *mem, struct job_item **ret, int *ret_count) MUST_CHECK;
 
-/* Locks up to limit open jobs of an aborted campaign. */
-enum rc job_store_open_of_campaign(struct db *db, int32_t tenant,
-				   const struct uuid *campaign_id, struct arena *mem,
-				   struct job_row **ret, int *ret_count) MUST_CHECK;
+/* A job of a campaign, in the order of devices; zeros: before all of them. */
+struct job_place {
+	struct uuid campaign_id, device_id;
+	int64_t job_id;
+};
+/* Locks the next open jobs of a campaign that is aborted, up to a thousand. */
+enum rc job_store_open_of_campaign(struct db *db, int32_t tenant, const struct job_place *after,
+				   struct arena *mem, struct job_row **ret,
+				   int *ret_count) MUST_CHECK;
 /* Likewise those that no device has begun with. */
 enum rc job_store_unbegun_of_campaign(struct db *db, int32_t tenant,
-				      const struct uuid *campaign_id, struct arena *mem,
+				      const struct job_place *after, struct arena *mem,
 				      struct job_row **ret, int *ret_count) MUST_CHECK;

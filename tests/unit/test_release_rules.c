@@ -99,6 +99,8 @@ static void test_download_area(void)
 		{ { "dl", "LZMA" }, AREA_INVALID, "" },
 		{ { "dl", "lz,ma" }, AREA_INVALID, "" },
 		{ { "dl", "" }, AREA_INVALID, "" },
+		{ { "dl", "key-0123" }, AREA_INVALID, "" }, /* would be a device's own key */
+		{ { "dl", "keys" }, AREA_YES, "keys" },
 		{ { "dl", "full", "x" }, AREA_INVALID, "" },
 		{ { "main" }, AREA_NONE, "" },
 		{ { "dlx" }, AREA_NONE, "" },
