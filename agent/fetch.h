@@ -10,6 +10,7 @@
  *	the manifest's run  about 9 kB of stack (agent/platform.h)
  *	unpacking, patching see agent/stream.h
  *	the request         LINK_BODY_MAX for a body; a block's request has none
+ *	a report by blocks  32 bytes (agent/upload.h); the report is written once
  *
  * What comes is checked before it is stored: the block is the one asked for, of exactly the
  * length that the known size leaves, with `more` set exactly until the end.  So a server that

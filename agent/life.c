@@ -369,19 +369,24 @@ static void activate(struct life *l)
 /* --- reports
  * ----------------------------------------------------------------------------------- */
 
+/* All of them, or their next block. */
+static void say_last_words(struct life *l)
+{
+	struct link_request r = { .method = LINK_POST, .format = FORMAT_REPORT, .once = true };
+	snprintf(r.path, sizeof(r.path), "report/%" PRIu64 "/%" PRIu64, l->update.job,
+		 l->update.attempt);
+	upload_request(&l->upload, &r);
+	link_ask(l->link, &r);
+}
+
 /* Told once: whatever becomes of it, the job's end was told before. */
 static bool tell_last_words(struct life *l)
 {
-	struct link_request r = { .method = LINK_POST, .format = FORMAT_REPORT, .once = true };
-	if (!l->judged || !l->ops->last_words)
+	if (!l->judged || !l->ops->last_words ||
+	    !upload_begin(&l->upload, l->ops->last_words(l->machine), l->config->block_size))
 		return false;
-	r.body_n = l->ops->last_words(l->machine, r.body, sizeof(r.body));
-	if (r.body_n == 0)
-		return false;
-	snprintf(r.path, sizeof(r.path), "report/%" PRIu64 "/%" PRIu64, l->update.job,
-		 l->update.attempt);
 	l->last_words = true;
-	link_ask(l->link, &r);
+	say_last_words(l);
 	return true;
 }
 
@@ -393,12 +398,24 @@ static void end_job(struct life *l)
 		go_on(l, l->next);
 }
 
+static void on_last_words(struct life *l, const struct link_answer *a)
+{
+	if (upload_take(&l->upload, a) == UPLOAD_MORE) {
+		say_last_words(l);
+		return;
+	}
+	if (a->code != 204)
+		log_line("job %" PRIu64 ": the SUIT report was not taken (%u.%02u)",
+			 l->update.job, a->code / 100, a->code % 100);
+	l->last_words = false;
+	end_job(l);
+}
+
 static void on_reported(struct life *l, const struct link_answer *a)
 {
 	bool stop = true;
 	if (l->last_words) {
-		l->last_words = false;
-		end_job(l);
+		on_last_words(l, a);
 		return;
 	}
 	if (a->code >= 500 || a->code == 429) { /* of a report that is told once */

@@ -12,6 +12,7 @@
 #include "agent/fetch.h"
 #include "agent/link.h"
 #include "agent/proto.h"
+#include "agent/upload.h"
 #include "agent/verify.h"
 
 /* Where an owner may make a life stop for a while (tests aim so). */
@@ -41,9 +42,9 @@ struct machine_ops {
 	/* The envelope is refused.  May be NULL. */
 	void (*refused)(void *m, struct suit_bytes envelope,
 			const struct platform_result *result);
-	/* The last words about a job: a SUIT report for the server, of at most size bytes; 0:
-	 * none.  May be NULL. */
-	size_t (*last_words)(void *m, uint8_t *buf, size_t size);
+	/* The last words about a job: a SUIT report for the server; empty: none.  Must stay
+	 * until the next job.  What is larger than block_size goes by blocks.  May be NULL. */
+	struct suit_bytes (*last_words)(void *m);
 	/* False: wait for life_go_on.  May be NULL. */
 	bool (*pass)(void *m, enum life_point point);
 };
@@ -96,6 +97,7 @@ struct life {
 	enum proto_state said; /* the report under way */
 	bool judged;           /* the manifest of this job was: there are last words */
 	bool last_words;       /* which are under way */
+	struct upload upload;  /* by this */
 	uint64_t tell_at;      /* bytes: the next progress to report */
 	uint64_t heard;        /* answers to GET update */
 };

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#define FAILURES_MAX 16 /* of the exponent */
+#define FAILURES_MAX       16  /* of the exponent */
+#define OPTION_REQUEST_TAG 292 /* RFC 9175; not in every libcoap's headers */
 
 int64_t link_now_ms(void)
 {
@@ -94,6 +95,11 @@ static void fill_answer(const coap_pdu_t *pdu, struct link_answer *a)
 	if (coap_get_data(pdu, &n, &body))
 		a->body = (struct suit_bytes){ body, n };
 	a->etag = option_bytes(pdu, COAP_OPTION_ETAG);
+	if (option_number(pdu, COAP_OPTION_BLOCK1, &block)) {
+		a->has_block1 = true;
+		a->block1_num = block >> 4;
+		a->block1_szx = block & 7;
+	}
 	if (!option_number(pdu, COAP_OPTION_BLOCK2, &block))
 		return;
 	a->has_block = true;
@@ -354,6 +360,14 @@ static bool add_path(coap_pdu_t *pdu, const char *path)
 	}
 }
 
+static bool add_blocks(coap_pdu_t *pdu, const struct link_request *r)
+{
+	unsigned part = r->num << 4 | (unsigned)r->more << 3 | r->szx;
+	return (!r->blocks || add_number(pdu, COAP_OPTION_BLOCK2, r->num << 4 | r->szx)) &&
+	       (!r->part || (add_number(pdu, COAP_OPTION_BLOCK1, part) &&
+			     add_number(pdu, OPTION_REQUEST_TAG, r->tag)));
+}
+
 static bool fill_pdu(const struct link *l, coap_pdu_t *pdu)
 {
 	const struct link_request *r = &l->request;
@@ -361,8 +375,7 @@ static bool fill_pdu(const struct link *l, coap_pdu_t *pdu)
 	       (!r->observe || add_number(pdu, COAP_OPTION_OBSERVE, 0)) &&
 	       add_path(pdu, r->path) &&
 	       (!r->body_n || add_number(pdu, COAP_OPTION_CONTENT_FORMAT, r->format)) &&
-	       (!r->blocks || add_number(pdu, COAP_OPTION_BLOCK2, r->num << 4 | r->szx)) &&
-	       (!r->body_n || coap_add_data(pdu, r->body_n, r->body));
+	       add_blocks(pdu, r) && (!r->body_n || coap_add_data(pdu, r->body_n, r->body));
 }
 
 /* An observation goes on under its own token (RFC 7641 section 3.3.1). */

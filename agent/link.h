@@ -9,9 +9,9 @@
  * Not thread-safe: a link belongs to the thread of its libcoap context.  Callbacks run inside
  * coap_io_process() and may call link_ask(), never link_finish().
  *
- * Memory: one request body (LINK_BODY_MAX), what libcoap keeps of one message in flight, and
- * with certificates about 1.5 kB to resume a session from: a handshake that costs the server,
- * and the battery, a quarter. */
+ * Memory: one request body (LINK_BODY_MAX; a larger one comes block by block), what libcoap
+ * keeps of one message in flight, and with certificates about 1.5 kB to resume a session from:
+ * a handshake that costs the server, and the battery, a quarter. */
 #pragma once
 
 #include "agent/link_tls.h"
@@ -25,7 +25,7 @@
 
 #define LINK_PSK_MAX   64
 #define LINK_PATH_MAX  80
-#define LINK_BODY_MAX  1024 /* one message; a larger one would need Block1 and Request-Tag */
+#define LINK_BODY_MAX  1024 /* one message; a larger body goes by blocks (agent/upload.h) */
 #define LINK_HOST_MAX  128
 #define LINK_MAX_AGE_S 3600 /* nobody makes us wait longer than this */
 
@@ -56,8 +56,11 @@ struct link_request {
 	bool observe;
 	bool once;   /* 5.xx and 4.29 are answers too: this is not worth coming back for */
 	bool blocks; /* ask for one block */
+	bool part;   /* the body is one block of a larger one: Block1 and Request-Tag */
+	bool more;   /* and not the last */
 	uint32_t num;
 	uint8_t szx;
+	uint32_t tag;
 	uint16_t format; /* of the body */
 	size_t body_n;   /* 0: no body */
 	uint8_t body[LINK_BODY_MAX];
@@ -69,6 +72,9 @@ struct link_answer {
 	bool has_block, more;
 	uint32_t num;
 	uint8_t szx;
+	bool has_block1;
+	uint32_t block1_num;
+	uint8_t block1_szx;
 	struct suit_bytes etag;
 	bool told; /* not asked for: a notification */
 };

@@ -129,17 +129,12 @@ static void machine_refused(void *m, struct suit_bytes envelope,
 	keep_report(m, envelope, SUIT_CONDITION, result);
 }
 
-static size_t machine_last_words(void *m, uint8_t *buf, size_t size)
+static struct suit_bytes machine_last_words(void *m)
 {
 	struct agent *a = m;
 	size_t n = a->last_words_n;
 	a->last_words_n = 0;
-	if (n > size) {
-		log_line("the SUIT report has %zu bytes, too many for one message", n);
-		return 0;
-	}
-	memcpy(buf, a->last_words, n);
-	return n;
+	return (struct suit_bytes){ a->last_words, n };
 }
 
 static enum proto_cause machine_activate(void *m, const struct update *u,

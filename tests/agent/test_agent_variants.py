@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from agent_kit import (AGENT, CLASS, CLI, LAUNCHER, PROVE, STREAMS, Author, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
                  program, run, start, suit, suit_encrypt, wait_until)
+from coap_peer import BLOCK1, FORMAT, REQUEST_TAG, block, code
 
 KINDS = ["full"] + STREAMS + [f"patch-{s}" for s in STREAMS]
 ENCRYPTED = ["full,gcm", "full,ctr", "full,chacha20", "lzma,gcm", "patch-heatshrink,gcm", "zstd,ctr", "patch-zstd,chacha20"]
@@ -477,6 +478,48 @@ def test_what_a_device_says_of_itself(tmp_path, author, agents, new):
     assert server.reports[0][1] == 14 and "not encrypted" in server.reports[0][5]
     report = cbor2.loads(server.suit_reports[0])
     assert report[99] == ["", cbor2.dumps([-16, server.digest])] or report[99][1] == [-16, server.digest]
+
+
+class Forgetful(StandIn):
+    """Takes SUIT reports by blocks: has lost the first when the second comes, wants smaller ones when it comes again,
+    and then takes them all."""
+
+    def __init__(self, variant):
+        self.heard, self.complaints = [], [(1, code("4.08")), (0, code("4.13"))]
+        super().__init__(variant)
+
+    def answer(self, m):
+        part = m.block(BLOCK1)
+        if part is None:
+            return super().answer(m)
+        num, more, szx = part
+        self.heard.append((m.option(REQUEST_TAG), num, more, szx, m.payload, m.value(FORMAT)))
+        if self.complaints and self.complaints[0][0] == num:
+            _, status = self.complaints.pop(0)
+            return status, [(BLOCK1, block(num, more, 0))], b""
+        return code("2.31" if more else "2.04"), [(BLOCK1, block(num, more, szx))], b""
+
+
+def test_a_report_by_blocks(tmp_path, author, agents, new):
+    """It begins again when the server has lost some of it, under another tag, and in smaller blocks when those are wanted."""
+    server = Forgetful(Variant(author.manifest([part("main", new)]), new))
+    device = Device(tmp_path / "d", author, agents[0], server=server.url, only_encrypted="yes", block_size=32)
+    process = start(device)
+    try:
+        wait_until(lambda: not server.complaints and not server.heard[-1][2])
+        report = (device.state / "report").read_bytes()
+    finally:
+        finish(process)
+        server.close()
+    assert 32 < len(report) <= 64 and server.suit_reports == []
+    assert len(server.reports) == 1, "what else it says is one message each"
+    heard = list(dict.fromkeys(server.heard))  # on a slow machine one may come twice
+    assert [h[1:4] for h in heard[:3]] == [(0, True, 1), (1, False, 1), (0, True, 1)]
+    tags = [h[0] for h in heard]
+    assert tags[0] == tags[1] and len({tags[0], tags[2], tags[3]}) == 3 and set(tags[3:]) == {tags[3]} and all(tags)
+    assert [h[1:4] for h in heard[3:]] == [(i, (i + 1) * 16 < len(report), 0) for i in range((len(report) + 15) // 16)]
+    assert b"".join(h[4] for h in heard[3:]) == report and {h[5] for h in heard} == {270}
+    assert "not taken" not in (device.folder / "log").read_text()
 
 
 def test_a_second_process_is_refused(tmp_path, author, agents, new):

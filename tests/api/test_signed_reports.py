@@ -2,11 +2,14 @@
 what the device said.  By Debian's cbor2 and cryptography on one side, by the real agent on the other."""
 
 import hashlib
+import selectors
+import socket
+import threading
 
 import cbor2
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from coap_peer import FORMAT, SUIT_REPORT, number
@@ -162,6 +165,133 @@ def test_the_agents_report_is_kept(world, registered):  # noqa: F811
     assert report == (agent.state / "report").read_bytes()
     said = verify(key.public_key(), report)
     assert said[4] is True and said[99][1] == [-16, bytes.fromhex(job["manifest_digest"])]
+
+
+class Road(threading.Thread):
+    """The way to the server: a port there for each one here.  Once armed it counts the large messages of devices, and
+    spoils one thing at the second of them: it loses the `block`, or the `answer`, or everything that this session
+    says and hears from then on."""
+
+    LARGE = 200  # a block of 256 bytes is; what else an agent says during an update is not
+
+    def __init__(self, port, spoils):
+        super().__init__(daemon=True)
+        self.server, self.spoils, self.armed, self.closing = port, spoils, False, False
+        self.large, self.longest, self.dead, self.next_down = [], 0, set(), False
+        self.select = selectors.DefaultSelector()
+        self.inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.inside.bind(("127.0.0.1", 0))
+        self.port, self.outside = self.inside.getsockname()[1], {}
+        self.select.register(self.inside, selectors.EVENT_READ)
+        self.start()
+
+    def up(self, raw, device):
+        if device not in self.outside:
+            self.outside[device] = s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.connect(("127.0.0.1", self.server))
+            self.select.register(s, selectors.EVENT_READ, device)
+        if self.armed and raw[0] == 23:
+            self.longest = max(self.longest, len(raw))
+            if len(raw) > self.LARGE:
+                self.large.append(device)
+                if len(self.large) == 2 and self.spoils == "block":
+                    return
+                if len(self.large) == 2 and self.spoils == "session":
+                    self.dead.add(device)
+                self.next_down = len(self.large) == 2 and self.spoils == "answer"
+        if device not in self.dead:
+            self.outside[device].send(raw)
+
+    def down(self, raw, device):
+        lost, self.next_down = self.next_down, False
+        if not lost and device not in self.dead:
+            self.inside.sendto(raw, device)
+
+    def run(self):
+        while not self.closing:
+            for key, _ in self.select.select(0.2):
+                try:
+                    if key.data is None:
+                        self.up(*self.inside.recvfrom(4096))
+                    else:
+                        self.down(key.fileobj.recv(4096), key.data)
+                except OSError:
+                    pass
+
+    def close(self):
+        self.closing = True
+        self.join()
+        for s in self.inside, *self.outside.values():
+            s.close()
+
+
+@pytest.fixture
+def road(world):  # noqa: F811
+    roads = []
+
+    def make(spoils=None):
+        roads.append(Road(world.server.coap_port, spoils))
+        return roads[-1]
+
+    yield make
+    for made in roads:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def large_key():
+    return rsa.generate_private_key(65537, 4096)
+
+
+def update_by(world, road, key, **config):  # noqa: F811
+    """The report that is kept of one update of the real agent, over this road."""
+    program = world.folder / "agent"
+    run("strip", "-o", program, AGENT)
+    old, new = (program.read_bytes() + bytes([n]) * 100 for n in (1, 2))
+    program.write_bytes(old)
+    pem = world.folder / "report.pem"
+    pem.write_bytes(private(key))
+    world.add_device("real", report_key_pem=public(key).decode())
+    agent = world.agent("real", program, report_key_file=pem, server=f"coaps://127.0.0.1:{road.port}", **config)
+    wait_until(lambda: world.metric("update"), 60, 0.1, "a device that was told that it is registered")
+    road.armed = True
+    campaign = world.campaign(world.release(image=new))
+    world.wait_state(campaign, "finished", 180)
+    world.judge(campaign, {SUCCEEDED: 1})
+    job = world.jobs(campaign)[0]
+    wait_until(lambda: kept(world, "real", job["job_id"]), 10)
+    report = kept(world, "real", job["job_id"])
+    assert report == (agent.state / "report").read_bytes(), agent.log()[-2000:]
+    protected, _, payload, signature = cbor2.loads(report).value
+    key.public_key().verify(signature, cbor2.dumps(["Signature1", protected, b"", payload]),
+                            padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
+    said = cbor2.loads(payload)
+    assert said[4] is True and said[99][1] == [-16, bytes.fromhex(job["manifest_digest"])]
+    return report
+
+
+@pytest.mark.parametrize("block_size", [1024, 256])
+def test_a_report_that_is_larger_than_a_block(world, road, large_key, block_size):  # noqa: F811
+    """An RSA signature of 512 bytes goes in as many messages as the device's block size asks for, and no more."""
+    way = road()
+    report = update_by(world, way, large_key, block_size=block_size)
+    assert 512 < len(report) < 768
+    if block_size == 1024:
+        assert len(report) < way.longest
+    else:
+        assert len(way.large) >= 2 and way.longest < 256 + 100
+
+
+@pytest.mark.parametrize("spoils", ["block", "answer", "session"])
+def test_a_report_by_blocks_over_a_bad_road(world, road, large_key, spoils):  # noqa: F811
+    """The second of three blocks is lost, or its answer is: it is sent again.  Its session is: the report is begun again
+    in another one, and what is kept is whole."""
+    way = road(spoils)
+    update_by(world, way, large_key, block_size=256)
+    sessions = list(dict.fromkeys(way.large))
+    *blocks, registration = [way.large.count(s) for s in sessions]
+    assert registration >= 1 and len(blocks) == (2 if spoils == "session" else 1), way.large
+    assert blocks[-1] >= 3, "two large ones and one of them again; or the second, refused, and then both"
 
 
 @pytest.fixture
