@@ -13,6 +13,7 @@
 /* What libzstd takes besides its window, which is as large as the new image; the old one is
  * mapped. */
 #define ZSTD_CONTEXT ((uint64_t)256 << 10)
+#define TRY_ALL_MAX  ((size_t)4 << 20) /* bytes of both images */
 
 static const struct {
 	const char *name;
@@ -54,6 +55,7 @@ uint64_t delta_memory(enum delta_format format, size_t old_size, size_t new_size
 	case DELTA_HEATSHRINK:
 	case DELTA_LZMA:
 		return images + sizeof(saidx_t) * (uint64_t)old_size +
+		       sizeof(struct suit_diff_step) * SUIT_DIFF_STEPS((uint64_t)new_size) +
 		       2 * sizeof(struct suit_heatshrink_work) * (uint64_t)new_size + spare;
 	case DELTA_ZSTD:
 		return images + 8 * spare;
@@ -138,34 +140,41 @@ enum exit_code delta_compress(const struct delta_parameters *p, struct bytes ima
 	return encode(p, DELTA_LZMA_IMAGE_LC, image, ret);
 }
 
-static enum exit_code try_one(const struct delta_parameters *p, const struct suit_diff *like,
-			      size_t jump, struct blob *ret)
+static enum exit_code try_one(const struct delta_parameters *p, struct suit_diff *d,
+			      struct blob *ret)
 {
 	CLEAN(blob) struct blob records = { 0 };
 	uint8_t head[SUIT_PATCH_HEAD_MAX];
-	struct suit_diff d = *like;
 	enum suit_codec codec =
 		p->format == DELTA_LZMA ? SUIT_CODEC_LZMA : SUIT_CODEC_HEATSHRINK;
-	size_t n = suit_patch_head(codec, (uint32_t)d.fresh.n, head);
+	size_t n = suit_patch_head(codec, (uint32_t)d->fresh.n, head);
 
-	d.jump = jump;
-	d.put = keep;
-	d.ctx = &records;
-	if (!blob_add(ret, (struct bytes){ head, n }) || suit_diff_run(&d) != SUIT_OK)
+	d->put = keep;
+	d->ctx = &records;
+	if (!blob_add(ret, (struct bytes){ head, n }) || suit_diff_run(d) != SUIT_OK)
 		return blob_no_memory();
-	if (d.fresh.n == 0)
+	if (d->fresh.n == 0)
 		return EXIT_DONE;
 	return encode(p, DELTA_LZMA_PATCH_LC, blob_bytes(&records), ret);
 }
 
-/* Which jumps pay depends on the images and on the compressor: the shortest patch is kept. */
-static enum exit_code try_all(const struct delta_parameters *p, const struct suit_diff *d,
+/* What pays depends on the images and on the compressor: the shortest patch is kept.  Of large
+ * images fewer are tried, or it would take too long. */
+static enum exit_code try_all(const struct delta_parameters *p, struct suit_diff *d,
 			      struct blob *ret)
 {
-	static const size_t jumps[] = { 4, 6, 8, 12 };
-	for (size_t i = 0; i < ARRAY_LEN(jumps); i++) {
+	static const struct suit_diff_costs costs[] = {
+		{ 144, 128, 384 },
+		{ 192, 112, 768 },
+		{ 192, 128, 384 },
+		{ 96, 96, 384 },
+	};
+	size_t size = d->old.n + d->fresh.n;
+	size_t n = size <= TRY_ALL_MAX ? ARRAY_LEN(costs) : size <= 4 * TRY_ALL_MAX ? 2 : 1;
+	for (size_t i = 0; i < n; i++) {
 		CLEAN(blob) struct blob patch = { 0 };
-		enum exit_code code = try_one(p, d, jumps[i], &patch);
+		d->costs = costs[i];
+		enum exit_code code = try_one(p, d, &patch);
 		if (code != EXIT_DONE)
 			return code;
 		keep_shorter(ret, &patch);
@@ -177,17 +186,26 @@ enum exit_code delta_make(const struct delta_parameters *like, struct bytes old,
 			  struct bytes fresh, struct blob *ret)
 {
 	CLEAN(mem) saidx_t *order = NULL;
+	CLEAN(mem) struct suit_diff_step *step = NULL;
 	struct delta_parameters p = *like;
+	size_t n = SUIT_DIFF_STEPS(fresh.n);
 	/* Long runs of zeros want a long lookahead. */
 	if (p.ahead_bits == 0)
 		p.ahead_bits = p.window_bits - 1;
 	if (p.format == DELTA_ZSTD)
 		return delta_encode_zstd(old, fresh, ret);
 	enum exit_code code = order_make(old, &order);
+	if (code != EXIT_DONE)
+		return code;
+	step = malloc(n * sizeof(*step));
+	if (!step)
+		return blob_no_memory();
 	struct suit_diff d = { .old = { old.p, old.n },
 			       .fresh = { fresh.p, fresh.n },
-			       .order = order };
-	return code == EXIT_DONE ? try_all(&p, &d, ret) : code;
+			       .order = order,
+			       .step = step,
+			       .step_count = n };
+	return try_all(&p, &d, ret);
 }
 
 enum exit_code delta_make_proven(const struct delta_parameters *p, struct bytes old,

@@ -8,8 +8,10 @@
 #include <lzma.h>
 #include <zstd.h>
 
-#define LZMA_STEP  65536
-#define ZSTD_LEVEL 19
+#define LZMA_STEP       65536
+#define LZMA_PROPERTIES 5
+#define LZMA_HEAD       (LZMA_PROPERTIES + 8)
+#define ZSTD_LEVEL      19
 
 enum exit_code delta_encode_heatshrink(const struct delta_parameters *p, struct bytes in,
 				       struct blob *ret)
@@ -46,7 +48,17 @@ static enum exit_code lzma_run(lzma_stream *stream, struct blob *ret)
 	return done == LZMA_STREAM_END ? EXIT_DONE : blob_no_memory();
 }
 
-/* The old container, which is what detools writes: 13 bytes of header, an end marker. */
+/* The old container's header: properties, and the size in place of an end marker. */
+static bool lzma_head(const lzma_filter *filter, size_t size, struct blob *ret)
+{
+	uint8_t head[LZMA_HEAD];
+	if (lzma_properties_encode(filter, head) != LZMA_OK)
+		return false;
+	for (size_t i = 0; i < 8; i++)
+		head[LZMA_PROPERTIES + i] = (uint8_t)((uint64_t)size >> 8 * i);
+	return blob_add(ret, (struct bytes){ head, sizeof(head) });
+}
+
 enum exit_code delta_encode_lzma(unsigned context_bits, struct bytes in, struct blob *ret)
 {
 	lzma_stream stream = LZMA_STREAM_INIT;
@@ -57,8 +69,11 @@ enum exit_code delta_encode_lzma(unsigned context_bits, struct bytes in, struct 
 	options.dict_size = DELTA_LZMA_DICT;
 	options.lc = context_bits;
 	options.pb = 0;
-	lzma_ret rc = lzma_alone_encoder(end, &options);
-	if (rc != LZMA_OK)
+	options.ext_flags = 0; /* no end marker */
+	lzma_set_ext_size(options, in.n);
+	lzma_filter filters[] = { { LZMA_FILTER_LZMA1EXT, &options },
+				  { LZMA_VLI_UNKNOWN, NULL } };
+	if (!lzma_head(filters, in.n, ret) || lzma_raw_encoder(end, filters) != LZMA_OK)
 		return blob_no_memory();
 	stream.next_in = in.p;
 	stream.avail_in = in.n;

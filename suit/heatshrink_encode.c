@@ -4,6 +4,8 @@
 
 #include "suit/heatshrink.h"
 
+#include <string.h>
+
 struct search {
 	struct suit_bytes in;
 	size_t window; /* bytes */
@@ -16,32 +18,77 @@ static uint8_t byte_at(const struct search *s, size_t at, size_t distance)
 	return at < distance ? 0 : s->in.p[at - distance];
 }
 
-static size_t match_length(const struct search *s, size_t at, size_t distance, size_t max)
-{
-	size_t n = 0;
+/* How long the matches at all distances are, for one byte after the other from the end: a match
+ * here is one byte longer than there, or none. */
+#define BLOCK 16 /* what a compiler makes vectors of; the smallest window */
 
-	while (n < max && byte_at(s, at + n, distance) == s->in.p[at + n])
-		n++;
-	return n;
+struct matches {
+	uint16_t length[1u << SUIT_HEATSHRINK_WINDOW_MAX]; /* the farthest first */
+	size_t far; /* the last byte that those beyond the nearest block are for */
+};
+
+static uint16_t longer(uint16_t length, bool agrees, size_t ahead)
+{
+	return (uint16_t)(agrees ? length + (length < ahead) : 0);
 }
 
-static void match_find(const struct search *s, size_t at, struct suit_heatshrink_work *w)
+/* Lengths first to last - 1, whole blocks; returns the longest. */
+static uint16_t matches_at(const struct search *s, size_t at, struct matches *m, size_t first,
+			   size_t last)
 {
-	size_t left = s->in.n - at, max = left < s->ahead ? left : s->ahead;
-	size_t best = 0;
+	const uint8_t *from = s->in.p + (at < s->window ? 0 : at - s->window);
+	uint8_t byte = s->in.p[at];
+	uint16_t ahead = (uint16_t)s->ahead, best[BLOCK] = { 0 };
 
-	w->length = 0;
-	for (size_t distance = 1; distance <= s->window && best < max; distance++) {
-		/* Only one that also agrees where the best one ends is longer. */
-		if (byte_at(s, at + best, distance) != s->in.p[at + best])
-			continue;
-		size_t n = match_length(s, at, distance, max);
-		if (n <= best)
-			continue;
-		best = n;
-		w->length = (uint16_t)n;
-		w->distance = (uint16_t)distance;
+	for (size_t block = first; block < last; block += BLOCK) {
+		uint8_t zeros[BLOCK]; /* close to the beginning */
+		const uint8_t *p = from + block;
+		if (at < s->window) {
+			for (size_t i = 0; i < BLOCK; i++)
+				zeros[i] = byte_at(s, at, s->window - block - i);
+			p = zeros;
+		}
+		for (size_t i = 0; i < BLOCK; i++) {
+			uint16_t *length = &m->length[block + i];
+			*length = longer(*length, p[i] == byte, ahead);
+			best[i] = best[i] < *length ? *length : best[i];
+		}
 	}
+	for (size_t i = 1; i < BLOCK; i++)
+		best[0] = best[0] < best[i] ? best[i] : best[0];
+	return best[0];
+}
+
+/* Those that were not needed since the byte `far`: a match is never longer than the lookahead,
+ * so what is behind that does not count. */
+static uint16_t matches_far(const struct search *s, size_t at, struct matches *m)
+{
+	size_t last = s->window - BLOCK;
+	uint16_t best = 0;
+
+	if (m->far - at > s->ahead) {
+		memset(m->length, 0, last * sizeof(m->length[0]));
+		m->far = at + s->ahead;
+	}
+	while (m->far > at)
+		best = matches_at(s, --m->far, m, 0, last);
+	return best;
+}
+
+/* The longest match, at the smallest distance. */
+static void match_find(const struct search *s, size_t at, struct matches *m,
+		       struct suit_heatshrink_work *w)
+{
+	size_t i = s->window;
+
+	w->length = matches_at(s, at, m, s->window - BLOCK, s->window);
+	if (w->length < s->ahead && w->length < s->in.n - at) {
+		uint16_t far = matches_far(s, at, m);
+		w->length = w->length < far ? far : w->length;
+	}
+	while (w->length > 0 && m->length[--i] != w->length)
+		;
+	w->distance = (uint16_t)(s->window - i);
 }
 
 struct bit_out {
@@ -76,11 +123,13 @@ static bool in_range(struct suit_bytes in, unsigned window_bits, unsigned ahead_
 static void choose(const struct search *s, unsigned match_bits,
 		   struct suit_heatshrink_work *work)
 {
+	struct matches m = { .far = s->in.n };
+
 	work[s->in.n] = (struct suit_heatshrink_work){ 0 };
 	for (size_t at = s->in.n; at-- > 0;) {
 		struct suit_heatshrink_work *w = &work[at];
 
-		match_find(s, at, w);
+		match_find(s, at, &m, w);
 		uint32_t literal = 9 + work[at + 1].cost_bits;
 		uint32_t match = match_bits + work[at + w->length].cost_bits;
 		if (w->length == 0 || literal <= match)

@@ -26,10 +26,10 @@ ARM = ["arm-none-eabi-gcc", "-mthumb", "-Os", "-std=gnu11", "-ffreestanding", "-
 VARIANTS = {"base": [], "line": ["-DONE_LINE=1"], "minor": ["-DMINOR=1"], "release": ["-DRELEASE=2"]}
 # What must be saved at least, of the raw image, in percent: the goals are 95, 83 and 84 with less than
 # 1 KiB of device RAM, 97, 88 and 88 with 20 KiB.  Of a release that is a tenth larger than the one
-# before in 23 KB, neither we nor detools save as much as the goals ask of ten times larger images.
+# before in 23 KB, LZMA saves 87.7: the new code alone takes more than the rest.
 FLOORS = {
-    ("heatshrink", "line"): 95, ("heatshrink", "minor"): 83, ("heatshrink", "release"): 82,
-    ("lzma", "line"): 97, ("lzma", "minor"): 88, ("lzma", "release"): 86,
+    ("heatshrink", "line"): 96.7, ("heatshrink", "minor"): 96, ("heatshrink", "release"): 84.3,
+    ("lzma", "line"): 97.5, ("lzma", "minor"): 97, ("lzma", "release"): 87.5,
     ("zstd", "line"): 95, ("zstd", "minor"): 90, ("zstd", "release"): 80,
 }
 RAM = {"heatshrink": 1024, "lzma": 10 << 10}
@@ -87,6 +87,10 @@ def test_firmware_deltas(firmware, tmp_path, format, pair):
     assert (made["base_digest"], made["digest"]) == (digest(old), digest(new))
     assert made["saved_percent"] >= FLOORS[format, pair]
     assert made["device_ram"] < RAM.get(format, 1 << 20)
+    if format == "heatshrink":  # devices reserve for a window of 8 bits
+        size = next(i for i, byte in enumerate((tmp_path / "delta").read_bytes()[1:], 1) if byte < 0x80)
+        assert (tmp_path / "delta").read_bytes()[size + 1] >> 4 == 8 - 4
+        assert made["device_ram"] == 436
     muster("delta", "apply", old, tmp_path / "delta", "--out", tmp_path / "new", "--base-digest", digest(old),
            "--digest", digest(new))
     assert (tmp_path / "new").read_bytes() == new.read_bytes()
@@ -105,6 +109,35 @@ def test_detools_reads_ours_and_we_read_its(firmware, detools, tmp_path, format,
     theirs = (tmp_path / "theirs").stat().st_size
     print(f"{pair}, {format}: {ours} bytes, detools {theirs}")
     assert ours <= theirs * 1.01
+
+
+def patched(dice, old, grown):
+    """Code that moved: pieces slid by some bytes, bytes changed at random, and bytes put in."""
+    new, at = bytearray(), 0
+    while at < len(old):
+        n = dice.randrange(200, 2000)
+        new += old[at:at + n] + dice.randbytes(dice.randrange(grown))
+        at += n - dice.randrange(5)
+    for _ in range(len(new) // 100):
+        new[dice.randrange(len(new))] = dice.randrange(256)
+    return bytes(new)
+
+
+# Bytes of the patches when matches were chosen greedily: never more again.
+@pytest.mark.parametrize("grown,greedy", [(2, (922, 717)), (20, (1059, 824)), (100, (1813, 1510))])
+def test_what_moved_costs_no_more_than_it_did(detools, tmp_path, grown, greedy):
+    dice = random.Random(grown)
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(bytes(dice.choice(b"\0\0\x10\x20\x46\x68\xbd\xf0\xf8\xff")
+                          for _ in range(20000)))
+    new.write_bytes(patched(dice, old.read_bytes(), grown))
+    sizes = []
+    for format in ("heatshrink", "lzma"):
+        sizes.append(create(old, new, tmp_path / format, format, "--max-percent", 1000)["size"])
+        detools("apply_patch", old, tmp_path / format, tmp_path / f"{format}.new")
+        assert (tmp_path / f"{format}.new").read_bytes() == new.read_bytes()
+    print(f"pieces of up to {grown} bytes put in: {sizes} bytes, {greedy} when greedy")
+    assert sizes[0] <= greedy[0] and sizes[1] <= greedy[1]
 
 
 def mixed(dice, old):

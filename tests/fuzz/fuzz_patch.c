@@ -54,7 +54,8 @@ static void make_one(struct suit_bytes fresh)
 	fresh.n = fresh.n < 300 ? fresh.n : 300;
 	images.old.n = images.old.n < 300 ? images.old.n : 300;
 	images.max = fresh.n;
-	size_t n = delta_make(images.old, fresh, 8, plain, sizeof(plain));
+	size_t n = delta_make(images.old, fresh, (struct suit_diff_costs){ 144, 128, 576 },
+			      plain, sizeof(plain));
 	size_t m = delta_shrink((struct suit_bytes){ plain, n }, 8, 7, shrunk, sizeof(shrunk));
 	check(n > 0 && m > 0);
 	check(delta_apply(&io, (struct suit_bytes){ shrunk, m }, 13) == SUIT_OK);

@@ -122,16 +122,19 @@ static inline enum suit_rc delta_keep(void *ctx, struct suit_bytes bytes)
 }
 
 /* A patch without compression into buf; its size, 0 when it failed. */
-static inline size_t delta_make(struct suit_bytes old, struct suit_bytes fresh, size_t jump,
-				uint8_t *buf, size_t size)
+static inline size_t delta_make(struct suit_bytes old, struct suit_bytes fresh,
+				struct suit_diff_costs costs, uint8_t *buf, size_t size)
 {
 	struct delta_sink sink = { buf, size, 0 };
 	int32_t *order = delta_order(old);
-	struct suit_diff d = { old, fresh, order, jump, delta_keep, &sink };
+	size_t steps = SUIT_DIFF_STEPS(fresh.n);
+	struct suit_diff_step *step = malloc(steps * sizeof(*step));
+	struct suit_diff d = { old, fresh, order, costs, step, steps, delta_keep, &sink };
 
 	sink.n = suit_patch_head(SUIT_CODEC_NONE, (uint32_t)fresh.n, buf);
 	enum suit_rc rc = suit_diff_run(&d);
 	free(order);
+	free(step);
 	return rc == SUIT_OK ? sink.n : 0;
 }
 

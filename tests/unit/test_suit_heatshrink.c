@@ -102,6 +102,59 @@ static void test_short(void)
 	       "and is read back");
 }
 
+/* Bytes of the shortest stream, the plain way: at every byte every match. */
+static size_t shortest(struct suit_bytes in, unsigned window_bits, unsigned ahead_bits)
+{
+	static size_t cost[4001];
+	size_t window = (size_t)1 << window_bits, ahead = (size_t)1 << ahead_bits;
+
+	cost[in.n] = 8;
+	for (size_t at = in.n; at-- > 0;) {
+		size_t best = 0;
+		for (size_t distance = 1; distance <= window; distance++) {
+			size_t n = 0;
+			while (n < ahead && at + n < in.n &&
+			       in.p[at + n] ==
+				       (at + n < distance ? 0 : in.p[at + n - distance]))
+				n++;
+			best = n > best ? n : best;
+		}
+		cost[at] = 9 + cost[at + 1];
+		for (; best > 0; best--) {
+			size_t with = 1 + window_bits + ahead_bits + cost[at + best];
+			cost[at] = with < cost[at] ? with : cost[at];
+		}
+	}
+	return (cost[0] + 7) / 8;
+}
+
+/* What repeats at near and far distances, with bytes that break it; also long runs with
+ * something between them. */
+static void test_shortest(void)
+{
+	static uint8_t in[4000], out[8000];
+	static struct suit_heatshrink_work work[4001];
+	size_t longer = 0;
+
+	for (size_t round = 0; round < 600; round++) {
+		size_t n = delta_below(round % 4 ? 600 : sizeof(in)), ret = 0;
+		size_t again = 1 + delta_below(round % 2 ? 40 : 600);
+		unsigned window = 4 + (unsigned)delta_below(6);
+		unsigned ahead = 3 + (unsigned)delta_below(window - 3);
+		delta_random(in, n, 3);
+		if (round % 3)
+			memset(in + n / 200, 1, (again < n ? again : n) / 2);
+		for (size_t i = again; i < n; i++)
+			if (delta_below(200))
+				in[i] = in[i - again];
+		struct suit_bytes all = { in, n };
+		longer += suit_heatshrink_encode(all, window, ahead, work, out, sizeof(out),
+						 &ret) != SUIT_OK ||
+			  ret != shortest(all, window, ahead);
+	}
+	is_int((int64_t)longer, 0, "600 streams, none could be shorter");
+}
+
 static void test_refused(void)
 {
 	static const struct {
@@ -180,6 +233,7 @@ int main(void)
 	test_of_others();
 	test_there_and_back();
 	test_short();
+	test_shortest();
 	test_refused();
 	test_padding();
 	test_edges();

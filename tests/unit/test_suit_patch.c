@@ -2,6 +2,7 @@
  * every byte; nothing outside the old image is read and nothing beyond the new one written, no
  * matter what comes (tests/unit/suit_delta.h aborts where that happens). */
 
+#include "suit/diff_path.h"
 #include "tests/tap.h"
 #include "tests/unit/suit_data.h"
 #include "tests/unit/suit_delta.h"
@@ -110,13 +111,22 @@ static void test_kept(struct suit_bytes old, struct suit_bytes fresh)
 	}
 }
 
+static const struct suit_diff_costs usual = { 144, 128, 576 };
+
+/* Whatever the estimate, the patch is right. */
+static struct suit_diff_costs random_costs(void)
+{
+	return (struct suit_diff_costs){ (uint16_t)delta_below(400), (uint16_t)delta_below(400),
+					 (uint16_t)delta_below(2000) };
+}
+
 static bool make_and_apply(struct suit_bytes old, struct suit_bytes fresh)
 {
 	static uint8_t plain[DELTA_MAX * 2], shrunk[DELTA_MAX * 2];
 	struct suit_stream_io io = delta_io(&images, state, DELTA_STATE);
 	unsigned window = 4 + (unsigned)delta_below(8);
 	unsigned ahead = 3 + (unsigned)delta_below(window - 3);
-	size_t n = delta_make(old, fresh, 1 + delta_below(16), plain, sizeof(plain));
+	size_t n = delta_make(old, fresh, random_costs(), plain, sizeof(plain));
 	size_t m = n ? delta_shrink((struct suit_bytes){ plain, n }, window, ahead, shrunk,
 				    sizeof(shrunk))
 		     : 0;
@@ -158,11 +168,40 @@ static void test_ours(void)
 static void test_short(struct suit_bytes old, struct suit_bytes fresh)
 {
 	static uint8_t plain[8192], shrunk[8192];
-	size_t n = delta_make(old, fresh, 8, plain, sizeof(plain));
+	size_t n = delta_make(old, fresh, usual, plain, sizeof(plain));
 	size_t m = delta_shrink((struct suit_bytes){ plain, n }, 8, 7, shrunk, sizeof(shrunk));
 	size_t theirs = suit_data(of_detools[1]).n;
 
 	ok(m > 0 && m <= theirs + 8, "%zu bytes, detools has %zu", m, theirs);
+}
+
+/* Of bytes that are one of two, nearly everything is worth a look: the work is bounded, and
+ * twice the image is about twice the work. */
+static void test_work(void)
+{
+	enum { SIZE = 1 << 17 };
+	uint8_t *old = malloc(SIZE), *fresh = malloc(SIZE);
+	struct suit_diff_step *step = malloc(SUIT_DIFF_STEPS(SIZE) * sizeof(*step));
+
+	delta_random(old, SIZE, 2);
+	delta_random(fresh, SIZE, 2);
+	int32_t *order = delta_order((struct suit_bytes){ old, SIZE });
+	struct suit_diff d = { .old = { old, SIZE },
+			       .order = order,
+			       .costs = usual,
+			       .step = step,
+			       .step_count = SUIT_DIFF_STEPS(SIZE) };
+	for (d.fresh = (struct suit_bytes){ fresh, SIZE / 4 }; d.fresh.n <= SIZE;
+	     d.fresh.n *= 2) {
+		uint64_t work = 0;
+		suit_diff_path(&d, &work);
+		ok(work < SUIT_DIFF_WORK_FIRST + 3 * SUIT_DIFF_WORK_BYTE * d.fresh.n / 2,
+		   "random bits, %zu bytes: %llu steps", d.fresh.n, (unsigned long long)work);
+	}
+	free(order);
+	free(step);
+	free(fresh);
+	free(old);
 }
 
 /* A wrong old image is for the digest to find; here it must only do no harm. */
@@ -329,6 +368,7 @@ int main(void)
 	test_kept(old, fresh);
 	test_ours();
 	test_short(old, fresh);
+	test_work();
 	test_wrong_base(old, fresh);
 	test_flips(old, fresh);
 	test_refused();
