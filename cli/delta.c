@@ -151,7 +151,9 @@ static enum exit_code try_one(const struct delta_parameters *p, struct suit_diff
 
 	d->put = keep;
 	d->ctx = &records;
-	if (!blob_add(ret, (struct bytes){ head, n }) || suit_diff_run(d) != SUIT_OK)
+	enum suit_rc rc = suit_diff_run(d);
+	d->ctx = NULL;
+	if (rc != SUIT_OK || !blob_add(ret, (struct bytes){ head, n }))
 		return blob_no_memory();
 	if (d->fresh.n == 0)
 		return EXIT_DONE;

@@ -157,7 +157,7 @@ static enum suit_rc token_find(const struct suit_pkcs11_token *t, struct place *
 {
 	const char *name = p11_kit_uri_get_module_name(t->uri);
 	*ret = (struct place){ 0 };
-	if (!t->modules)
+	if (!t->modules && t->module)
 		tokens_match(t->uri, t->module, ret);
 	for (size_t i = 0; t->modules && t->modules[i]; i++)
 		if (!name || t->modules[i] == p11_kit_module_for_name(t->modules, name))
@@ -247,8 +247,8 @@ static enum suit_rc session_open(struct suit_pkcs11_token *t, struct suit_pkcs11
 {
 	struct place place;
 	enum suit_rc rc = token_find(t, &place, why);
-	if (rc != SUIT_OK)
-		return rc;
+	if (rc != SUIT_OK || !place.module)
+		return rc != SUIT_OK ? rc : SUIT_MISSING;
 	t->module = place.module;
 	ck_rv_t rv = t->module->C_OpenSession(place.slot, CKF_SERIAL_SESSION, NULL, NULL,
 					      &t->session);
