@@ -6,6 +6,7 @@
 #include "core/audit.h"
 #include "core/job.h"
 #include "core/outbox.h"
+#include "db/release_store.h"
 #include "db/member_store.h"
 #include "db/offer_store.h"
 #include "db/stage_store.h"
@@ -252,7 +253,10 @@ enum rc campaign_create(struct call *c, const struct campaign_new *in,
 {
 	struct campaign_preview preview;
 
-	enum rc rc = campaign_preview(c, in, &preview);
+	/* Who withdraws the release comes before this, or sees the campaign. */
+	enum rc rc = release_store_lock(c->db, c->tenant, &in->release_id);
+	if (rc == RC_OK || rc == RC_NOT_FOUND)
+		rc = campaign_preview(c, in, &preview);
 	if (rc != RC_OK)
 		return rc;
 	struct campaign campaign = {

@@ -47,14 +47,21 @@ static enum rc find_image(struct call *c, const struct digest *digest, struct ar
 	return RC_OK;
 }
 
+/* For whom dependencies are looked for. */
+struct finder {
+	struct call *c;
+	bool stored; /* the envelope was taken already: what was withdrawn since is there still
+		      */
+};
+
 /* One that devices have already was released here. */
-static enum rc find_manifest(struct call *c, const struct digest *digest, struct arena *mem,
-			     struct bytes *ret)
+static enum rc find_manifest(const struct finder *f, const struct digest *digest,
+			     struct arena *mem, struct bytes *ret)
 {
 	struct manifest_row row;
 
-	enum rc rc = manifest_store_get(c->db, c->tenant, digest, mem, &row);
-	if (rc == RC_OK && row.withdrawn)
+	enum rc rc = manifest_store_get(f->c->db, f->c->tenant, digest, mem, &row);
+	if (rc == RC_OK && row.withdrawn && !f->stored)
 		return RC_NOT_FOUND;
 	if (rc == RC_OK)
 		*ret = row.envelope;
@@ -64,13 +71,14 @@ static enum rc find_manifest(struct call *c, const struct digest *digest, struct
 static enum rc find_dependency(void *ctx, const struct digest *digest, struct bytes uri,
 			       struct arena *mem, struct bytes *ret)
 {
+	const struct finder *f = ctx;
 	struct digest image;
 
 	if (uri.n == 0)
-		return find_manifest(ctx, digest, mem, ret);
+		return find_manifest(f, digest, mem, ret);
 	if (release_uri_digest(uri, &image) != RC_OK)
 		return RC_NOT_FOUND;
-	return find_image(ctx, &image, mem, ret);
+	return find_image(f->c, &image, mem, ret);
 }
 
 /* --- class --- */
@@ -128,13 +136,21 @@ static enum rc check_images(struct call *c, const struct release_facts *f)
 
 /* --- all of it --- */
 
+static enum rc read_by(struct call *c, bool stored, struct bytes envelope,
+		       struct release_facts *ret, struct release_refusal *ret_why)
+{
+	struct release_library *library = arena_new(c->mem, struct release_library);
+	struct finder *f = arena_new(c->mem, struct finder);
+
+	*f = (struct finder){ c, stored };
+	*library = (struct release_library){ find_dependency, f };
+	return release_read(envelope, library, c->mem, ret, ret_why);
+}
+
 enum rc release_read_stored(struct call *c, struct bytes envelope, struct release_facts *ret,
 			    struct release_refusal *ret_why)
 {
-	struct release_library *library = arena_new(c->mem, struct release_library);
-
-	*library = (struct release_library){ find_dependency, c };
-	return release_read(envelope, library, c->mem, ret, ret_why);
+	return read_by(c, true, envelope, ret, ret_why);
 }
 
 static enum rc read_envelope(struct call *c, struct bytes envelope, struct release_facts *ret)
@@ -144,7 +160,7 @@ static enum rc read_envelope(struct call *c, struct bytes envelope, struct relea
 	if (envelope.n > ENVELOPE_MAX)
 		return call_fail(c, ERR_TOO_LARGE, "an envelope has at most %d bytes",
 				 ENVELOPE_MAX);
-	enum rc rc = release_read_stored(c, envelope, ret, &why);
+	enum rc rc = read_by(c, false, envelope, ret, &why);
 	return why.why ? release_refuse(c, why.err, "%s", why.why) : rc;
 }
 

@@ -30,6 +30,8 @@ static enum rc resurvey_one(struct call *c, struct manifest *m)
 		m->image_bytes = f->image_bytes;
 	} else if (why.why) {
 		tell(m, why.why);
+	} else if (rc == RC_INTERNAL) {
+		tell(m, "it cannot be gone through"); /* or all others would wait for it */
 	} else {
 		return rc;
 	}

@@ -78,6 +78,7 @@ static void load_job(struct roster_device *d, const struct roster_row *row, stru
 
 	ret->offer = ENTRY_LOAD(d, job_id) != row->job_id ||
 		     ENTRY_LOAD(d, attempt) != row->attempt ||
+		     (release && ENTRY_LOAD(d, release) != release) ||
 		     (row->exposed && !ENTRY_LOAD(d, maybe_work));
 	ENTRY_STORE(d, job_id, release ? row->job_id : 0);
 	ENTRY_STORE(d, attempt, release ? row->attempt : 0);

@@ -410,6 +410,7 @@ static enum rc purge(struct ticker *t, struct db *db)
 	if (t->purged_at && now < t->purged_at + PURGE_US)
 		return RC_OK;
 	t->purged_at = now;
+	t->all_surveyed = false; /* an older daemon beside this one may have stored some */
 	return run(t, db, work_purge, NULL);
 }
 

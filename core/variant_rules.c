@@ -316,16 +316,31 @@ static void explain(const struct variant *nearest, const struct variant_device *
 	}
 }
 
-/* Encrypted for own keys, and nobody can tell for whose. */
-static bool may_be_closed(const struct variant *v)
+/* Of the keys that open it the device has an own one at most, and nobody can tell whose it is
+ * for. */
+static bool may_be_closed(const struct variant *v, const struct variant_device *d)
 {
-	return has_word(v->needs, "ecdh-es", strlen("ecdh-es")) && !names_keys(v);
+	const char *list = v->needs, *word;
+	size_t size;
+
+	if (names_keys(v))
+		return false;
+	while ((word = next_word(&list, &size)))
+		if (meets("ecdh-es", word, size) &&
+		    !(meets("aes-kw", word, size) &&
+		      has_word(d->formats, "aes-kw", strlen("aes-kw"))))
+			return true;
+	return false;
 }
 
+/* Also into a delta that failed: no_delta is a wish. */
 static bool is_let_in(const struct variant *variants, int count, const struct variant_device *d)
 {
+	struct variant_device any = *d;
+
+	any.no_delta = false;
 	for (int i = 0; i < count; i++)
-		if (names_keys(&variants[i]) && variant_fits(&variants[i], d))
+		if (names_keys(&variants[i]) && variant_fits(&variants[i], &any))
 			return true;
 	return false;
 }
@@ -342,7 +357,7 @@ void variant_choose(const struct variant *variants, int count,
 		const struct variant *v = &variants[i];
 		if (nearest < 0 || is_nearer(v, &variants[nearest], device))
 			nearest = i;
-		if (!variant_fits(v, device) || (let_in && may_be_closed(v)))
+		if (!variant_fits(v, device) || (let_in && may_be_closed(v, device)))
 			continue;
 		if (best < 0 || costs_less(v, &variants[best]))
 			best = i;

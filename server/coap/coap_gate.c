@@ -160,12 +160,25 @@ static double pace_of_peers(const struct gate *g, int64_t took_us)
 	return within(g->rate * FASTER, RATE_SLOW, within(most, RATE_SLOW, RATE_MAX));
 }
 
+/* While nobody waits nobody asks either: that time was no turn. */
+static void forget_idle(struct gate *g, int64_t now, int64_t took_us)
+{
+	int64_t turn = (int64_t)(BURST_S * USEC_PER_SEC);
+
+	if (turn < took_us)
+		turn = took_us;
+	if (g->tokens_at < now - turn)
+		g->tokens_at = now - turn;
+}
+
 void gate_pace(struct gate *g, int64_t now, const struct gate_load *load)
 {
 	int64_t elapsed = now - g->paced_at;
 
 	if (gate_is_busy(g))
 		g->waited_at = now;
+	else
+		forget_idle(g, now, load->took_us);
 	if (elapsed < STEP_US)
 		return;
 	g->paced_at = now;

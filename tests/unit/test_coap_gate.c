@@ -124,6 +124,23 @@ static void test_B09_room(bool resumes)
 	gate_free(g);
 }
 
+/* After a calm no more come in at once than in any other moment. */
+static void test_B09_calm_before(void)
+{
+	struct gate *g = gate_create(2000);
+	struct hello h;
+	int n = 0;
+
+	for (int64_t now = S; now <= 10 * S; now += 100 * MS)
+		pace(g, now, MS, 0);
+	for (uint32_t i = 0; i < 2000; i++)
+		wait_one(g, i, 10 * S);
+	while (gate_next(g, 10 * S, &h))
+		n++;
+	ok(n > 0 && n <= 51, "a tenth of a second's worth (%d)", n);
+	gate_free(g);
+}
+
 static void test_pace(void)
 {
 	struct gate *g = gate_create(ROOM);
@@ -259,6 +276,7 @@ int main(void)
 	test_order();
 	test_full();
 	test_pace();
+	test_B09_calm_before();
 	test_B09_room(false);
 	test_B09_room(true);
 	test_herd(500, true, 10 * MS);

@@ -393,6 +393,12 @@ static void test_admissions(void)
 	d = reads("key-bb");
 	is_int(chosen(v + 1, 1, &d, &c), 0, "no cipher is known");
 	ok(strstr(c.lack, "gcm") && !strstr(c.lack, "key-"), "%s", c.lack);
+	const struct variant both[] = { whole(1, "aes-kw|ecdh-es,gcm", 1000),
+					whole(2, "ecdh-es,gcm,key-bb", 1300) };
+	d = reads("ecdh-es,gcm,key-bb");
+	is_int(chosen(both, 2, &d, &c), 2, "the author's is for a class's key, or for others");
+	d = reads("aes-kw,ecdh-es,gcm,key-bb");
+	is_int(chosen(both, 2, &d, &c), 1, "who has the class's key opens the author's");
 	const struct variant plain[] = { whole(4, "", 500), v[1] };
 	d = reads("ecdh-es,gcm,key-aa");
 	is_int(chosen(plain, 2, &d, &c), 4, "what anybody can open is still the smallest");
