@@ -90,6 +90,10 @@ $(BUILD)/db/schema.inc: $(SCHEMA) db/embed.sh
 	sh db/embed.sh $(SCHEMA) > $@
 $(BUILD)/db/migrate.o: $(BUILD)/db/schema.inc
 
+# With another TOKENS both libraries are made again.
+$(BUILD)/tokens-$(TOKENS):
+	@mkdir -p $(BUILD) && rm -f $(BUILD)/tokens-* && touch $@
+$(SUITLIB) $(AGENTLIB): $(BUILD)/tokens-$(TOKENS)
 $(LIB): $(call obj,$(LIB_C))
 	@rm -f $@
 	@echo "  AR $@"
@@ -97,11 +101,11 @@ $(LIB): $(call obj,$(LIB_C))
 $(SUITLIB): $(call obj,$(filter-out $(if $(filter no,$(TOKENS)),suit/keeper_%.c),$(SUIT_C)))
 	@rm -f $@
 	@echo "  AR $@"
-	@ar rcs $@ $^
+	@ar rcs $@ $(filter %.o,$^)
 $(AGENTLIB): $(call obj,$(AGENT_LIB_C))
 	@rm -f $@
 	@echo "  AR $@"
-	@ar rcs $@ $^
+	@ar rcs $@ $(filter %.o,$^)
 $(CLILIB): $(call obj,$(filter-out cli/main.c,$(CLI_C)) $(SUIT_C) $(BASE_C))
 	@rm -f $@
 	@echo "  AR $@"
@@ -323,7 +327,7 @@ install: $(PROGRAMS)
 	install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
 
 # The manifest library alone: an archive and its headers, which a program includes as "suit/process.h".
-SUIT_H := $(filter-out suit/machine.h suit/survey_facts.h suit/keeper_pkcs11_token.h,$(wildcard suit/*.h))
+SUIT_H := $(filter-out $(if $(filter no,$(TOKENS)),suit/keeper_pkcs11.h) suit/machine.h suit/survey_facts.h suit/keeper_pkcs11_token.h,$(wildcard suit/*.h))
 libmuster-suit: $(SUITLIB)
 install-suit: $(SUITLIB)
 	install -D -m 644 $(SUITLIB) $(DESTDIR)$(PREFIX)/lib/libmuster-suit.a

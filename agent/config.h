@@ -21,7 +21,7 @@
  *	pin_file        = token.pin
  *
  * key_file and report_key_file may be such a URI, too.  Relative paths are relative to the
- *file's own folder. */
+ * file's own folder. */
 #pragma once
 
 #include "agent/boot.h"

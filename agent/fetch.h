@@ -7,14 +7,14 @@
  *	                    until the update is installed
  *	a payload           none: a block goes into its file as it comes
  *	the digest          the file is mapped and read back; no copy
- *	the manifest's run  about 9 kB of stack (agent/platform.h)
- *	unpacking, patching see agent/stream.h
- *	the request         LINK_BODY_MAX for a body; a block's request has none
- *	a report by blocks  32 bytes (agent/upload.h); the report is written once
+ *	the manifest's run  about 20 kB of stack, half of them for dependencies
+ *(agent/platform.h) unpacking, patching see agent/stream.h the request         LINK_BODY_MAX
+ *for a body; a block's request has none a report by blocks  32 bytes (agent/upload.h); the
+ *report is written once
  *
  * What comes is checked before it is stored: the block is the one asked for, of exactly the
  * length that the known size leaves, with `more` set exactly until the end.  So a server that
- *sends without end is cut off at the first block that is too much. */
+ * sends without end is cut off at the first block that is too much. */
 #pragma once
 
 #include "agent/link.h"

@@ -65,7 +65,9 @@ static enum suit_rc run_stream(struct install *w, const struct platform_copy *c,
 	size_t heap = 0;
 	enum suit_rc rc = stream_run(job, &heap);
 	if (rc == SUIT_OPERATION)
-		return storage(w, "the slot cannot be written");
+		return storage(
+			w,
+			"the slot cannot be written, or what it is made from cannot be read");
 	if (rc == SUIT_NO_SPACE)
 		w->why = "its window is larger than this device's memory for it";
 	if (rc != SUIT_OK) {

@@ -130,5 +130,6 @@ enum suit_rc keys_open(const struct keys *k, const struct suit_crypto *crypto,
 	if (rc == SUIT_OK || !k->secret.n || !(allowed & FORMAT_BIT(FORMAT_AES_KW)))
 		return rc;
 	enum suit_rc other = suit_content_key_open(crypto, &e, &shared, ret);
-	return other == SUIT_MISSING ? rc : other; /* what its own key said says more */
+	/* what its own key said says more */
+	return other == SUIT_OK || rc == SUIT_MISSING ? other : rc;
 }

@@ -247,8 +247,10 @@ static coap_session_t *dial_psk(struct link *l, const struct way *w)
 static bool show_certificate(struct link *l, coap_session_t *s)
 {
 	const struct link_config *c = l->config;
-	struct link_keys *own =
-		c->keys ? NULL : link_keys_open(c->ca_file, c->cert_file, c->key_file);
+	struct link_keys *own = c->keys ? NULL
+				: c->key
+					? link_keys_with(c->ca_file, c->cert_file, c->key)
+					: link_keys_open(c->ca_file, c->cert_file, c->key_file);
 	l->proof = (struct link_proof){ .keys = c->keys ? c->keys : own, .resume = l->resume };
 	if (c->keys)
 		l->proof.certificate = c->certificate;

@@ -42,7 +42,8 @@ struct link_config {
 	size_t psk_n;
 	const char *ca_file, *cert_file, *key_file; /* PEM, read for each session, unless: */
 	const struct link_keys *keys;               /* NULL: from the files */
-	struct suit_bytes certificate;              /* DER, for keys without one */
+	struct suit_key *key;          /* in a token, in place of key_file; NULL: none */
+	struct suit_bytes certificate; /* DER, for keys without one */
 	unsigned ack_timeout_ms;
 	int64_t request_timeout_ms; /* silence for so long means that the session is lost */
 	int64_t retry_min_ms, retry_max_ms;

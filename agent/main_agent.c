@@ -38,8 +38,7 @@ struct agent {
 	struct verify verify;
 	struct keys keys;
 	struct suit_key *report_key;
-	struct suit_key *link_key; /* in a token; link_keys signs by it */
-	struct link_keys *link_keys;
+	struct suit_key *link_key; /* in a token */
 	struct store store;
 	struct link link;
 	struct life life;
@@ -239,8 +238,8 @@ static bool open_keys(struct agent *a)
 	       open_key(a, "report_key_file", c->report_key_file, &a->report_key);
 }
 
-/* A key in a file is read for each session, so that it may be renewed; a token's session lasts.
- */
+/* A key in a file is read for each session, so that it may be renewed; a token's session lasts,
+ * and the certificate is read for each. */
 static bool open_link_key(struct agent *a)
 {
 	struct config *c = &a->config;
@@ -248,13 +247,14 @@ static bool open_link_key(struct agent *a)
 		return true;
 	if (!open_key(a, "key_file", c->key_file, &a->link_key))
 		return false;
-	a->link_keys = link_keys_with(c->ca_file, c->cert_file, a->link_key);
-	c->link.keys = a->link_keys;
-	if (!a->link_keys)
+	struct link_keys *tried = link_keys_with(c->ca_file, c->cert_file, a->link_key);
+	c->link.key = a->link_key;
+	if (!tried)
 		log_line("%s: no P-256 or P-384 key, or not that of %s; or %s holds no "
 			 "certificate",
 			 c->key_file, c->cert_file, c->ca_file);
-	return a->link_keys;
+	link_keys_free(tried);
+	return tried != NULL;
 }
 
 /* After set_abilities(), which empties what is verified with. */
@@ -610,7 +610,6 @@ static int start(const char *config, const struct given *g)
 	verify_finish(&a.verify);
 	keys_finish(&a.keys);
 	suit_key_free(a.report_key);
-	link_keys_free(a.link_keys);
 	suit_key_free(a.link_key);
 	store_close(&a.store);
 	return code;

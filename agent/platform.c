@@ -513,6 +513,8 @@ static enum suit_rc may_open(struct platform *p, struct suit_bytes info)
 		return refuse(p, rc, PROTO_CAUSE_INSTALL,
 			      "the device's own key cannot be used: its token, or the library, "
 			      "fails");
+	if (rc == SUIT_KEY) /* the device's, not that of who signed */
+		return refuse(p, rc, PROTO_CAUSE_MANIFEST, suit_rc_text(rc));
 	return rc;
 }
 
@@ -635,8 +637,17 @@ static enum suit_rc run(struct platform *p, const struct suit_envelope *e,
 			struct platform_result *result)
 {
 	const struct ability *a = p->ability;
+	enum platform_signer by = a->signer ? a->signer(a->signer_arg, e) : PLATFORM_AUTHOR;
+	if (by == PLATFORM_NOBODY) { /* a certificate may have ended since it was looked at */
+		*result = (struct platform_result){
+			.cause = PROTO_CAUSE_SIGNATURE,
+			.why = "not signed by an author this device trusts any more",
+			.run.reason = SUIT_REASON_UNAUTHORISED,
+		};
+		return SUIT_SIGNATURE;
+	}
 	p->root = e;
-	p->delegated = a->signer && a->signer(a->signer_arg, e) == PLATFORM_DELEGATE;
+	p->delegated = by == PLATFORM_DELEGATE;
 	enum suit_rc rc = suit_process(e, SUIT_UPDATE_PROCEDURE, &functions, p, &result->run);
 	if (rc == SUIT_OK) {
 		rc = check_end(p);

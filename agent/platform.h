@@ -28,7 +28,7 @@
 /* Whose signatures an envelope has: one of an author's makes it the author's. */
 enum platform_signer { PLATFORM_NOBODY, PLATFORM_DELEGATE, PLATFORM_AUTHOR };
 
-/* Dependencies of one run that are decoded, 2.8 kB each.  They are read where they lie, inside
+/* Dependencies of one run that are decoded, 2.6 kB each.  They are read where they lie, inside
  * the envelope, so that envelope_max bounds the bytes of all. */
 #define PLATFORM_DEPENDENCIES_MAX 4
 

@@ -312,7 +312,10 @@ static enum exit_code run_device_label(struct cli *c)
 static const struct option_def add_options[] = {
 	CREDENTIAL_OPTIONS,
 	{ "attribute", "NAME=VALUE", "a label to aim campaigns by", OPTION_MANY, false },
-	{ "report-key", "KEY", "its SUIT reports must be signed by this public key",
+	{ "report-key", "KEY",
+	  "its SUIT reports must be signed by this public key (file or PKCS#11 URI)",
+	  OPTION_VALUE, true },
+	{ "passphrase-file", "FILE", "read a token's PIN from a file instead of asking",
 	  OPTION_VALUE, true },
 	{ NULL, NULL, NULL, OPTION_FLAG, false },
 };

@@ -64,6 +64,8 @@ enum exit_code delta_encode_lzma(unsigned context_bits, struct bytes in, struct 
 	lzma_stream stream = LZMA_STREAM_INIT;
 	CLEAN(lzma) lzma_stream *end = &stream;
 	lzma_options_lzma options;
+	if (lzma_version_number() < 50040000) /* streams without an end marker came with it */
+		return cli_fail(EXIT_FAILED, "liblzma 5.4 or later is needed");
 	if (lzma_lzma_preset(&options, 9 | LZMA_PRESET_EXTREME))
 		return cli_fail(EXIT_FAILED, "liblzma has no such preset");
 	options.dict_size = DELTA_LZMA_DICT;

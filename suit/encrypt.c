@@ -355,6 +355,8 @@ static enum suit_rc recipients_try(const struct suit_crypto *crypto,
 			continue;
 		found = party->key ? agreed_unwrap(crypto, party, &r, ret)
 				   : crypto->aes_unwrap(party->secret, r.wrapped, ret);
+		if (found == SUIT_CRYPTO)
+			return found; /* the key cannot be used, whoever is named */
 	}
 	return found;
 }

@@ -123,8 +123,15 @@ static bool is_slot(P11KitUri *uri, struct ck_function_list *module, ck_slot_id_
 	       p11_kit_uri_match_slot_info(uri, &about);
 }
 
-static void tokens_match(P11KitUri *uri, struct ck_function_list *module, struct place *ret)
+static bool is_other(const struct suit_pkcs11_token *t, const struct ck_token_info *info)
 {
+	return t->known && memcmp(info->serial_number, t->serial, sizeof(t->serial)) != 0;
+}
+
+static void tokens_match(const struct suit_pkcs11_token *t, struct ck_function_list *module,
+			 struct place *ret)
+{
+	P11KitUri *uri = t->uri;
 	ck_slot_id_t slots[SLOTS_MAX];
 	struct ck_token_info info;
 	unsigned long n = SLOTS_MAX;
@@ -134,7 +141,7 @@ static void tokens_match(P11KitUri *uri, struct ck_function_list *module, struct
 		if (!is_slot(uri, module, slots[i]) ||
 		    module->C_GetTokenInfo(slots[i], &info) != CKR_OK ||
 		    !(info.flags & CKF_TOKEN_INITIALIZED) ||
-		    !p11_kit_uri_match_token_info(uri, &info))
+		    !p11_kit_uri_match_token_info(uri, &info) || is_other(t, &info))
 			continue;
 		ret->module = module;
 		ret->slot = slots[i];
@@ -158,10 +165,10 @@ static enum suit_rc token_find(const struct suit_pkcs11_token *t, struct place *
 	const char *name = p11_kit_uri_get_module_name(t->uri);
 	*ret = (struct place){ 0 };
 	if (!t->modules && t->module)
-		tokens_match(t->uri, t->module, ret);
+		tokens_match(t, t->module, ret);
 	for (size_t i = 0; t->modules && t->modules[i]; i++)
 		if (!name || t->modules[i] == p11_kit_module_for_name(t->modules, name))
-			tokens_match(t->uri, t->modules[i], ret);
+			tokens_match(t, t->modules[i], ret);
 	if (ret->count == 0)
 		return fail(why, SUIT_MISSING, "no token is there that the PKCS#11 URI names");
 	if (ret->count > 1)
@@ -256,7 +263,12 @@ static enum suit_rc session_open(struct suit_pkcs11_token *t, struct suit_pkcs11
 		return fail(why, SUIT_CRYPTO, "token %s does not answer: %s", place.label,
 			    p11_kit_strerror(rv));
 	t->open = true;
-	return token_login(t, &place, why);
+	rc = token_login(t, &place, why);
+	if (rc == SUIT_OK) {
+		memcpy(t->serial, place.info.serial_number, sizeof(t->serial));
+		t->known = true;
+	}
+	return rc;
 }
 
 /* --- the key ------------------------------------------------------------------------------ */

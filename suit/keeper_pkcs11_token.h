@@ -14,9 +14,11 @@ struct suit_pkcs11_token {
 	struct ck_function_list *module;
 	struct ck_function_list **modules; /* all that the system has; NULL: module alone */
 	ck_session_handle_t session;
-	bool open, always_ask; /* a PIN for each signature */
-	bool pin_refused;      /* not opened again */
-	char *pin;             /* NULL: none; wiped at the end */
+	bool open, always_ask;    /* a PIN for each signature */
+	bool pin_refused;         /* not opened again */
+	char *pin;                /* NULL: none; wiped at the end */
+	bool known;               /* serial is that of the token that was opened first: */
+	unsigned char serial[16]; /* another of the same name gets no PIN */
 	ck_object_handle_t key;
 	ck_key_type_t key_type;
 };

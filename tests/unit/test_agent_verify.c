@@ -95,6 +95,35 @@ static void test_A01_agent_trusts_its_anchors_alone(const struct suit_key *ancho
 	verify.author.key_count = 1;
 }
 
+static enum platform_signer nobody(const void *arg, const struct suit_envelope *e)
+{
+	(void)arg;
+	(void)e;
+	return PLATFORM_NOBODY;
+}
+
+/* The platform asks again who signed before it works: a certificate may have ended since the
+ * envelope was looked at, and nobody's manifest is no author's. */
+static void test_A01_agent_asks_again_who_signed(const struct suit_key *anchor)
+{
+	struct facts facts = { .sequence = SEQUENCE - 1, .version = "1.0", .count = 1 };
+	struct ability ability = verify.can;
+	struct platform_result result;
+	struct update update = { 0 };
+	struct suit_envelope e;
+	uint8_t buf[4096];
+
+	facts.part[0] = (struct part){ .name = "main", .slot = 1, .has = true };
+	size_t n = make(anchor, buf, sizeof(buf));
+	if (suit_envelope_decode(C, (struct suit_bytes){ buf, n }, &e) != SUIT_OK)
+		abort();
+	is_int(platform_look(&ability, &facts, &e, &update, &result), SUIT_OK, "as it is");
+	ability.signer = nobody;
+	is_int(platform_look(&ability, &facts, &e, &update, &result), SUIT_SIGNATURE,
+	       "by nobody any more");
+	is_int(result.cause, PROTO_CAUSE_SIGNATURE, "and that is told");
+}
+
 /* Another author's signature neither helps nor harms; a broken one of an anchor does harm, even
  * beside a good one. */
 static void test_A01_agent_and_several_signatures(const struct suit_key *anchor)
@@ -349,6 +378,7 @@ int main(void)
 		verify.author.key_count = 1;
 		test_A01_agent_refuses_every_flipped_bit(key, suit_key_type_text(types[i]));
 		test_A01_agent_trusts_its_anchors_alone(key);
+		test_A01_agent_asks_again_who_signed(key);
 		test_A01_agent_and_several_signatures(key);
 		suit_key_free(key);
 	}
