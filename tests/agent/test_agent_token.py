@@ -208,6 +208,7 @@ def run_until(device, server, what):
 
 
 @pytest.mark.parametrize("mood,says", [("removed", "no token is there that the PKCS#11 URI names"),
+                                       ("another", "no token is there that the PKCS#11 URI names"),
                                        ("broken", "the token does not do its work")])
 def test_a_token_that_fails_ends_the_update_cleanly(tmp_path, author, token, update, agent, mood, says):
     old, _, variant = update

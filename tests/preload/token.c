@@ -3,7 +3,8 @@
  *
  * - MUSTER_TOKEN_DRIVER: the driver behind it
  * - MUSTER_TOKEN_STATE: a file; while its text is `removed` no token is there, nothing works
- * and all sessions end, `other-pin`: it has another PIN, `final-try`: it says that one try of
+ * and all sessions end, `another`: it was pulled out, and one of the same name and PIN is in
+ * its place, `other-pin`: it has another PIN, `final-try`: it says that one try of
  * its PIN is left, `broken`: the key does not work, and its session never does again
  * - MUSTER_TOKEN_LOGINS: a file that gets a line for each PIN that the token was given */
 #define CRYPTOKI_GNU
@@ -56,6 +57,8 @@ static ck_rv_t token_info(ck_slot_id_t slot, struct ck_token_info *info)
 	ck_rv_t rv = theirs->C_GetTokenInfo(slot, info);
 	if (rv == CKR_OK && state_is("final-try"))
 		info->flags |= CKF_USER_PIN_FINAL_TRY;
+	if (rv == CKR_OK && state_is("another"))
+		info->serial_number[0] ^= 1;
 	return rv;
 }
 
@@ -74,7 +77,7 @@ static ck_rv_t login(ck_session_handle_t session, ck_user_type_t user, unsigned 
 
 static ck_rv_t fault(ck_session_handle_t session)
 {
-	if (state_is("removed")) {
+	if (state_is("removed") || state_is("another")) {
 		end_sessions();
 		return CKR_DEVICE_REMOVED;
 	}
