@@ -233,6 +233,15 @@ enum rc release_manifest(struct call *c, const struct uuid *release_id,
 		      : RC_INTERNAL;
 }
 
+static enum rc cancel_unbegun(struct call *c, const struct uuid *campaigns, int n)
+{
+	enum rc rc = RC_OK;
+
+	for (int i = 0; rc == RC_OK && i < n; i++)
+		rc = job_cancel_unbegun(c, &campaigns[i]);
+	return rc;
+}
+
 enum rc release_take_back(struct call *c, const struct uuid *release_id)
 {
 	struct uuid *campaigns;
@@ -240,9 +249,16 @@ enum rc release_take_back(struct call *c, const struct uuid *release_id)
 
 	enum rc rc = campaign_store_stop_offers(c->db, c->tenant, release_id, c->mem,
 						&campaigns, &n);
-	for (int i = 0; rc == RC_OK && i < n; i++)
-		rc = job_cancel_unbegun(c, &campaigns[i]);
-	return rc;
+	return rc == RC_OK ? cancel_unbegun(c, campaigns, n) : rc;
+}
+
+enum rc release_take_back_since(struct call *c, int64_t since)
+{
+	struct uuid *campaigns;
+	int n;
+
+	enum rc rc = campaign_store_withdrawn(c->db, c->tenant, since, c->mem, &campaigns, &n);
+	return rc == RC_OK ? cancel_unbegun(c, campaigns, n) : rc;
 }
 
 enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t revision,

@@ -40,6 +40,9 @@ enum rc release_withdraw(struct call *c, const struct uuid *release_id, int64_t 
 			 struct release *ret) MUST_CHECK;
 /* What is left of that once it is marked as withdrawn, in the same transaction. */
 enum rc release_take_back(struct call *c, const struct uuid *release_id) MUST_CHECK;
+/* Once more, for all that were withdrawn at that time or later: a device may have asked for
+ * another attempt while the withdrawal was on its way. */
+enum rc release_take_back_since(struct call *c, int64_t since) MUST_CHECK;
 
 /* Notes an image whose bytes are in the store (core/images.h). */
 enum rc image_add(struct call *c, const struct digest *digest, int64_t size,

@@ -13,6 +13,7 @@
 #include "core/clock_rules.h"
 #include "core/images_scrub.h"
 #include "core/job.h"
+#include "core/release.h"
 #include "core/release_resurvey.h"
 #include "core/seen.h"
 #include "core/witness.h"
@@ -35,6 +36,7 @@
 #define WITNESS_US          (5 * USEC_PER_SEC)
 #define SCRUB_BYTES         (INT64_C(4) << 20) /* a tick */
 #define PURGE_US            (60 * USEC_PER_SEC)
+#define WITHDRAWN_US        (600 * USEC_PER_SEC) /* a withdrawal takes no longer */
 #define CLOCK_US            (2 * USEC_PER_SEC)
 #define OUTBOX_KEEP_US      (3600 * USEC_PER_SEC)
 #define PURGE_LIMIT         10000
@@ -51,6 +53,7 @@ struct ticker {
 	struct lease lease;
 	bool held, more_due;
 	bool all_surveyed; /* since the lease was taken */
+	bool taken_back;   /* offers of releases that were withdrawn long ago; likewise */
 	int64_t up_since;  /* wall; 0 while the database is away */
 	bool remembers;
 	struct witness_mark mark;
@@ -403,6 +406,13 @@ static enum rc work_purge(struct ticker *t, struct call *c, const void *arg)
 	return idempotency_store_purge(c->db, c->now - IDEMPOTENCY_KEEP_US, PURGE_LIMIT);
 }
 
+/* With a new lease all that were ever withdrawn: also before this was done at once. */
+static enum rc work_withdrawn(struct ticker *t, struct call *c, const void *arg)
+{
+	(void)arg;
+	return release_take_back_since(c, t->taken_back ? c->now - WITHDRAWN_US : 0);
+}
+
 static enum rc purge(struct ticker *t, struct db *db)
 {
 	int64_t now = clock_monotonic();
@@ -410,6 +420,10 @@ static enum rc purge(struct ticker *t, struct db *db)
 	if (t->purged_at && now < t->purged_at + PURGE_US)
 		return RC_OK;
 	t->purged_at = now;
+	enum rc rc = run(t, db, work_withdrawn, NULL);
+	if (rc != RC_OK)
+		return rc;
+	t->taken_back = true;
 	t->all_surveyed = false; /* an older daemon beside this one may have stored some */
 	return run(t, db, work_purge, NULL);
 }
@@ -442,7 +456,7 @@ static enum rc renew(struct ticker *t, struct db *db)
 	t->renewed_at = now;
 	if (!t->held || t->lease.fence == fence)
 		return RC_OK;
-	t->all_surveyed = false;
+	t->all_surveyed = t->taken_back = false;
 	log_info("this daemon holds the ticker's lease", "fence", log_i64(t->lease.fence));
 	return RC_OK;
 }

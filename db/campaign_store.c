@@ -28,6 +28,7 @@ enum {
 	MOVE,
 	HOLD,
 	STOP_OFFERS,
+	WITHDRAWN,
 	AUDIENCE,
 	SAMPLE,
 	WRONG,
@@ -72,6 +73,11 @@ static const struct db_stmt stmts[] = {
 			  "release_id = $2 AND state IN (0, 1, 2, 3) "
 			  "ORDER BY campaign_id "
 			  "FOR NO KEY UPDATE" },
+	[WITHDRAWN] = { "campaign_withdrawn",
+			"SELECT c.campaign_id FROM campaign c JOIN release r ON r.tenant_id = "
+			"c.tenant_id AND r.release_id = c.release_id WHERE c.tenant_id = $1 "
+			"AND c.state IN (0, 1, 2, 3) AND r.withdrawn_at >= $2 "
+			"ORDER BY c.campaign_id" },
 	[AUDIENCE] = { "campaign_audience",
 		       "SELECT count(*) AS members, count(*) FILTER (WHERE " WRONG_CLASS
 		       ") AS wrong FROM " TARGET_DEVICES("$1", "$2::jsonb") " t" },
@@ -338,6 +344,20 @@ enum rc campaign_store_stop_offers(struct db *db, int32_t tenant, const struct u
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, release_id);
 	enum rc rc = db_run(db, &stmts[STOP_OFFERS], &a, &rows);
+	if (rc == RC_OK)
+		read_ids(rows, mem, ret, ret_count);
+	return rc;
+}
+
+enum rc campaign_store_withdrawn(struct db *db, int32_t tenant, int64_t since,
+				 struct arena *mem, struct uuid **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_i64(&a, since);
+	enum rc rc = db_run(db, &stmts[WITHDRAWN], &a, &rows);
 	if (rc == RC_OK)
 		read_ids(rows, mem, ret, ret_count);
 	return rc;

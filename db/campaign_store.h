@@ -58,6 +58,10 @@ enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *ca
 enum rc campaign_store_stop_offers(struct db *db, int32_t tenant, const struct uuid *release_id,
 				   struct arena *mem, struct uuid **ret,
 				   int *ret_count) MUST_CHECK;
+/* Ids of those that are not over and whose release was withdrawn at that time or later. */
+enum rc campaign_store_withdrawn(struct db *db, int32_t tenant, int64_t since,
+				 struct arena *mem, struct uuid **ret,
+				 int *ret_count) MUST_CHECK;
 
 /* What the target matches. */
 struct audience {

@@ -3,6 +3,7 @@
  * silent devices trip the gate. */
 
 #include "core/campaign_explain.h"
+#include "core/release.h"
 #include "db/campaign_store.h"
 #include "db/member_store.h"
 #include "tests/store/world.h"
@@ -538,6 +539,39 @@ static void test_all_are_held_that_may_offer(struct world *w)
 		   "(SELECT release_id FROM release WHERE sequence = 55)");
 }
 
+static enum rc work_take_back(struct call *c, void *arg)
+{
+	const int64_t *since = arg;
+
+	return release_take_back_since(c, *since);
+}
+
+/* A device that asks while a withdrawal is on its way may still be given another attempt, after
+ * its job was passed over.  The ticker finds it. */
+static void test_withdrawn_meanwhile(struct world *w)
+{
+	struct uuid release = world_release(w, 56, 56);
+	struct campaign_new new = plan(&release, "{\"devices\":[\"meanwhile-00\"]}");
+	int64_t late = clock_wall() + USEC_PER_SEC, all = 0;
+	struct actor_device d;
+	struct offer o;
+
+	make_devices(w, "meanwhile", &d, 1);
+	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
+	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it does not start");
+	world_tick(w, 2);
+	must(device_ask(&d, &o) == RC_OK && o.has_job, "no offer");
+	sql(w->db, "UPDATE release SET withdrawn_at = %" PRId64 " WHERE sequence = 56",
+	    clock_wall());
+	must(world_call(w, NULL, work_take_back, &late) == RC_OK, "it fails");
+	is_int(world_count(w, &new.release_id, JOB_OFFERED), 1, "none was withdrawn since");
+	must(world_call(w, NULL, work_take_back, &all) == RC_OK, "it fails");
+	is_int(world_count(w, &new.release_id, JOB_OFFERED), 0, "the offer is taken back");
+	must(device_ask(&d, &o) == RC_OK, "it is not answered");
+	ok(!o.has_job, "and not made again");
+	must(world_move(w, &new.release_id, MOVE_ABORT) == RC_OK, "no abort");
+}
+
 /* A release of two components, of which `config` is the same in all of them. */
 static struct uuid release_of_two(struct world *w, uint8_t digest)
 {
@@ -708,6 +742,7 @@ int main(void)
 	test_classes(&w);
 	test_current_and_newer(&w);
 	test_abort(&w);
+	test_withdrawn_meanwhile(&w);
 	test_all_are_held_that_may_offer(&w);
 	test_tallies_are_the_jobs(&w);
 	test_asked_in_an_older_transaction(&w);
