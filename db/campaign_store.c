@@ -335,32 +335,35 @@ enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *ca
 	return RC_OK;
 }
 
+static enum rc find_ids(struct db *db, int statement, const struct db_args *a,
+			struct arena *mem, struct uuid **ret, int *ret_count)
+{
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	enum rc rc = db_run(db, &stmts[statement], a, &rows);
+	if (rc == RC_OK)
+		read_ids(rows, mem, ret, ret_count);
+	return rc;
+}
+
 enum rc campaign_store_stop_offers(struct db *db, int32_t tenant, const struct uuid *release_id,
 				   struct arena *mem, struct uuid **ret, int *ret_count)
 {
 	struct db_args a = { 0 };
-	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, release_id);
-	enum rc rc = db_run(db, &stmts[STOP_OFFERS], &a, &rows);
-	if (rc == RC_OK)
-		read_ids(rows, mem, ret, ret_count);
-	return rc;
+	return find_ids(db, STOP_OFFERS, &a, mem, ret, ret_count);
 }
 
 enum rc campaign_store_withdrawn(struct db *db, int32_t tenant, int64_t since,
 				 struct arena *mem, struct uuid **ret, int *ret_count)
 {
 	struct db_args a = { 0 };
-	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
 	db_arg_i64(&a, since);
-	enum rc rc = db_run(db, &stmts[WITHDRAWN], &a, &rows);
-	if (rc == RC_OK)
-		read_ids(rows, mem, ret, ret_count);
-	return rc;
+	return find_ids(db, WITHDRAWN, &a, mem, ret, ret_count);
 }
 
 /* --- the audience --- */

@@ -4,24 +4,9 @@ that a delegate may not do, however it came to the device."""
 import cbor2
 import pytest
 
-from agent_kit import Author, Device, Variant, areas, check, digest, part, program, suit_encrypt
+from agent_kit import Device, Variant, areas, check, digest, part, suit_encrypt
 from test_agent_variants import untouched
 from test_kill_points import CLI
-
-
-@pytest.fixture(scope="module")
-def author(tmp_path_factory):
-    return Author(tmp_path_factory.mktemp("author") / "a")
-
-
-@pytest.fixture
-def old(tmp_path):
-    return program(tmp_path / "old", "old", "kill $PPID; exec sleep 20")
-
-
-@pytest.fixture
-def new(tmp_path):
-    return program(tmp_path / "new", "new", "kill $PPID; exec sleep 20")
 
 
 class Club:

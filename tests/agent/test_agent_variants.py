@@ -22,21 +22,6 @@ KINDS = ["full"] + STREAMS + [f"patch-{s}" for s in STREAMS]
 ENCRYPTED = ["full,gcm", "full,ctr", "full,chacha20", "lzma,gcm", "patch-heatshrink,gcm", "zstd,ctr", "patch-zstd,chacha20"]
 
 
-@pytest.fixture(scope="module")
-def author(tmp_path_factory):
-    return Author(tmp_path_factory.mktemp("author") / "a")
-
-
-@pytest.fixture
-def old(tmp_path):
-    return program(tmp_path / "old", "old", "kill $PPID; exec sleep 20")
-
-
-@pytest.fixture
-def new(tmp_path):
-    return program(tmp_path / "new", "new", "kill $PPID; exec sleep 20")
-
-
 @pytest.fixture
 def hook():
     hook = Hook()

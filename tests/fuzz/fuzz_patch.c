@@ -2,28 +2,13 @@
  * written (tests/unit/suit_delta.h aborts), and one piece or byte by byte, kept or not, it is
  * the same.  And any two images have a patch that makes one of the other. */
 
-#include "tests/fuzz/target.h"
-#include "tests/unit/suit_data.h"
+#include "tests/fuzz/old_image.h"
 #include "tests/unit/suit_delta.h"
 
 #define STATE SUIT_LZMA_STATE(3, 4096)
 
 static struct delta_images images;
-static uint8_t old[4096];
-static size_t old_n;
 static uint64_t state[STATE / 8 + 1], kept[STATE / 8 + 1];
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	struct suit_bytes file = suit_data("delta/old.bin");
-
-	(void)argc;
-	(void)argv;
-	check(file.n > 0 && file.n <= sizeof(old));
-	memcpy(old, file.p, file.n);
-	old_n = file.n;
-	return 0;
-}
 
 /* Byte by byte, into another state each time. */
 static enum suit_rc hop(struct suit_bytes in)
@@ -72,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	struct suit_bytes in = { data + 1, size - 1 };
-	images.old = (struct suit_bytes){ old, old_n * (16u - data[0] % 17u) / 16 };
+	images.old = (struct suit_bytes){ old_image, old_image_n * (16u - data[0] % 17u) / 16 };
 	images.max = 16384;
 	bool good = delta_apply(&io, in, SIZE_MAX) == SUIT_OK;
 	size_t n = images.n;

@@ -2,29 +2,13 @@
  * what zstd makes of the same bytes at once, and the same in any pieces. */
 
 #include "suit/codec_zstd.h"
-#include "tests/fuzz/target.h"
-#include "tests/unit/suit_data.h"
+#include "tests/fuzz/old_image.h"
 
 #include <string.h>
 #define ZSTD_STATIC_LINKING_ONLY /* ZSTD_getFrameHeader */
 #include <zstd.h>
 
 #define OUT_MAX (1u << 17)
-
-static uint8_t old[4096];
-static size_t old_n;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	struct suit_bytes file = suit_data("delta/old.bin");
-
-	(void)argc;
-	(void)argv;
-	check(file.n > 0 && file.n <= sizeof(old));
-	memcpy(old, file.p, file.n);
-	old_n = file.n;
-	return 0;
-}
 
 struct image {
 	uint8_t p[OUT_MAX];
@@ -66,7 +50,7 @@ static enum suit_rc run(struct suit_bytes prefix, struct suit_bytes in, size_t p
 	}
 	/* What failed stays so. */
 	if (rc != SUIT_OK)
-		check(suit_zstd_feed(z, &io, (struct suit_bytes){ old, 1 }) == rc &&
+		check(suit_zstd_feed(z, &io, (struct suit_bytes){ old_image, 1 }) == rc &&
 		      suit_zstd_finish(z) == rc);
 	else
 		rc = suit_zstd_finish(z);
@@ -123,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 4)
 		return 0;
 	struct suit_bytes in = { data + 4, size - 4 };
-	struct suit_bytes prefix = { old, old_n * (16u - data[0] % 17u) / 16 };
+	struct suit_bytes prefix = { old_image, old_image_n * (16u - data[0] % 17u) / 16 };
 	one.max = other.max = ((size_t)data[1] << 16 | data[2] << 8 | data[3]) % (OUT_MAX + 1);
 	enum suit_rc rc = run(prefix, in, SIZE_MAX, false, &one);
 	for (int way = 0; way < 2; way++) {
