@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from agent_kit import (AGENT, CLASS, CLI, LAUNCHER, PROVE, STREAMS, Author, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
+from agent_kit import (AGENT, CLASS, CLI, LAUNCHER, PROVE, STREAMS, Device, Hook, StandIn, Variant, areas, check, digest, one_component, part,
                  program, run, start, suit, suit_encrypt, wait_until)
 from coap_peer import BLOCK1, FORMAT, REQUEST_TAG, block, code
 
