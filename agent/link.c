@@ -51,6 +51,8 @@ static bool option_number(const coap_pdu_t *pdu, coap_option_num_t number, uint3
 	return o != NULL;
 }
 
+/* Anywhere up to the whole pause: a fleet that lost its server at one moment would come back in
+ * step for minutes, all at once and then nobody. */
 static int64_t backoff_ms(struct link *l)
 {
 	int64_t pause = l->config->retry_min_ms;
@@ -58,7 +60,8 @@ static int64_t backoff_ms(struct link *l)
 		pause *= 2;
 	if (pause > l->config->retry_max_ms)
 		pause = l->config->retry_max_ms;
-	return pause / 2 + (int64_t)link_random(&l->random, (uint64_t)pause / 2 + 1);
+	int64_t least = l->config->retry_min_ms / 2;
+	return least + (int64_t)link_random(&l->random, (uint64_t)(pause - least) + 1);
 }
 
 /* 5.xx and 4.29: the same request again, when the server wants it. */
@@ -306,7 +309,10 @@ static void connect_now(struct link *l, int64_t now)
 	l->phase = l->config->kind == LINK_PLAIN ? LINK_UP : LINK_CONNECTING;
 	if (l->config->kind != LINK_PLAIN)
 		link_tls_count(l->session, &l->count.records);
-	l->deadline_ms = now + l->config->request_timeout_ms;
+	/* nor do all give up at the same moment */
+	uint64_t most = (uint64_t)l->config->request_timeout_ms / 2;
+	l->deadline_ms = now + l->config->request_timeout_ms +
+			 (int64_t)link_random(&l->random, most + 1);
 }
 
 static void take_down(struct link *l)
