@@ -118,22 +118,57 @@ static enum lane_kind lane_of(const struct req *req)
 	return req->route->roles & ROLE_DEVICE ? LANE_SINGLE : LANE_OPERATOR;
 }
 
-/* False when the queue is full or closed. */
+static const struct req *lane_first(const struct lane *lane)
+{
+	return container_of(lane->head, struct req, node);
+}
+
+/* After each change of its head.  The mutex is held. */
+static void lane_note(struct lane *lane)
+{
+	atomic_store_explicit(&lane->since, lane->head ? lane_first(lane)->started : 0,
+			      memory_order_relaxed);
+}
+
+/* In a longer queue calls would wait until nobody wants their answers any more, and be asked
+ * again: all work would be for nothing.  Who is turned away at once hears when to come back. */
+static bool has_room(const struct dispatcher *d, const struct lane *lane, const struct req *req)
+{
+	if (d->stopping || lane->count >= d->options.queue_max)
+		return false;
+	int64_t patience = req->deadline - req->started;
+	return !lane->head || req->started - lane_first(lane)->started <= patience / 2;
+}
+
+/* False when the queue is full, slow or closed. */
 static bool enqueue(struct dispatcher *d, struct req *req)
 {
 	struct lane *lane = &d->lanes[lane_of(req)];
 
 	pthread_mutex_lock(&d->mutex);
-	bool fits = !d->stopping && lane->count < d->options.queue_max;
+	bool fits = has_room(d, lane, req);
 	if (fits) {
 		req->node.next = NULL;
 		*lane->end = &req->node;
 		lane->end = &req->node.next;
 		lane->count++;
+		lane_note(lane);
 		pthread_cond_signal(&d->ready);
 	}
 	pthread_mutex_unlock(&d->mutex);
 	return fits;
+}
+
+int64_t dispatch_waits_us(struct dispatcher *d, int64_t now)
+{
+	int64_t first = 0;
+
+	for (int i = LANE_SINGLE; i < LANE_COUNT; i++) {
+		int64_t since = atomic_load_explicit(&d->lanes[i].since, memory_order_relaxed);
+		if (since && (!first || since < first))
+			first = since;
+	}
+	return first && now > first ? now - first : 0;
 }
 
 /* True when the call was answered at once. */
@@ -196,12 +231,8 @@ static struct queue_node *lane_take(struct lane *lane, size_t max)
 	*end = NULL;
 	if (!lane->head)
 		lane->end = &lane->head;
+	lane_note(lane);
 	return first;
-}
-
-static const struct req *lane_first(const struct lane *lane)
-{
-	return container_of(lane->head, struct req, node);
 }
 
 static bool may_run(const struct dispatcher *d, enum lane_kind kind)
@@ -309,6 +340,7 @@ static struct queue_node *lane_take_expired(struct lane *lane, int64_t now)
 		lane->count--;
 	}
 	lane->end = at;
+	lane_note(lane);
 	return expired;
 }
 

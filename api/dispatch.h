@@ -1,6 +1,7 @@
 /* The dispatcher: the life of a call.  Transports call dispatch() on their own threads; memory
  * routes are answered at once, the others wait in bounded queues for workers.  A call past its
- * deadline is answered 503/5.03 without being run. */
+ * deadline is answered 503/5.03 without being run, and one that finds a queue whose first has
+ * waited for half of its own patience is turned away at once. */
 #pragma once
 
 #include "api/req.h"
@@ -24,6 +25,9 @@ void dispatch_work(struct dispatcher *d, int shard);
 /* Answers waiting calls whose deadline has passed, 503/5.03.  Workers do it too, unless all of
  * them hang in the database; so a network thread calls this about once a second. */
 void dispatch_expire(struct dispatcher *d);
+/* For how long the first of the devices' calls has waited for a worker, in microseconds; 0:
+ * none waits.  Never waits itself. */
+int64_t dispatch_waits_us(struct dispatcher *d, int64_t now);
 /* No new calls (503); the waiting ones are run; workers return. */
 void dispatcher_stop(struct dispatcher *d);
 

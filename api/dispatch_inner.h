@@ -7,6 +7,7 @@
 #include "api/throttle.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* Operators have a lane of their own: devices that come back by the hundred thousand do not
  * stand before them. */
@@ -15,6 +16,7 @@ enum lane_kind { LANE_OPERATOR, LANE_SINGLE, LANE_BATCH, LANE_COUNT };
 /* Calls that wait, in order of arrival. */
 struct lane {
 	struct queue_node *head, **end;
+	_Atomic int64_t since; /* when the first of them came; 0: none waits */
 	size_t count;
 	int running; /* workers that are busy with this kind */
 };

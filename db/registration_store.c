@@ -120,7 +120,12 @@ static enum rc get(struct db *db, int statement, int32_t tenant, const struct uu
 enum rc registration_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
 				struct arena *mem, struct device_row *ret)
 {
-	return get(db, LOCK, tenant, device_id, mem, ret);
+	struct db_args a = { 0 };
+
+	arg_device(&a, tenant, device_id);
+	enum rc rc = read_device(db, LOCK, &a, mem, ret);
+	ret->device_id = *device_id;
+	return rc;
 }
 
 enum rc registration_store_lock_looking(struct db *db, int32_t tenant,

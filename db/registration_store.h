@@ -19,10 +19,10 @@ struct device_row {
 };
 
 /* Locks the device against other registrations and offers: one at a time, over all daemons.
- * RC_NOT_FOUND when there is none. */
+ * Yields no components.  RC_NOT_FOUND when there is none. */
 enum rc registration_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
 				struct arena *mem, struct device_row *ret) MUST_CHECK;
-/* The same, and member_store_look() at once. */
+/* The same with components, and member_store_look() at once. */
 enum rc registration_store_lock_looking(struct db *db, int32_t tenant,
 					const struct uuid *device_id, struct arena *mem,
 					struct device_row *ret) MUST_CHECK;

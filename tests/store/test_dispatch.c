@@ -303,12 +303,36 @@ static void test_deadlines(void)
 	is_int(late->times, 1, "who waited too long is answered without a worker");
 	is_int(late->rc, RC_UNAVAILABLE, "to come later");
 	is_int(good->times, 0, "the others wait on");
-	struct answer *next = send_body(&b.devices[2], b.devices[2].endpoint, 1000);
-	usleep(5000);
+	struct answer *next =
+		send_body(&b.devices[2], b.devices[2].endpoint, 200 * USEC_PER_MS);
+	ok(next->times == 0, "who has the patience waits");
+	usleep(250000);
 	start_workers(1);
 	wait_answers();
 	is_int(next->rc, RC_UNAVAILABLE, "a worker does not run it either");
 	is_int(registered(), 1, "only the one in time was run");
+	end();
+}
+
+/* Its answer would come when nobody waits for it any more, and it would be asked again. */
+static void test_R12_slow_queue(void)
+{
+	begin();
+	is_int(dispatch_waits_us(b.d, clock_monotonic()), 0, "nobody waits");
+	send_good(0);
+	usleep(20000);
+	ok(dispatch_waits_us(b.d, clock_monotonic()) >= 20000, "the first waits");
+	struct answer *patient =
+		send_body(&b.devices[1], b.devices[1].endpoint, 20 * USEC_PER_SEC);
+	struct answer *hasty =
+		send_body(&b.devices[2], b.devices[2].endpoint, 30 * USEC_PER_MS);
+	is_int(patient->times, 0, "who has the patience for it waits");
+	is_int(hasty->times, 1, "who has not is answered at once");
+	is_int(hasty->rc, RC_UNAVAILABLE, "to come later");
+	start_workers(1);
+	wait_answers();
+	is_int(registered(), 2, "the others are served");
+	is_int(dispatch_waits_us(b.d, clock_monotonic()), 0, "nobody waits any more");
 	end();
 }
 
@@ -626,6 +650,7 @@ int main(void)
 	test_lost_connection();
 	test_two_workers();
 	test_deadlines();
+	test_R12_slow_queue();
 	test_slow_database();
 	test_full_and_stopped();
 	make_jobs();
