@@ -155,9 +155,9 @@ static void rotate(struct doorman *d, int64_t now)
 		log_warn("the cookies' key cannot be changed", "why", strerror(errno));
 }
 
-static struct gate_load load_of(const struct coap_server *s)
+static struct gate_load load_of(const struct coap_server *s, int64_t now)
 {
-	struct gate_load load = { 0 };
+	struct gate_load load = { .waits_us = dispatch_waits_us(s->dispatcher, now) };
 
 	for (int i = 0; i < s->threads; i++) {
 		int64_t took = atomic_load_explicit(&s->nets[i].took_us, memory_order_relaxed);
@@ -176,7 +176,7 @@ void doorman_turn(struct net *net)
 	struct doorman *d = net->doorman;
 	struct letters l;
 	int64_t now = clock_monotonic();
-	struct gate_load load = load_of(net->server);
+	struct gate_load load = load_of(net->server, now);
 	int n = BATCH;
 
 	rotate(d, now);

@@ -13,6 +13,7 @@
 #define PLACES     (1u << 15)
 #define STALE_US   (8 * USEC_PER_SEC)  /* by then its sender has repeated it, or is gone */
 #define LATE_US    (250 * USEC_PER_MS) /* a turn that is too long */
+#define BUSY_US    (20 * USEC_PER_MS)  /* a turn that leaves little of a processor */
 #define STEP_US    (50 * USEC_PER_MS)  /* between two changes of pace */
 #define CALM_US    (2 * USEC_PER_SEC)  /* nobody waited for so long */
 #define RATE_CALM  2000.0              /* let in in a second, as long as nothing is known */
@@ -32,7 +33,8 @@
 #define TURN_MAX_S 1.0 /* who is asked more seldom lets fewer in */
 #define STEPS_MAX  6.0 /* made up for at once, where turns are longer than a step */
 #define RESUMES    0.25
-#define STAY_S     4 /* of a session, before others need its room */
+#define STAY_S     4  /* of a session, before others need its room */
+#define DRAWS      16 /* arrivals that are looked at for one who still waits */
 
 /* Who came, in the order of coming: the place, and when, because places are taken anew. */
 struct arrival {
@@ -53,6 +55,7 @@ struct gate {
 	struct arrival *arrivals; /* a ring of PLACES */
 	uint64_t head;            /* of the ring: the next arrival */
 	uint64_t tail;            /* what is before is forgotten */
+	uint64_t dice;
 };
 
 static double within(double v, double least, double most)
@@ -102,27 +105,62 @@ static bool has_tokens(struct gate *g, int64_t now)
 	return g->tokens > 0;
 }
 
+static const struct arrival *arrival_at(const struct gate *g, uint64_t n)
+{
+	return &g->arrivals[n % PLACES];
+}
+
+/* Its sender has not come again since, and no other took its place. */
+static bool still_waits(const struct gate *g, const struct arrival *a)
+{
+	return g->places[a->place].at == a->at;
+}
+
+static void forget_stale(struct gate *g, int64_t now)
+{
+	while (g->tail < g->head && now - arrival_at(g, g->tail)->at > STALE_US)
+		g->tail++;
+}
+
+/* Knuth's, MMIX: who is drawn is no secret. */
+static uint64_t throw_dice(struct gate *g, uint64_t sides)
+{
+	g->dice = g->dice * 6364136223846793005u + 1442695040888963407u;
+	return (g->dice >> 33) % sides;
+}
+
+/* Most of many arrivals are of senders that came again, or were let in; NULL: none. */
+static const struct arrival *draw(struct gate *g)
+{
+	for (int i = 0; i < DRAWS && g->head > g->tail; i++) {
+		const struct arrival *a =
+			arrival_at(g, g->tail + throw_dice(g, g->head - g->tail));
+
+		if (still_waits(g, a))
+			return a;
+	}
+	while (g->head > g->tail) {
+		const struct arrival *a = arrival_at(g, --g->head);
+
+		if (still_waits(g, a))
+			return a;
+	}
+	return NULL;
+}
+
 bool gate_next(struct gate *g, int64_t now, struct hello *ret)
 {
 	if (!has_tokens(g, now))
 		return false;
-	while (g->head > g->tail) {
-		struct arrival *a = &g->arrivals[--g->head % PLACES];
-		struct hello *h = &g->places[a->place];
-
-		if (now - a->at > STALE_US) {
-			g->head = g->tail; /* and so are all before it */
-			return false;
-		}
-		if (h->at != a->at)
-			continue; /* its sender has come again since, or another took its place
-				   */
-		*ret = *h;
-		h->at = 0;
-		g->tokens -= h->resumes ? within(g->rate / g->most, RESUMES, 1) : 1;
-		return true;
-	}
-	return false;
+	forget_stale(g, now);
+	const struct arrival *a = draw(g);
+	if (!a)
+		return false;
+	struct hello *h = &g->places[a->place];
+	*ret = *h;
+	h->at = 0;
+	g->tokens -= h->resumes ? within(g->rate / g->most, RESUMES, 1) : 1;
+	return true;
 }
 
 bool gate_is_busy(const struct gate *g)
@@ -160,6 +198,14 @@ static double pace_of_peers(const struct gate *g, int64_t took_us)
 	return within(g->rate * FASTER, RATE_SLOW, within(most, RATE_SLOW, RATE_MAX));
 }
 
+/* Of our turns; or of the workers, where it is us who keep them from working. */
+static int64_t lateness(const struct gate_load *load)
+{
+	bool workers_starve = load->took_us > BUSY_US && load->waits_us > load->took_us;
+
+	return workers_starve ? load->waits_us : load->took_us;
+}
+
 /* While nobody waits nobody asks either: that time was no turn. */
 static void forget_idle(struct gate *g, int64_t now, int64_t took_us)
 {
@@ -183,12 +229,12 @@ void gate_pace(struct gate *g, int64_t now, const struct gate_load *load)
 		return;
 	g->paced_at = now;
 	learn(g, elapsed, load);
-	if (load->took_us > LATE_US)
-		g->rate =
-			g->finished * within((double)LATE_US / (double)load->took_us, LEAST, 1);
+	int64_t late_us = lateness(load);
+	if (late_us > LATE_US)
+		g->rate = g->finished * within((double)LATE_US / (double)late_us, LEAST, 1);
 	else if (now - g->waited_at > CALM_US)
 		g->rate = RATE_CALM;
 	else
-		g->rate = pace_of_peers(g, load->took_us);
+		g->rate = pace_of_peers(g, late_us);
 	g->rate = within(g->rate, RATE_MIN, g->most);
 }

@@ -3,12 +3,17 @@
  * A handshake that is begun and then given up by its peer, because it took too long, is work
  * for nothing; when a whole fleet returns at once, and is served in the order of its coming,
  * all of it is.  So hellos wait here, outside, where one costs a place in a table, and are let
- * in as fast as handshakes are finished: the newest first, whose senders are still there, and
- * none that is old.  While the thread keeps up, nobody waits.
+ * in as fast as handshakes are finished, none that is old.  Who comes in is drawn by lot: in
+ * any order of coming one kind of devices comes before another, and certificates cost much more
+ * than keys.  While the thread keeps up, nobody waits.
  *
  * It may also be the peers, or the way to them, that cannot keep up: then handshakes take long,
  * although our turns are short, and those who wait are let in as fast as others finish.  How
  * many are begun says nothing of it: whoever attacks begins many and finishes none.
+ *
+ * And it may be the workers that do not get a processor, because handshakes take it: then
+ * nobody is let in whose request would only wait.  While turns are short it is the database
+ * that workers wait for, and that is no reason to keep anybody out.
  *
  * A hello that brings a session to resume costs a quarter of a full one, and pays so much, or
  * more when it is room that is short. */
@@ -41,12 +46,13 @@ struct gate *gate_create(int sessions_max);
 void gate_free(struct gate *g);
 /* A sender that waits already takes its old place anew. */
 void gate_wait(struct gate *g, const struct hello *h);
-/* The next one that may come in; false: none, or none now. */
+/* One that may come in; false: none, or none now. */
 bool gate_next(struct gate *g, int64_t now, struct hello *ret);
 struct gate_load {
 	int64_t took_us;        /* the slowest network thread, for its last turn */
 	uint64_t handshakes;    /* finished so far, by all */
 	uint64_t handshakes_us; /* what these took, together */
+	int64_t waits_us;       /* what devices asked for last, for a worker */
 };
 /* Once in a turn. */
 void gate_pace(struct gate *g, int64_t now, const struct gate_load *load);

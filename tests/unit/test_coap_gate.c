@@ -26,7 +26,7 @@ static void wait_one(struct gate *g, uint32_t id, int64_t at)
 
 static void pace(struct gate *g, int64_t now, int64_t took_us, uint64_t handshakes)
 {
-	struct gate_load load = { took_us, handshakes, handshakes * 20 * MS };
+	struct gate_load load = { took_us, handshakes, handshakes * 20 * MS, 0 };
 
 	gate_pace(g, now, &load);
 }
@@ -48,7 +48,7 @@ static void test_calm(void)
 	gate_free(g);
 }
 
-static void test_order(void)
+static void test_stale(void)
 {
 	struct gate *g = gate_create(ROOM);
 	struct hello h;
@@ -57,11 +57,30 @@ static void test_order(void)
 	wait_one(g, 2, 10 * S);
 	wait_one(g, 3, 10 * S + 1);
 	wait_one(g, 2, 10 * S + 2);
-	ok(gate_next(g, 11 * S, &h) && h.id == 2 && h.at == 10 * S + 2,
-	   "the newest comes first");
-	ok(gate_next(g, 11 * S, &h) && h.id == 3, "then who came before");
+	for (int i = 0; i < 2; i++) {
+		ok(gate_next(g, 11 * S, &h), "one comes in");
+		ok(h.id == 2 ? h.at == 10 * S + 2 : h.id == 3, "by what its sender said last");
+	}
 	ok(!gate_next(g, 11 * S, &h),
 	   "one that came twice is let in once, and an old one is not");
+	gate_free(g);
+}
+
+/* Who came early or late has the same chance; in the order of coming, or the other way round,
+ * one kind of devices could keep all others out. */
+static void test_order(void)
+{
+	struct gate *g = gate_create(ROOM);
+	struct hello h;
+	int early = 0;
+
+	for (uint32_t i = 0; i < 20000; i++)
+		wait_one(g, i, S + i);
+	pace(g, 2 * S, MS, 0);
+	for (int i = 0; i < 200 && gate_next(g, 2 * S, &h); i++)
+		early += h.id < 10000;
+	ok(early > 60 && early < 140, "R12: %d of the first 200 are of the earlier half",
+	   early);
 	gate_free(g);
 }
 
@@ -141,6 +160,32 @@ static void test_B09_calm_before(void)
 	gate_free(g);
 }
 
+/* Workers that get no processor; or a database that is slow, which costs us nothing. */
+static void test_workers(void)
+{
+	for (int busy = 0; busy < 2; busy++) {
+		struct gate *g = gate_create(ROOM);
+		struct gate_load load = { busy ? 60 * MS : 2 * MS, 0, 0, 3 * S };
+		struct hello h;
+		uint32_t id = 0;
+		int n = 0;
+
+		for (int64_t now = 10 * S; now < 13 * S; now += 50 * MS) {
+			for (int i = 0; i < 500; i++)
+				wait_one(g, id++, now);
+			load.handshakes += 40;
+			load.handshakes_us += UINT64_C(40) * 20 * MS;
+			gate_pace(g, now, &load);
+			while (gate_next(g, now, &h))
+				n += now >= 12 * S;
+		}
+		ok(busy ? n > 300 && n < 480 : n > 2000,
+		   "R12: workers are late, and turns are %s: %d come in (800 are finished)",
+		   busy ? "long" : "short", n);
+		gate_free(g);
+	}
+}
+
 static void test_pace(void)
 {
 	struct gate *g = gate_create(ROOM);
@@ -167,6 +212,15 @@ static void test_pace(void)
 #define SENDERS 20000
 #define PATIENT (10 * S) /* and up to as much again: nobody's clock is another's */
 
+/* A herd that can be served at so many handshakes in a second. */
+struct scene {
+	int capacity;
+	bool ours;    /* our threads cannot do more; else the peers cannot */
+	int64_t turn; /* us, of the thread's loop */
+	int dear;     /* every other sender's handshake costs so much more; and they speak in
+		       * turns with the others, half a second each, as processes do */
+};
+
 struct sender {
 	int64_t gives_up_at, repeats_at;
 	int64_t pause;
@@ -182,7 +236,17 @@ static void sender_begin(struct sender *s, int64_t at)
 			      .pause = S };
 }
 
-static void senders_turn(struct gate *g, int64_t now)
+static bool may_speak(const struct scene *c, uint32_t id, int64_t now)
+{
+	return c->dear == 1 || now / (S / 2) % 2 == id % 2;
+}
+
+static int64_t cost_of(const struct scene *c, uint32_t id)
+{
+	return S / c->capacity * (id % 2 ? c->dear : 1);
+}
+
+static void senders_turn(const struct scene *c, struct gate *g, int64_t now)
 {
 	for (uint32_t i = 0; i < SENDERS; i++) {
 		struct sender *s = &senders[i];
@@ -191,7 +255,7 @@ static void senders_turn(struct gate *g, int64_t now)
 			continue;
 		if (now > s->gives_up_at)
 			sender_begin(s, now + S + rand() % (4 * S));
-		if (now < s->repeats_at || s->let_in)
+		if (now < s->repeats_at || s->let_in || !may_speak(c, i, now))
 			continue;
 		wait_one(g, i, now);
 		s->repeats_at = now + s->pause;
@@ -199,38 +263,40 @@ static void senders_turn(struct gate *g, int64_t now)
 	}
 }
 
-/* Handshakes that were let in stand in line; a turn does what there is, a part of capacity.
- * Whether our threads or the peers' cannot do more is seen by the length of turns, or by the
- * time that handshakes take; one that stands for ten seconds has given way. */
-static int simulate(int capacity, bool ours, int64_t turn, int64_t seconds, int each_second[])
+/* Handshakes that were let in stand in line; a turn does what there is, as far as its time
+ * goes. Whether our threads or the peers' cannot do more is seen by the length of turns, or by
+ * the time that handshakes take; one that stands for ten seconds has given way. */
+static int simulate(const struct scene *c, int64_t seconds, int each_second[])
 {
 	static uint32_t line[SENDERS * 8];
 	static int64_t since[SENDERS * 8];
 	struct gate *g = gate_create(ROOM);
 	struct gate_load load = { 0 };
 	size_t first = 0, last = 0;
-	int64_t took = 0, now = S;
+	int64_t took = 0, stands = 0, now = S;
 	struct hello h;
 	int served = 0;
 
 	for (int i = 0; i < SENDERS; i++)
 		sender_begin(&senders[i], now);
 	while (now < (seconds + 1) * S) {
-		senders_turn(g, now);
-		load.took_us = ours ? took : MS;
+		senders_turn(c, g, now);
+		load.took_us = c->ours ? took : MS;
 		gate_pace(g, now, &load);
 		for (int i = 0; i < 512 && gate_next(g, now, &h); i++) {
 			senders[h.id].let_in = true;
+			stands += cost_of(c, h.id);
 			since[last % (SENDERS * 8)] = now;
 			line[last++ % (SENDERS * 8)] = h.id;
 		}
-		took = 0;
-		for (int i = 0; first < last && (i < capacity * turn / S || took == 0); i++) {
+		for (took = 0; first < last && took < c->turn;) {
 			int64_t stood = now - since[first % (SENDERS * 8)];
-			struct sender *s = &senders[line[first++ % (SENDERS * 8)]];
+			uint32_t id = line[first++ % (SENDERS * 8)];
+			struct sender *s = &senders[id];
 
-			took += S / capacity;
-			if (s->served || !s->let_in || (!ours && stood > 10 * S))
+			took += cost_of(c, id);
+			stands -= cost_of(c, id);
+			if (s->served || !s->let_in || (!c->ours && stood > 10 * S))
 				continue; /* it had given up, or had to */
 			load.handshakes++;
 			load.handshakes_us += (uint64_t)stood + MS;
@@ -239,8 +305,8 @@ static int simulate(int capacity, bool ours, int64_t turn, int64_t seconds, int 
 			each_second[(now - S) / S]++;
 		}
 		/* What still stands there would make the next turn long. */
-		took += (int64_t)(last - first) * S / capacity;
-		now += turn;
+		took += stands;
+		now += c->turn;
 	}
 	gate_free(g);
 	return served;
@@ -250,7 +316,8 @@ static void test_herd(int capacity, bool ours, int64_t turn)
 {
 	int each[60] = { 0 }, least = capacity;
 	int last = SENDERS / capacity * 9 / 10;
-	int served = simulate(capacity, ours, turn, 59, each);
+	struct scene scene = { capacity, ours, turn, 1 };
+	int served = simulate(&scene, 59, each);
 
 	for (int i = 2; i < last; i++) {
 		int mean = (each[i] + each[i + 1]) / 2;
@@ -269,13 +336,39 @@ static void test_herd(int capacity, bool ours, int64_t turn)
 	   SENDERS);
 }
 
+/* Cheap and dear ones: as many as can be done of both together, until nearly all are done. */
+static void test_mixed(void)
+{
+	enum { CAPACITY = 1000, DEAR = 5, SECONDS = 90, WINDOW = 4 };
+	int each[SECONDS] = { 0 }, most = 0, least = CAPACITY * WINDOW;
+	struct scene scene = { CAPACITY, true, 20 * MS, DEAR };
+	int even = CAPACITY * 2 / (1 + DEAR), served = simulate(&scene, SECONDS - 1, each);
+
+	printf("# cheap and dear, by %d seconds:", WINDOW);
+	for (int i = 2; i + WINDOW <= SENDERS / even * 8 / 10; i += WINDOW) {
+		int sum = 0;
+
+		for (int k = 0; k < WINDOW; k++)
+			sum += each[i + k];
+		most = sum > most ? sum : most;
+		least = sum < least ? sum : least;
+		printf(" %d", sum);
+	}
+	printf("\n");
+	ok(least * 10 >= most * 9, "R12: never fewer than nine tenths of the peak (%d of %d)",
+	   least, most);
+	ok(served >= SENDERS * 99 / 100, "R12: %d of %d are served", served, SENDERS);
+}
+
 int main(void)
 {
 	srand(1);
 	test_calm();
+	test_stale();
 	test_order();
 	test_full();
 	test_pace();
+	test_workers();
 	test_B09_calm_before();
 	test_B09_room(false);
 	test_B09_room(true);
@@ -285,5 +378,6 @@ int main(void)
 	test_herd(2000, false, 10 * MS);
 	/* A slow machine: each turn finds so much that it is long. */
 	test_herd(500, true, 125 * MS);
+	test_mixed();
 	return tap_done();
 }
