@@ -48,22 +48,29 @@ class Share:
     """A part of a core, for processes that are put into it: a control group of our own.  Where we
     may not make one, `given` is false, and they keep what they have."""
 
-    PERIOD_US = 5000
+    QUOTA_US = 1000  # the least that the kernel takes: whoever waits for the next period waits short
 
     def __init__(self, share):
-        name, quota = f"muster-test-{os.getpid()}-{id(self):x}", int(share * self.PERIOD_US)
-        for root, limits in (("/sys/fs/cgroup/cpu", (("cpu.cfs_period_us", self.PERIOD_US), ("cpu.cfs_quota_us", quota))),
-                             ("/sys/fs/cgroup", (("cpu.max", f"{quota} {self.PERIOD_US}"),))):
-            self.folder = pathlib.Path(root, name)
-            try:
-                self.folder.mkdir()
-                for file, value in limits:
-                    (self.folder / file).write_text(str(value))
-                self.given = True
+        period = int(self.QUOTA_US / share)
+        for root, limits in (("/sys/fs/cgroup/cpu", {"cpu.cfs_period_us": period, "cpu.cfs_quota_us": self.QUOTA_US}),
+                             ("/sys/fs/cgroup", {"cpu.max": f"{self.QUOTA_US} {period}"})):
+            self.folder = pathlib.Path(root, f"muster-test-{os.getpid()}-{id(self):x}")
+            self.given = self._make(limits)
+            if self.given:
                 return
-            except OSError:
-                self.close()
-        self.given = False
+
+    def _make(self, limits):
+        try:
+            self.folder.mkdir()
+            # Where no control groups are mounted it is a folder like any other.
+            if all((self.folder / file).exists() for file in (*limits, "cgroup.procs")):
+                for file, value in limits.items():
+                    (self.folder / file).write_text(str(value))
+                return True
+        except OSError:
+            pass
+        self.close()
+        return False
 
     def hold(self, pid):
         if self.given:
@@ -179,10 +186,10 @@ def parts(devices):
 
 
 class Herd:
-    """Several fleets that are seen as one."""
+    """Several fleets that are seen as one; each is of a kind, such as "certificates"."""
 
-    def __init__(self, fleets):
-        self.fleets = fleets
+    def __init__(self, fleets, kinds):
+        self.fleets, self.kinds = fleets, kinds
         self.devices = sum(f.devices for f in fleets)
         self.pids = [f.process.pid for f in fleets]
 
@@ -199,7 +206,8 @@ class Herd:
         if any(len(f.samples) <= n for f, n in zip(self.fleets, since)):
             return None
         last = [f.samples[-1] for f in self.fleets]
-        return {k: sum(s[k] for s in last) for k in last[0]} | {"ms": int(time.monotonic() * 1000)}
+        served = {kind: sum(s["served"] for s, k in zip(last, self.kinds) if k == kind) for kind in set(self.kinds)}
+        return {k: sum(s[k] for s in last) for k in last[0]} | served | {"ms": int(time.monotonic() * 1000)}
 
     def lose_network(self):
         for fleet in self.fleets:
@@ -232,7 +240,9 @@ class Wave:
             assert self.world.server.running(), self.world.server.log()[-4000:]
             sample = self.herd.sample(self.since)
             if sample:
-                self.samples.append(sample)
+                cpu = self._cpu()
+                fleet, postgres = cpu.pop("fleet"), cpu.pop("postgres")
+                self.samples.append(sample | {"CPU daemon": sum(cpu.values()), "CPU postgres": postgres, "CPU fleet": fleet})
             return sample and sample["served"] == self.herd.devices
         try:
             wait_until(all_served, timeout, 0.1, f"{self.herd.devices} devices served")
@@ -244,7 +254,7 @@ class Wave:
             self.report()
         return self
 
-    def windows(self, seconds):
+    def windows(self, seconds, what="served"):
         """Devices served per second, window by window, once the wave runs and until it is nearly
         drained: from the first sample with 2 % of all to the last one with at most 90 %."""
         n = self.herd.devices
@@ -253,7 +263,7 @@ class Wave:
         for i, s in enumerate(inside):
             ms = s["ms"] - inside[start]["ms"]
             if ms >= seconds * 1000:
-                found.append((s["served"] - inside[start]["served"]) * 1000 / ms)
+                found.append((s[what] - inside[start][what]) * 1000 / ms)
                 start = i
         return found
 
@@ -272,6 +282,8 @@ class Wave:
             if len(w) > 1:
                 print(f"  goodput by {seconds} s: peak {max(w):.0f}/s, least {min(w):.0f}/s ({min(w) / max(w):.2f}); "
                       + " ".join(f"{x:.0f}" for x in w))
+        for what in sorted({*self.herd.kinds, "CPU daemon", "CPU postgres", "CPU fleet", "connects"}) if s else ():
+            print(f"    {what}: " + " ".join(f"{x:.2f}" if "CPU" in what else f"{x:.0f}" for x in w and self.windows(seconds, what)))
         if p.took:
             print(f"  API: {len(p.took)} calls, p50 {percentile(p.took, .5) * 1000:.0f} ms, "
                   f"p99 {percentile(p.took, .99) * 1000:.0f} ms, longest {max(p.took) * 1000:.0f} ms; wrong {p.wrong[:5]}")

@@ -25,8 +25,7 @@ TIMERS = ("request-timeout-s", 20, "retry-max-ms", 60000) if PROVE else ("reques
 def herd_world(make_world, own_pg):
     """A world with planted devices, half of them with certificates; with two cores, and in the
     long form, the server side has one and the fleet the other.  Those with keys are a fleet of
-    their own: in one they would all come after those with certificates, and the newest hellos
-    are let in first."""
+    their own: in one they would all come after those with certificates."""
     cores = (0, 1) if PROVE and os.cpu_count() >= 2 else (None, None)
     share = herd.Share(SHARE if PROVE else 1)
     print(f"\nthe daemon has {SHARE if PROVE and share.given else 'all'} of its core")
@@ -47,7 +46,8 @@ def herd_world(make_world, own_pg):
             fleets = [world.fleet(n, *files, "spread-ms", 0, "progress", "until", 604800, "timeout", 0,
                                   "poll", 604800, "from", f"127.0.1.{i}", *TIMERS, *options, prefix=prefix)
                       for i, (prefix, (n, files)) in enumerate(given.items(), 1)]
-        return world, Herd(fleets), lambda: start(world, cores[0], share)
+        kinds = ["certificates" if prefix.startswith("device") else "keys" for prefix in given]
+        return world, Herd(fleets, kinds), lambda: start(world, cores[0], share)
 
     yield make
     share.close()
