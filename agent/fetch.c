@@ -18,7 +18,8 @@ bool fetch_begin(struct fetch *f, const char *path, uint64_t size, uint64_t offs
 	if (size == 0 || offset > size || size > FETCH_BLOCKS_MAX * block_bytes(szx))
 		return false;
 	*f = (struct fetch){ .size = size, .szx = szx };
-	f->offset = offset - offset % block_bytes(szx);
+	/* of the last block nothing is missing when all is there */
+	f->offset = offset < size ? offset - offset % block_bytes(szx) : size;
 	return snprintf(f->path, sizeof(f->path), "%s", path) < (int)sizeof(f->path);
 }
 
