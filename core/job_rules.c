@@ -278,12 +278,19 @@ static int64_t last_move(const struct job *job, const struct job_clock *clock)
 	return later(moved_at, clock->fetched_at < credit ? clock->fetched_at : credit);
 }
 
+static int64_t stalled_after(const struct job *job, const struct job_clock *clock)
+{
+	int64_t usual = 2 * clock->silent_after;
+
+	return job->state == JOB_DEFERRED ? later(usual, DEFERRED_MAX_US) : usual;
+}
+
 void job_on_deadline(const struct job *job, const struct job_clock *clock, struct job_step *ret)
 {
 	int64_t moved_at = last_move(job, clock);
 	int64_t heard_at = later(clock->heard_at, moved_at);
 	int64_t silent_at = heard_at + clock->silent_after;
-	int64_t stalled_at = later(moved_at + 2 * clock->silent_after,
+	int64_t stalled_at = later(moved_at + stalled_after(job, clock),
 				   clock->heard_at > clock->now ? silent_at : 0);
 
 	step_none(job, ret);

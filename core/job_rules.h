@@ -88,9 +88,12 @@ struct job_clock {
 
 /* A download without any report counts as progress for so many times silent_after. */
 #define FETCH_CREDIT 20
+/* A device that has put its update off (deferred) is not stalled before: the agent waits for a
+ * window for eight days at most. */
+#define DEFERRED_MAX_US (INT64_C(9) * 86400 * 1000000)
 
 /* For an open job whose deadline has passed: silent when nothing was heard for silent_after,
- * stalled when it was heard but did not move for twice that, else a later deadline.  Reports
- * and fetched blocks are moves. */
+ * stalled when it was heard but did not move for twice that (or, deferred, for DEFERRED_MAX_US,
+ * if that is longer), else a later deadline.  Reports and fetched blocks are moves. */
 void job_on_deadline(const struct job *job, const struct job_clock *clock,
 		     struct job_step *ret);

@@ -251,6 +251,31 @@ static void test_deadlines(void)
 	ok(!step.changed, "a job that is over has no deadline");
 }
 
+/* It waits for its window, and says so; it may still fall silent. */
+static void test_deferred(void)
+{
+	const int64_t end = 100 * SECOND + DEFERRED_MAX_US;
+	struct job job = job_in(JOB_DEFERRED);
+	struct job_clock clock = { .now = end - 1,
+				   .heard_at = end - 2,
+				   .silent_after = SECOND };
+	struct job_step step;
+
+	job_on_deadline(&job, &clock, &step);
+	is_int(step.state, JOB_DEFERRED, "alive, it waits for days");
+	is_int(step.deadline_at, end, "not for ever");
+	clock.now = end;
+	job_on_deadline(&job, &clock, &step);
+	ok(step.state == JOB_FAILED && step.cause == CAUSE_STALLED, "then it is stalled");
+	clock.heard_at = end - SECOND;
+	job_on_deadline(&job, &clock, &step);
+	is_int(step.state, JOB_SILENT, "or silent, if nothing was heard");
+	clock.silent_after = DEFERRED_MAX_US;
+	clock.heard_at = end;
+	job_on_deadline(&job, &clock, &step);
+	is_int(step.state, JOB_DEFERRED, "a campaign that gives more time gives it here too");
+}
+
 /* --- deltas --- */
 
 struct delta_case {
@@ -461,6 +486,7 @@ int main(void)
 	test_boots();
 	test_boot_details();
 	test_deadlines();
+	test_deferred();
 	test_failed_deltas();
 	test_boots_with_deltas();
 	test_other_manifest();
