@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 
 #define APPLIED_MAX   512
+#define WHAT_SIZE     64
 #define UNKNOWN       '-'
 #define MEMORY_MAX    (UINT64_C(512) << 20)
 #define FILES_MAX     64
@@ -34,7 +35,7 @@ static bool limit(int what, rlim_t most)
 	return setrlimit((__rlimit_resource_t)what, &r) == 0;
 }
 
-static bool set_limits(const struct config_part *p)
+static bool set_limits(const struct hook_program *p)
 {
 	return limit(RLIMIT_CORE, 0) && limit(RLIMIT_CPU, p->timeout_s) &&
 	       limit(RLIMIT_AS, MEMORY_MAX) && limit(RLIMIT_NOFILE, FILES_MAX) &&
@@ -51,29 +52,29 @@ static bool become(const struct passwd *user)
 	       setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0;
 }
 
-static bool set_files(int image)
+static bool set_files(int input)
 {
 	int null = open("/dev/null", O_WRONLY);
-	return null >= 0 && dup2(image, STDIN_FILENO) == STDIN_FILENO &&
+	return null >= 0 && dup2(input, STDIN_FILENO) == STDIN_FILENO &&
 	       dup2(null, STDOUT_FILENO) == STDOUT_FILENO &&
 	       close_range(STDERR_FILENO + 1, ~0U, 0) == 0;
 }
 
-static void become_hook(const struct config_part *p, const struct passwd *user, int image,
+static void become_hook(const struct hook_program *p, const struct passwd *user, int input,
 			pid_t parent)
 {
-	char *argv[] = { (char *)(uintptr_t)p->program, (char *)(uintptr_t)p->name, NULL };
+	char *argv[] = { (char *)(uintptr_t)p->path, (char *)(uintptr_t)p->argument, NULL };
 	char *envp[] = { NULL };
 	sigset_t none;
 	sigemptyset(&none);
 	setsid();
 	/* the limits before the user: on its own count of processes they hold from the start */
-	if (!set_files(image) || !set_limits(p) || !become(user) || chdir("/") != 0 ||
+	if (!set_files(input) || !set_limits(p) || !become(user) || chdir("/") != 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(126);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execve(p->program, argv, envp);
+	execve(p->path, argv, envp);
 	_exit(127);
 }
 
@@ -89,15 +90,15 @@ static void kill_group(pid_t child)
 		;
 }
 
-static enum hook_end judge(const struct config_part *p, int status, char *why)
+static enum hook_end judge(const struct hook_program *p, int status, char *why)
 {
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return HOOK_DONE;
 	if (WIFEXITED(status))
-		snprintf(why, BOOT_REASON_SIZE, "install hook of %s ended with %d", p->name,
+		snprintf(why, BOOT_REASON_SIZE, "%s ended with %d", p->what,
 			 WEXITSTATUS(status));
 	else
-		snprintf(why, BOOT_REASON_SIZE, "install hook of %s died of signal %d", p->name,
+		snprintf(why, BOOT_REASON_SIZE, "%s died of signal %d", p->what,
 			 WTERMSIG(status));
 	return HOOK_FAILED;
 }
@@ -120,8 +121,8 @@ static bool has_ended(pid_t child)
 	return false;
 }
 
-static enum hook_end wait_for(const struct config_part *p, pid_t child, const sigset_t *signals,
-			      char *why)
+static enum hook_end wait_for(const struct hook_program *p, pid_t child,
+			      const sigset_t *signals, char *why)
 {
 	int64_t end = link_now_ms() + (int64_t)p->timeout_s * 1000;
 	int status;
@@ -134,8 +135,7 @@ static enum hook_end wait_for(const struct config_part *p, pid_t child, const si
 		int64_t left = end - link_now_ms();
 		if (left <= 0) {
 			kill_group(child);
-			snprintf(why, BOOT_REASON_SIZE, "install hook of %s took too long",
-				 p->name);
+			snprintf(why, BOOT_REASON_SIZE, "%s took too long", p->what);
 			return HOOK_FAILED;
 		}
 		left = left < 1000 ? left : 1000;
@@ -163,23 +163,22 @@ struct said {
 	char why[BOOT_REASON_SIZE];
 };
 
-static enum hook_end keep(const struct config_part *p, const struct passwd *user, int image,
+static enum hook_end keep(const struct hook_program *p, const struct passwd *user, int input,
 			  const sigset_t *signals, char *why)
 {
 	pid_t keeper = getpid();
 	block_signals();
 	pid_t child = orphans_adopt() ? fork() : -1;
 	if (child == 0)
-		become_hook(p, user, image, keeper);
+		become_hook(p, user, input, keeper);
 	if (child < 0) {
-		snprintf(why, BOOT_REASON_SIZE, "install hook of %s cannot be started",
-			 p->name);
+		snprintf(why, BOOT_REASON_SIZE, "%s cannot be started", p->what);
 		return HOOK_FAILED;
 	}
-	snprintf(why, BOOT_REASON_SIZE, "install hook of %s lost its keeper", p->name);
+	snprintf(why, BOOT_REASON_SIZE, "%s lost its keeper", p->what);
 	enum hook_end end = wait_for(p, child, signals, why);
 	if (!orphans_end())
-		log_line("what the install hook of %s has left cannot be killed", p->name);
+		log_line("what %s has left cannot be killed", p->what);
 	return end;
 }
 
@@ -201,22 +200,22 @@ static bool wait_for_keeper(pid_t keeper, const sigset_t *signals)
 }
 
 /* The caller's death is a signal to stop, like any other. */
-static enum hook_end run_kept(const struct config_part *p, const struct passwd *user, int image,
-			      const sigset_t *signals, struct said *said)
+static enum hook_end run_kept(const struct hook_program *p, const struct passwd *user,
+			      int input, const sigset_t *signals, struct said *said)
 {
 	said->end = HOOK_FAILED;
-	snprintf(said->why, sizeof(said->why), "install hook of %s cannot be started", p->name);
+	snprintf(said->why, sizeof(said->why), "%s cannot be started", p->what);
 	pid_t caller = getpid();
 	pid_t keeper = fork();
 	if (keeper == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == caller)
-		said->end = keep(p, user, image, signals, said->why);
+		said->end = keep(p, user, input, signals, said->why);
 	if (keeper == 0)
 		_exit(0);
 	bool stopped = keeper > 0 && wait_for_keeper(keeper, signals);
 	return stopped ? HOOK_STOPPED : said->end;
 }
 
-enum hook_end hook_run(const struct config_part *p, int image, const sigset_t *signals,
+enum hook_end hook_run(const struct hook_program *p, int input, const sigset_t *signals,
 		       char *why)
 {
 	const struct passwd *user = getpwnam(p->user);
@@ -230,7 +229,7 @@ enum hook_end hook_run(const struct config_part *p, int image, const sigset_t *s
 		snprintf(why, BOOT_REASON_SIZE, "no memory");
 		return HOOK_FAILED;
 	}
-	enum hook_end end = run_kept(p, user, image, signals, said);
+	enum hook_end end = run_kept(p, user, input, signals, said);
 	if (end == HOOK_FAILED)
 		snprintf(why, BOOT_REASON_SIZE, "%s", said->why);
 	munmap(said, sizeof(*said));
@@ -285,6 +284,19 @@ static bool forget_applied(const struct config *c, const char applied[CONFIG_PAR
 	return true;
 }
 
+static enum hook_end run_install(const struct config_part *p, int image,
+				 const sigset_t *signals, char *why)
+{
+	char what[WHAT_SIZE];
+	struct hook_program program = { .what = what,
+					.path = p->program,
+					.argument = p->name,
+					.user = p->user,
+					.timeout_s = p->timeout_s };
+	snprintf(what, sizeof(what), "install hook of %s", p->name);
+	return hook_run(&program, image, signals, why);
+}
+
 static enum hook_end apply(const struct config *c, size_t i, char slot,
 			   char applied[CONFIG_PARTS_MAX], const sigset_t *signals, char *why)
 {
@@ -303,7 +315,7 @@ static enum hook_end apply(const struct config *c, size_t i, char slot,
 		return HOOK_FAILED;
 	}
 	log_line("install hook of %s: %s", p->name, name);
-	enum hook_end end = hook_run(p, image, signals, why);
+	enum hook_end end = run_install(p, image, signals, why);
 	if (end != HOOK_DONE)
 		return end;
 	applied[i] = slot;

@@ -27,9 +27,15 @@ enum hook_end {
 	HOOK_STOPPED, /* a signal of the caller's came first */
 };
 
+struct hook_program {
+	const char *what; /* it is, in what is told: "install hook of modem" */
+	const char *path, *argument, *user;
+	uint64_t timeout_s;
+};
+
 /* Runs the program on an open file.  signals are blocked by the caller; SIGTERM and SIGINT of
  * them end it. why has BOOT_REASON_SIZE. */
-enum hook_end hook_run(const struct config_part *p, int image, const sigset_t *signals,
+enum hook_end hook_run(const struct hook_program *p, int input, const sigset_t *signals,
 		       char *why);
 
 /* Makes every component that has a program what this start wants: on_trial, or as confirmed. */

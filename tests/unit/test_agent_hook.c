@@ -35,18 +35,13 @@ static void write_program(const char *end)
 		abort();
 }
 
-static struct config_part part(uint32_t timeout_s)
-{
-	struct config_part p = { .hook = true, .timeout_s = timeout_s };
-	snprintf(p.name, sizeof(p.name), "modem");
-	snprintf(p.program, sizeof(p.program), "%s", program);
-	snprintf(p.user, sizeof(p.user), "%s", user);
-	return p;
-}
-
 static enum hook_end run(uint32_t timeout_s, char why[BOOT_REASON_SIZE])
 {
-	struct config_part p = part(timeout_s);
+	struct hook_program p = { .what = "install hook of modem",
+				  .path = program,
+				  .argument = "modem",
+				  .user = user,
+				  .timeout_s = timeout_s };
 	int image = open(program, O_RDONLY | O_CLOEXEC);
 	enum hook_end end = hook_run(&p, image, &signals, why);
 	close(image);
