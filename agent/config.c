@@ -46,6 +46,10 @@ static const struct key keys[] = {
 	{ TEXT(device_key_id) },
 	{ KEY(report_key_file) },
 	{ PATH(pin_file) },
+	{ PATH(battery_file) },
+	{ PATH(authorize_program) },
+	{ TEXT(authorize_user) },
+	{ NUMBER(authorize_timeout_s), 1, 10, 5 },
 	{ "only_encrypted", KIND_BOOL, offsetof(struct config, only_encrypted), 0, 1, 0 },
 	{ "vendor_id", KIND_UUID, offsetof(struct config, vendor_id), 0, 0, 0 },
 	{ "class_id", KIND_UUID, offsetof(struct config, class_id), 0, 0, 0 },
@@ -323,6 +327,8 @@ static const char *find_gap(const struct config *c)
 		return "retry_max_ms is below retry_min_ms";
 	if (c->only_encrypted && !c->class_key_file[0] && !c->device_key_file[0])
 		return "only_encrypted, and no key that opens anything";
+	if (!c->authorize_program[0] != !c->authorize_user[0])
+		return "authorize_program and authorize_user go together";
 	return part_gap(c);
 }
 

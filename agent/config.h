@@ -17,6 +17,9 @@
  *	component.modem  = hook
  *	hook_program.modem = flash-modem
  *	hook_user.modem    = modem
+ *	battery_file  = /sys/class/power_supply/BAT0/energy_now
+ *	authorize_program = may-update
+ *	authorize_user    = ui
  *	device_key_file = pkcs11:token=board;object=payloads
  *	pin_file        = token.pin
  *
@@ -73,8 +76,12 @@ struct config {
 	char mac_key_id[CONFIG_TEXT_MAX];
 	char device_key_file[CONFIG_KEY_MAX];
 	char device_key_id[CONFIG_TEXT_MAX];
-	char report_key_file[CONFIG_KEY_MAX]; /* signs SUIT reports; may be empty */
-	char pin_file[CONFIG_TEXT_MAX];       /* of tokens; may be empty */
+	char report_key_file[CONFIG_KEY_MAX];    /* signs SUIT reports; may be empty */
+	char pin_file[CONFIG_TEXT_MAX];          /* of tokens; may be empty */
+	char battery_file[CONFIG_TEXT_MAX];      /* its charge, in uWh; may be empty */
+	char authorize_program[CONFIG_TEXT_MAX]; /* asked for consent; may be empty */
+	char authorize_user[33];
+	uint64_t authorize_timeout_s;
 	bool has_formats;
 	format_set formats; /* that it may read, of those that it can; if has_formats */
 	bool only_encrypted;

@@ -8,13 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define FORMAT_CBOR    60
 #define FORMAT_REPORT  270 /* application/suit-report+cose */
-#define WAIT_MAX_S     604800
+#define PAUSE_MAX_S    604800
 #define REFUSED_WAIT_S 5     /* after 4.xx: the server's mind may change soon */
 #define REST_MS        60000 /* let the session go when nothing is to be asked for so long */
 #define QUARTERS       4     /* of a download are reported */
+#define LOOK_S         60    /* the clock is looked at so often */
+#define SPREAD_MAX_MS  60000
 
 static void go_on(struct life *l, enum life_next next);
 
@@ -57,7 +60,7 @@ static void wait_ms(struct life *l, int64_t ms)
 /* As the server says, but not all devices at the same moment: up to a tenth sooner. */
 static void wait_s(struct life *l, uint64_t seconds)
 {
-	uint64_t most = l->config->poll_max_s ? l->config->poll_max_s : WAIT_MAX_S;
+	uint64_t most = l->config->poll_max_s ? l->config->poll_max_s : PAUSE_MAX_S;
 	uint64_t ms = (seconds < most ? seconds : most) * 1000;
 	ms = ms < 1000 ? 1000 : ms;
 	wait_ms(l, (int64_t)(ms - link_random(&l->link->random, ms / 10 + 1)));
@@ -94,6 +97,7 @@ static void drop_envelope(struct life *l)
 {
 	free(l->envelope);
 	l->envelope = NULL;
+	l->put_off = false;
 }
 
 /* The job ended badly by our own judgement: say why, and do not begin this attempt again. */
@@ -118,6 +122,101 @@ static void forget_job(struct life *l, uint64_t pause_s)
 		wait_ms(l, (int64_t)pause_s * 1000);
 	else
 		ask_update(l);
+}
+
+/* --- waiting
+ * ----------------------------------------------------------------------------------- */
+
+static enum wait_end next_wait(const struct life *l, int64_t *ret_moment)
+{
+	return wait_moment(&l->update.wait[l->update.waited].until, (int64_t)time(NULL),
+			   ret_moment);
+}
+
+/* Is it the clock that is waited for? */
+static bool still_waits(const struct life *l, int64_t *ret_moment)
+{
+	return l->update.waited < l->update.wait_count && next_wait(l, ret_moment) == WAIT_ON;
+}
+
+/* Until the clock is worth a look. */
+static int64_t look_pause_ms(struct life *l, int64_t moment)
+{
+	int64_t left = moment - (int64_t)time(NULL);
+	if (moment < WAIT_CLOCK_SET_S || left > LOOK_S)
+		return LOOK_S * 1000;
+	return (left > 0 ? left : 0) * 1000 +
+	       (int64_t)link_random(&l->link->random, l->spread_ms + 1);
+}
+
+static void wait_on(struct life *l)
+{
+	int64_t moment;
+	l->look_ms = INT64_MAX;
+	if (still_waits(l, &moment))
+		l->look_ms = link_now_ms() + look_pause_ms(l, moment);
+	wait_s(l, l->again_s);
+}
+
+/* Not now: the job stays, and so does what was fetched.  The server is told once. */
+static void put_off(struct life *l, const char *why)
+{
+	struct proto_progress p = { .state = PROTO_DEFERRED, .text = why };
+	if (l->put_off) {
+		wait_on(l);
+		return;
+	}
+	log_line("job %" PRIu64 ": put off: %s", l->update.job, why);
+	l->put_off = true;
+	report(l, &p, LIFE_NEXT_WAIT);
+}
+
+static void put_off_until(struct life *l, int64_t moment)
+{
+	char why[WAIT_TEXT_SIZE];
+	int64_t left = moment - (int64_t)time(NULL);
+	uint64_t tenth_ms = left > 0 ? (uint64_t)left * 100 : 0;
+	wait_text(moment, why);
+	if (!l->put_off)
+		l->spread_ms = tenth_ms < SPREAD_MAX_MS ? tenth_ms : SPREAD_MAX_MS;
+	put_off(l, why);
+}
+
+static void judge_manifest(struct life *l);
+
+/* Before this payload; false when nothing is to be waited for.  What was to be asked behind a
+ * wait is asked now. */
+static bool must_wait(struct life *l, size_t nth)
+{
+	struct update *u = &l->update;
+	int64_t moment;
+	while (u->waited < u->wait_count && u->wait[u->waited].before <= nth) {
+		if (next_wait(l, &moment) != WAIT_OVER) {
+			put_off_until(l, moment);
+			return true;
+		}
+		u->waited++;
+		if (l->ops->wait_over)
+			l->ops->wait_over(l->machine, u);
+		if (u->ahead) {
+			judge_manifest(l);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Nobody is asked before the clock says so. */
+static void look_at_clock(struct life *l, int64_t now_ms)
+{
+	int64_t moment;
+	if (now_ms < l->look_ms)
+		return;
+	l->look_ms = INT64_MAX;
+	if (still_waits(l, &moment))
+		l->look_ms = now_ms + look_pause_ms(l, moment);
+	else
+		l->wake_ms = 0;
 }
 
 /* --- registration and offers
@@ -147,16 +246,37 @@ static bool may_pass(struct life *l, enum life_point point, enum life_next next)
 	return false;
 }
 
+static bool is_put_off(const struct life *l, const struct proto_offer *o)
+{
+	return l->put_off && o->job == l->update.job && o->attempt == l->update.attempt &&
+	       suit_digest_equal(&o->manifest, &l->update.manifest);
+}
+
 static void take_offer(struct life *l, const struct proto_offer *o)
 {
 	bool refused = o->job == l->refused_job && o->attempt == l->refused_attempt;
+	int64_t moment;
 	if (!o->offered || refused) {
+		if (l->put_off) { /* not wanted any more */
+			drop_envelope(l);
+			l->ops->call_off(l->machine);
+		}
 		wait_s(l, o->again_s);
+		return;
+	}
+	l->again_s = o->again_s;
+	if (is_put_off(l, o)) {
+		if (still_waits(l, &moment))
+			wait_on(l);
+		else
+			judge_manifest(l);
 		return;
 	}
 	l->update = (struct update){ .job = o->job,
 				     .attempt = o->attempt,
 				     .manifest = o->manifest };
+	if (l->ops->waited)
+		l->update.waited = l->ops->waited(l->machine, &l->update);
 	l->judged = false;
 	l->envelope_size = o->envelope_size;
 	if (may_pass(l, LIFE_AT_OFFERED, LIFE_NEXT_MANIFEST))
@@ -219,6 +339,8 @@ static void begin_payload(struct life *l, size_t nth)
 	uint64_t have = 0;
 	char path[UPDATE_PATH_MAX];
 	l->nth = nth;
+	if (nth < l->update.payload_count && must_wait(l, nth))
+		return;
 	if (nth == l->update.payload_count) {
 		report_state(l, PROTO_DOWNLOADED, LIFE_NEXT_INSTALL);
 		return;
@@ -235,6 +357,7 @@ static void begin_payload(struct life *l, size_t nth)
 			"blocks are too small for the image");
 		return;
 	}
+	l->put_off = false;
 	l->tell_at = bytes_done(l) + bytes_total(l) / QUARTERS;
 	struct proto_progress p = { .state = PROTO_DOWNLOADING,
 				    .counted = true,
@@ -243,29 +366,43 @@ static void begin_payload(struct life *l, size_t nth)
 	report(l, &p, LIFE_NEXT_IMAGE);
 }
 
+static enum suit_rc look(struct life *l, struct platform_result *ret)
+{
+	struct facts facts;
+	l->ops->facts(l->machine, &facts);
+	return verify_envelope(l->verify, (struct suit_bytes){ l->envelope, l->envelope_size },
+			       &facts, &l->update, ret);
+}
+
+static void refuse_manifest(struct life *l, const struct platform_result *result)
+{
+	if (result->put_off) {
+		put_off(l, result->why);
+		return;
+	}
+	l->judged = true;
+	if (l->ops->refused)
+		l->ops->refused(l->machine,
+				(struct suit_bytes){ l->envelope, l->envelope_size }, result);
+	/* nothing is wrong with the manifest when the device itself cannot do its part */
+	give_up(l, result->cause == PROTO_CAUSE_INSTALL ? PROTO_FAILED : PROTO_REJECTED,
+		result->cause, result->why);
+}
+
 static void judge_manifest(struct life *l)
 {
 	struct suit_digest offered = l->update.manifest;
-	struct suit_bytes envelope = { l->envelope, l->envelope_size };
 	struct platform_result result;
-	struct facts facts;
-	l->ops->facts(l->machine, &facts);
-	enum suit_rc rc = verify_envelope(l->verify, envelope, &facts, &l->update, &result);
+	enum suit_rc rc = look(l, &result);
 	if (rc == SUIT_OK && !suit_digest_equal(&offered, &l->update.manifest)) {
 		give_up(l, PROTO_REJECTED, PROTO_CAUSE_MANIFEST,
 			"not the manifest that was offered");
 		return;
 	}
-	if (rc == SUIT_OK) {
+	if (rc == SUIT_OK)
 		begin_payload(l, 0);
-		return;
-	}
-	l->judged = true;
-	if (l->ops->refused)
-		l->ops->refused(l->machine, envelope, &result);
-	/* nothing is wrong with the manifest when the device itself cannot do its part */
-	give_up(l, result.cause == PROTO_CAUSE_INSTALL ? PROTO_FAILED : PROTO_REJECTED,
-		result.cause, result.why);
+	else
+		refuse_manifest(l, &result);
 }
 
 /* True when the download goes on or is over well; everything else is dealt with here. */
@@ -351,6 +488,28 @@ static void on_block(struct life *l, const struct link_answer *a)
 		return;
 	else if (!tell_progress(l))
 		ask_block(l, LIFE_IMAGE);
+}
+
+/* All payloads are there.  What the device was asked when it began may be answered otherwise by
+ * now; then an install that was begun would have failed. */
+static void begin_install(struct life *l)
+{
+	struct update looked = l->update;
+	struct platform_result result;
+	if (must_wait(l, looked.payload_count))
+		return;
+	if (looked.asks && look(l, &result) != SUIT_OK) {
+		refuse_manifest(l, &result);
+		return;
+	}
+	if (!update_fetches_same(&looked, &l->update)) { /* it goes another way */
+		begin_payload(l, 0);
+		return;
+	}
+	if (must_wait(l, looked.payload_count))
+		return;
+	l->put_off = false;
+	report_state(l, PROTO_INSTALLING, LIFE_NEXT_ACTIVATE);
 }
 
 static void activate(struct life *l)
@@ -454,6 +613,9 @@ static void go_on(struct life *l, enum life_next next)
 	case LIFE_NEXT_ASK:
 		ask_update(l);
 		break;
+	case LIFE_NEXT_WAIT:
+		wait_on(l);
+		break;
 	case LIFE_NEXT_MANIFEST:
 		begin_manifest(l);
 		break;
@@ -464,7 +626,7 @@ static void go_on(struct life *l, enum life_next next)
 			ask_block(l, LIFE_IMAGE);
 		break;
 	case LIFE_NEXT_INSTALL:
-		report_state(l, PROTO_INSTALLING, LIFE_NEXT_ACTIVATE);
+		begin_install(l);
 		break;
 	case LIFE_NEXT_ACTIVATE:
 		activate(l);
@@ -553,6 +715,8 @@ void life_wake(struct life *l)
 
 int64_t life_step(struct life *l, int64_t now_ms)
 {
+	if (l->state == LIFE_WAITING && l->put_off)
+		look_at_clock(l, now_ms);
 	if (l->state == LIFE_WAITING && now_ms >= l->wake_ms) {
 		if (l->is_registered)
 			ask_update(l);
@@ -560,7 +724,9 @@ int64_t life_step(struct life *l, int64_t now_ms)
 			ask_register(l);
 	}
 	int64_t next = link_step(l->link, now_ms);
-	if (l->state == LIFE_WAITING && l->wake_ms < next)
-		return l->wake_ms;
-	return next;
+	if (l->state != LIFE_WAITING)
+		return next;
+	if (l->put_off && l->look_ms < next)
+		next = l->look_ms;
+	return l->wake_ms < next ? l->wake_ms : next;
 }

@@ -2,6 +2,12 @@
  * envelope is looked at before anything is fetched for it, and carried out when all of that is
  * there (agent/platform.h).
  *
+ * An update that has to wait (suit-directive-wait, or a battery that is low) is told to the
+ * server as deferred, and this is then a device that waits like any other: it asks now and
+ * then, and hears so when the job is no longer wanted.  The clock is looked at every minute, as
+ * it may be set.  When it is time the server is asked once more, and the envelope looked at
+ * once more. What was fetched before stays.
+ *
  * One state holds at most one request, and the link repeats that until it is answered, so no
  * state has a way out for "no answer".  Everything that touches the device itself goes through
  * struct machine_ops: the agent puts files under it, the fleet puts memory.
@@ -31,6 +37,11 @@ struct machine_ops {
 	 * it.  ret_why is a text for people, and need not be set. */
 	enum proto_cause (*activate)(void *m, const struct update *u,
 				     struct suit_bytes envelope, const char **ret_why);
+	/* How many waits of this update, of this very attempt, were over when the device was
+	 * last on.  May be NULL: none. */
+	size_t (*waited)(void *m, const struct update *u);
+	/* u->waited of them are over now: to be known after a restart too.  May be NULL. */
+	void (*wait_over)(void *m, const struct update *u);
 	/* The job is no longer wanted, or failed: undo activate, forget what was written. */
 	void (*call_off)(void *m);
 	/* The server has this boot's registration. */
@@ -70,6 +81,7 @@ enum life_state {
 /* What comes after a report or a stop. */
 enum life_next {
 	LIFE_NEXT_ASK,
+	LIFE_NEXT_WAIT,
 	LIFE_NEXT_MANIFEST,
 	LIFE_NEXT_IMAGE,
 	LIFE_NEXT_INSTALL,
@@ -90,7 +102,11 @@ struct life {
 	int64_t wake_ms;
 	uint64_t refused_job, refused_attempt; /* not to be begun again */
 	struct update update;
-	size_t nth; /* of the payloads, the one under way */
+	size_t nth;         /* of the payloads, the one under way */
+	bool put_off;       /* the job waits, and the server was told so; the envelope stays */
+	int64_t look_ms;    /* then: when to look at the clock again */
+	uint64_t spread_ms; /* not all devices go on at the same moment */
+	uint64_t again_s;   /* of the offer: when to ask whether it is still wanted */
 	uint64_t envelope_size;
 	struct fetch fetch;
 	uint8_t *envelope;     /* until the job is over: it is carried out at the end */

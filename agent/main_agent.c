@@ -3,8 +3,10 @@
  * It is itself the firmware that is updated: the launcher starts it out of a slot, it writes
  * the other slot, and asks the launcher by its exit code to be started anew.  `apply` does the
  * same from files, without a server. */
+#include "agent/battery.h"
 #include "agent/clean.h"
 #include "agent/config.h"
+#include "agent/consent.h"
 #include "agent/file.h"
 #include "agent/install.h"
 #include "agent/life.h"
@@ -15,6 +17,7 @@
 #include "agent/text.h"
 #include "agent/token.h"
 #include "agent/version.h"
+#include "agent/waited.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -152,6 +155,19 @@ static enum proto_cause machine_activate(void *m, const struct update *u,
 	return store_activate(&a->store, u) ? PROTO_CAUSE_NONE : PROTO_CAUSE_INSTALL;
 }
 
+static size_t machine_waited(void *m, const struct update *u)
+{
+	return waited_load(((struct agent *)m)->config.state_dir, u);
+}
+
+static void machine_wait_over(void *m, const struct update *u)
+{
+	const struct agent *a = m;
+	log_line("job %" PRIu64 ": it has waited", u->job);
+	if (!waited_save(a->config.state_dir, u)) /* then it waits again after a restart */
+		log_errno("%s cannot be written", WAITED_FILE);
+}
+
 static void machine_call_off(void *m)
 {
 	struct agent *a = m;
@@ -195,6 +211,8 @@ static const struct machine_ops machine = {
 	.write = machine_write,
 	.check = machine_check,
 	.activate = machine_activate,
+	.waited = machine_waited,
+	.wait_over = machine_wait_over,
 	.call_off = machine_call_off,
 	.refused = machine_refused,
 	.last_words = machine_last_words,
@@ -278,6 +296,16 @@ static bool open_side(struct verify_side *side, const char (*path)[CONFIG_TEXT_M
 	return false;
 }
 
+static bool read_battery(const void *asked, uint64_t *ret_mwh)
+{
+	return battery_read(((const struct config *)asked)->battery_file, ret_mwh);
+}
+
+static bool ask_consent(const void *asked, int64_t priority)
+{
+	return consent_given(asked, priority);
+}
+
 static void set_abilities(struct agent *a)
 {
 	const struct config *c = &a->config;
@@ -289,6 +317,10 @@ static void set_abilities(struct agent *a)
 					  .formats = c->has_formats ? all & c->formats : all,
 					  .only_encrypted = c->only_encrypted,
 					  .keys = &a->keys,
+					  .battery = c->battery_file[0] ? read_battery : NULL,
+					  .authorized =
+						  c->authorize_program[0] ? ask_consent : NULL,
+					  .asked = c,
 					  .image_max = c->image_max } };
 }
 
@@ -554,6 +586,23 @@ static bool install(struct agent *a, const struct given *g, const struct update 
 	return false;
 }
 
+/* Whoever applies it has chosen the moment, and is told when that is wrong: nothing waits here.
+ */
+static bool is_time(struct update *u)
+{
+	char why[WAIT_TEXT_SIZE];
+	int64_t moment;
+	for (; u->waited < u->wait_count; u->waited++) {
+		const struct wait *w = &u->wait[u->waited].until;
+		if (wait_moment(w, (int64_t)time(NULL), &moment) == WAIT_OVER)
+			continue;
+		wait_text(moment, why);
+		log_line("it %s", why);
+		return false;
+	}
+	return true;
+}
+
 static int apply(struct agent *a, const struct given *g)
 {
 	CLEAN(mem) char *envelope = malloc(SUIT_ENVELOPE_MAX);
@@ -576,7 +625,7 @@ static int apply(struct agent *a, const struct given *g)
 		log_line("%s: %s", g->manifest, result.why);
 		return EXIT_FAILURE;
 	}
-	if (!install(a, g, &u, bytes))
+	if (!is_time(&u) || !install(a, g, &u, bytes))
 		return EXIT_FAILURE;
 	log_line("slot %c will be tried at the next start", a->store.boot.trial);
 	return EXIT_SUCCESS;

@@ -1,13 +1,12 @@
 /* One set of functions for both runs; a run to look has no struct platform_work. */
 #include "agent/platform.h"
 
+#include "agent/asks.h"
 #include "agent/text.h"
-#include "suit/ids.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* What a place of the run holds by this run: an area what was fetched, a part what was put into
  * its other slot. */
@@ -35,6 +34,7 @@ struct platform {
 	const struct facts *facts;
 	const struct platform_work *work; /* NULL: only look */
 	void *ctx;
+	struct asks asks;
 	struct update *update; /* being filled, or when it works: as it was filled */
 	size_t fetched;        /* payloads so far */
 	struct holding area[SUIT_TARGETS_MAX]; /* by place */
@@ -60,38 +60,6 @@ static enum suit_rc refuse(struct platform *p, enum suit_rc rc, enum proto_cause
 }
 
 /* --- components --------------------------------------------------------------------------- */
-
-static bool is_plain(struct suit_bytes s)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789._-";
-	if (s.n == 0 || (s.n > 1 && s.p[0] == '0' && s.p[1] == 'x'))
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (!memchr(plain, s.p[i], sizeof(plain) - 1))
-			return false;
-	return true;
-}
-
-bool platform_name(const struct suit_component_id *id, char ret[256])
-{
-	char hex[SUIT_HEX_SIZE(64)];
-	size_t at = 0;
-	for (size_t i = 0; i < id->count; i++) {
-		struct suit_bytes s = id->segment[i];
-		const char *slash = i ? "/" : "";
-		if (s.n > 64)
-			return false;
-		suit_hex(s, hex);
-		int n = is_plain(s) ? snprintf(ret + at, 256 - at, "%s%.*s", slash, (int)s.n,
-					       (const char *)s.p)
-				    : snprintf(ret + at, 256 - at, "%s0x%s", slash, hex);
-		at += (size_t)n;
-		if (at >= 256)
-			return false;
-	}
-	return id->count > 0;
-}
 
 /* Its number, or UPDATE_NO_PART. */
 static int part_of(const struct platform *p, const struct suit_target *t)
@@ -132,13 +100,26 @@ static enum suit_rc on_component(void *ctx, const struct suit_target *t)
 
 /* --- conditions --------------------------------------------------------------------------- */
 
+/* What did not hold before does not matter any more: something else is asked. */
+static void ask_else(struct platform *p)
+{
+	p->asks.unmet = NULL;
+}
+
+/* As it was refused there. */
+static enum suit_rc asked(struct platform *p, enum suit_rc rc)
+{
+	return p->asks.why ? refuse(p, rc, p->asks.cause, p->asks.why) : rc;
+}
+
 static enum suit_rc on_identity(void *ctx, const struct suit_target *t, enum suit_parameter key,
 				struct suit_bytes id, struct scbor_out *measured)
 {
-	const struct platform *p = ctx;
+	struct platform *p = ctx;
 	const struct suit_uuid *is =
 		key == SUIT_PARAM_VENDOR ? &p->ability->vendor_id : &p->ability->class_id;
 	(void)t;
+	ask_else(p);
 	if (key != SUIT_PARAM_VENDOR && key != SUIT_PARAM_CLASS)
 		return SUIT_UNSUPPORTED;
 	scbor_put_int(measured, key);
@@ -146,6 +127,18 @@ static enum suit_rc on_identity(void *ctx, const struct suit_target *t, enum sui
 	return id.n == sizeof(is->b) && memcmp(id.p, is->b, sizeof(is->b)) == 0
 		       ? SUIT_OK
 		       : SUIT_CONDITION;
+}
+
+/* What the part holds as long as this update is not confirmed. */
+static enum suit_rc measure_old(struct platform *p, size_t part, struct suit_digest *ret,
+				uint64_t *ret_size)
+{
+	const struct part *now = &p->facts->part[part];
+	if (p->work)
+		return p->work->measure(p->ctx, part, false, ret, ret_size);
+	*ret = now->digest;
+	*ret_size = now->size;
+	return now->has ? SUIT_OK : SUIT_MISSING;
 }
 
 static enum suit_rc measure_area(struct platform *p, const struct holding *h,
@@ -164,14 +157,13 @@ static enum suit_rc measure_area(struct platform *p, const struct holding *h,
 static enum suit_rc measure_part(struct platform *p, size_t part, struct suit_digest *ret,
 				 uint64_t *ret_size)
 {
-	const struct part *now = &p->facts->part[part];
 	const struct holding *h = &p->part[part];
+	if (!h->filled)
+		return measure_old(p, part, ret, ret_size);
 	if (p->work)
-		return p->work->measure(p->ctx, part, h->filled, ret, ret_size);
-	if (!h->filled && !now->has)
-		return SUIT_MISSING;
-	*ret = h->filled ? h->digest : now->digest;
-	*ret_size = h->filled ? h->size : now->size;
+		return p->work->measure(p->ctx, part, true, ret, ret_size);
+	*ret = h->digest;
+	*ret_size = h->size;
 	return SUIT_OK;
 }
 
@@ -200,6 +192,7 @@ static enum suit_rc on_image(void *ctx, const struct suit_target *t,
 	struct suit_digest is;
 	uint64_t is_size = 0;
 	int part = part_of(p, t);
+	ask_else(p);
 	enum suit_rc rc = part == UPDATE_NO_PART
 				  ? measure_area(p, &p->area[t->place], &is, &is_size)
 				  : measure_part(p, (size_t)part, &is, &is_size);
@@ -222,8 +215,9 @@ static enum suit_rc on_image(void *ctx, const struct suit_target *t,
 
 static enum suit_rc on_slot(void *ctx, const struct suit_target *t, uint64_t *ret)
 {
-	const struct platform *p = ctx;
+	struct platform *p = ctx;
 	int part = part_of(p, t);
+	ask_else(p);
 	if (part == UPDATE_NO_PART)
 		return SUIT_UNSUPPORTED;
 	*ret = p->facts->part[part].slot;
@@ -234,10 +228,11 @@ static enum suit_rc on_slot(void *ctx, const struct suit_target *t, uint64_t *re
 static enum suit_rc on_version(void *ctx, const struct suit_target *t,
 			       int64_t ret[SUIT_VERSION_MAX], size_t *ret_n)
 {
-	const struct platform *p = ctx;
+	struct platform *p = ctx;
 	const char *s = p->facts->version;
 	char digits[16];
 	uint64_t v;
+	ask_else(p);
 	if (part_of(p, t) != 0)
 		return SUIT_UNSUPPORTED;
 	for (size_t n = 0; n < SUIT_VERSION_MAX; n++) {
@@ -262,11 +257,31 @@ static enum suit_rc on_version(void *ctx, const struct suit_target *t,
 
 static enum suit_rc on_now(void *ctx, const struct suit_target *t, uint64_t *ret)
 {
-	time_t now = time(NULL);
-	(void)ctx;
+	struct platform *p = ctx;
 	(void)t;
-	*ret = now > 0 ? (uint64_t)now : 0;
+	ask_else(p);
+	*ret = p->asks.now > 0 ? (uint64_t)p->asks.now : 0;
 	return SUIT_OK;
+}
+
+static enum suit_rc on_battery(void *ctx, const struct suit_target *t, uint64_t *ret_mwh)
+{
+	struct platform *p = ctx;
+	return asked(p, asks_battery(&p->asks, t, ret_mwh));
+}
+
+static enum suit_rc on_authorized(void *ctx, const struct suit_target *t, int64_t priority)
+{
+	struct platform *p = ctx;
+	(void)t;
+	return asked(p, asks_authorized(&p->asks, priority));
+}
+
+static enum suit_rc on_wait(void *ctx, const struct suit_target *t, struct suit_bytes info)
+{
+	struct platform *p = ctx;
+	(void)t;
+	return asked(p, asks_wait(&p->asks, info, p->fetched));
 }
 
 /* --- dependencies ------------------------------------------------------------------------- */
@@ -392,27 +407,13 @@ static void put_there(struct platform *p, size_t part, const struct suit_target 
 		p->update->touched |= 1u << part;
 }
 
-/* img/<digest>, and nothing else: an envelope cannot make us ask for any other path. */
-static bool take_uri(struct suit_bytes uri, struct suit_digest *ret)
-{
-	char hex[65];
-	if (uri.n != 4 + 64 || memcmp(uri.p, "img/", 4) != 0)
-		return false;
-	for (size_t i = 4; i < uri.n; i++)
-		if (!memchr("0123456789abcdef", uri.p[i], 16))
-			return false;
-	memcpy(hex, uri.p + 4, 64);
-	hex[64] = '\0';
-	return text_unhex(hex, ret->b, sizeof(ret->b));
-}
-
 /* Notes the payload, or finds it as it was noted. */
 static enum suit_rc take_payload(struct platform *p, struct suit_bytes uri, int part,
 				 struct holding *h)
 {
 	struct update *u = p->update;
 	struct payload is = { .digest = h->digest, .size = h->size, .part = part };
-	if (!take_uri(uri, &is.file))
+	if (!update_take_uri(uri, &is.file))
 		return refuse(p, SUIT_UNSUPPORTED, PROTO_CAUSE_MANIFEST,
 			      "the image's address is not img/<digest>");
 	if (p->fetched == UPDATE_PAYLOADS_MAX)
@@ -605,10 +606,13 @@ static const struct suit_platform functions = {
 	.image = on_image,
 	.slot = on_slot,
 	.version = on_version,
+	.battery = on_battery,
 	.now = on_now,
+	.authorized = on_authorized,
 	.fetch = on_fetch,
 	.write = on_write,
 	.copy = on_copy,
+	.wait = on_wait,
 	.dependency = on_dependency,
 	.delegated = on_delegated,
 };
@@ -646,6 +650,7 @@ static enum suit_rc run(struct platform *p, const struct suit_envelope *e,
 		};
 		return SUIT_SIGNATURE;
 	}
+	asks_begin(&p->asks, a, p->update, p->work != NULL);
 	p->root = e;
 	p->delegated = by == PLATFORM_DELEGATE;
 	enum suit_rc rc = suit_process(e, SUIT_UPDATE_PROCEDURE, &functions, p, &result->run);
@@ -654,10 +659,15 @@ static enum suit_rc run(struct platform *p, const struct suit_envelope *e,
 		if (rc != SUIT_OK)
 			result->run.reason = SUIT_REASON_OPERATION;
 	}
+	p->update->ahead = p->asks.ahead;
+	result->put_off = false;
 	result->cause = PROTO_CAUSE_NONE;
 	result->why = "";
 	if (rc == SUIT_OK)
 		return rc;
+	result->put_off = rc == SUIT_CONDITION && p->asks.unmet && !p->why;
+	if (result->put_off)
+		rc = refuse(p, rc, PROTO_CAUSE_INSTALL, p->asks.unmet);
 	if (rc == SUIT_KEY && p->delegate_seen && !p->why)
 		rc = refuse(p, rc, PROTO_CAUSE_SIGNATURE,
 			    "a delegate lets this device in, and may do nothing else");
@@ -694,7 +704,10 @@ enum suit_rc platform_look(const struct ability *a, const struct facts *facts,
 			   const struct suit_envelope *e, struct update *ret,
 			   struct platform_result *ret_result)
 {
-	struct update u = { .job = ret->job, .attempt = ret->attempt, .manifest = e->digest };
+	struct update u = { .job = ret->job,
+			    .attempt = ret->attempt,
+			    .manifest = e->digest,
+			    .waited = ret->waited };
 	struct platform p = { .ability = a, .facts = facts, .update = &u };
 	enum suit_rc rc = run(&p, e, ret_result);
 	if (rc != SUIT_OK)

@@ -44,6 +44,12 @@ struct ability {
 	 * no dependencies, and every root is an author's. */
 	enum platform_signer (*signer)(const void *arg, const struct suit_envelope *e);
 	const void *signer_arg;
+	/* The charge of the battery; false: it cannot be read.  NULL: there is none that is
+	 * known. */
+	bool (*battery)(const void *asked, uint64_t *ret_mwh);
+	/* May an update of this priority be made now?  NULL: there is nobody to ask. */
+	bool (*authorized)(const void *asked, int64_t priority);
+	const void *asked;
 };
 
 /* A copy: from a payload, or from bytes of the envelope. */
@@ -69,12 +75,13 @@ struct platform_work {
 };
 
 struct platform_result {
+	bool put_off; /* only a condition on battery or consent does not hold: try later */
 	enum proto_cause cause;
 	const char *why;
 	struct suit_run run; /* of which result, reason and failed are for a report */
 };
 
-/* Looks.  Fills ret but for job and attempt. */
+/* Looks.  Fills ret but for job, attempt and waited. */
 enum suit_rc platform_look(const struct ability *a, const struct facts *facts,
 			   const struct suit_envelope *e, struct update *ret,
 			   struct platform_result *ret_result) SUIT_MUST_CHECK;

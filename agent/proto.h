@@ -19,6 +19,7 @@ enum proto_state {
 	PROTO_REBOOTING = 5,
 	PROTO_FAILED = 11,
 	PROTO_REJECTED = 14,
+	PROTO_DEFERRED = 15,
 };
 
 enum proto_cause {

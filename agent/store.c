@@ -6,6 +6,7 @@
 #include "agent/file.h"
 #include "agent/journal.h"
 #include "agent/mapped.h"
+#include "agent/waited.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -194,9 +195,10 @@ static bool drop_payload(const struct store *s, size_t nth)
 	       (unlink(path) == 0 || errno == ENOENT);
 }
 
+/* The attempt is over, or its trial begins: what it has waited for does not count any more. */
 static bool drop_payloads(const struct store *s, size_t count)
 {
-	bool done = true;
+	bool done = waited_drop(s->dir);
 	for (size_t i = 0; i < count; i++)
 		done = drop_payload(s, i) && done;
 	return done;

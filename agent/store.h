@@ -4,6 +4,7 @@
  *	NAME-a.bin, NAME-b.bin    the two files of each further component
  *	dl-N.bin                  payload N of an update, when it is to be copied from
  *	journal, journal-N        how much of it is there (agent/journal.h)
+ *	waited                    which waits of an update are over (agent/waited.h)
  *	lock                      held by the process that may write here
  *	boot                      which of two is in use, of all components (agent/boot.h)
  *

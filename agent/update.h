@@ -2,10 +2,12 @@
 #pragma once
 
 #include "agent/format.h"
+#include "agent/wait_rules.h"
 #include "suit/suit.h"
 
 #define UPDATE_PARTS_MAX    5 /* components: `main`, and four more */
 #define UPDATE_PAYLOADS_MAX UPDATE_PARTS_MAX
+#define UPDATE_WAITS_MAX    4
 #define UPDATE_PATH_MAX     80
 #define UPDATE_VERSION_MAX  65
 #define UPDATE_NO_PART      (-1)
@@ -18,6 +20,12 @@ struct payload {
 	int part; /* whose slot it goes into, or UPDATE_NO_PART */
 };
 
+/* Before the payload of this number is fetched, or before anything is installed. */
+struct update_wait {
+	struct wait until;
+	uint8_t before;
+};
+
 struct update {
 	uint64_t job, attempt;
 	uint64_t sequence;
@@ -27,12 +35,21 @@ struct update {
 	unsigned touched;         /* parts that get a new image, a bit each */
 	struct suit_digest image; /* of the first of these parts, installed */
 	char version[UPDATE_VERSION_MAX];
+	struct update_wait wait[UPDATE_WAITS_MAX]; /* in the order of their commands */
+	size_t wait_count;
+	size_t waited; /* of these, that are over: known to who looks, not found by it */
+	bool asks;     /* the battery's charge, or for consent */
+	bool ahead;    /* something is to be asked when a wait is over: then look again */
 };
 
 /* Bytes of all payloads, or of those before nth. */
 uint64_t update_bytes(const struct update *u, size_t nth);
+/* Do both fetch the same, in the same order? */
+bool update_fetches_same(const struct update *a, const struct update *b);
 /* img/<digest> */
 void update_path(const struct payload *p, char ret[UPDATE_PATH_MAX]);
+/* Nothing but that is taken: an envelope cannot make us ask for any other path. */
+bool update_take_uri(struct suit_bytes uri, struct suit_digest *ret);
 
 /* A component of this device. */
 struct part {

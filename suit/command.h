@@ -59,6 +59,20 @@ enum suit_parameter {
 	SUIT_PARAM_METADATA = 30,
 };
 
+/* What a wait-info waits for. */
+enum suit_event {
+	SUIT_WAIT_AUTHORIZATION = 1,
+	SUIT_WAIT_POWER = 2,
+	SUIT_WAIT_NETWORK = 3,
+	SUIT_WAIT_OTHER_DEVICE = 4,
+	SUIT_WAIT_TIME = 5, /* seconds since 1970 */
+	SUIT_WAIT_TIME_OF_DAY = 6,
+	SUIT_WAIT_DAY_OF_WEEK = 7,
+	SUIT_WAIT_TIME_OF_DAY_UTC = 8,
+	SUIT_WAIT_DAY_OF_WEEK_UTC = 9,
+	SUIT_WAIT_EVENTS,
+};
+
 /* What a sequence may refer to. */
 struct suit_scope {
 	uint32_t indexes; /* bit i: component index i is a component or a dependency */

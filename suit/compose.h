@@ -48,19 +48,6 @@ struct suit_version_match {
 	size_t count;
 };
 
-enum suit_event {
-	SUIT_WAIT_AUTHORIZATION = 1,
-	SUIT_WAIT_POWER = 2,
-	SUIT_WAIT_NETWORK = 3,
-	SUIT_WAIT_OTHER_DEVICE = 4,
-	SUIT_WAIT_TIME = 5, /* seconds since 1970 */
-	SUIT_WAIT_TIME_OF_DAY = 6,
-	SUIT_WAIT_DAY_OF_WEEK = 7,
-	SUIT_WAIT_TIME_OF_DAY_UTC = 8,
-	SUIT_WAIT_DAY_OF_WEEK_UTC = 9,
-	SUIT_WAIT_EVENTS,
-};
-
 struct suit_wait {
 	uint32_t has; /* bit n: event n */
 	int64_t value[SUIT_WAIT_EVENTS];

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -212,6 +213,20 @@ class Hook:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Clock:
+    """The wall clock of a program that runs with `env` (tests/preload/clock.c): so many seconds ahead."""
+
+    def __init__(self, folder):
+        self.file = folder / "clock-error"
+        self.file.write_bytes(bytes(8))
+        self.env = dict(os.environ, LD_PRELOAD=str(BUILD / "tests/preload/clock.so"), MUSTER_CLOCK=str(self.file))
+        self.env["ASAN_OPTIONS"] = self.env.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+
+    def ahead(self, seconds):
+        with open(self.file, "r+b", buffering=0) as f:
+            f.write(struct.pack("q", seconds * 1000000))
+
+
 class StandIn(threading.Thread):
     """Plain CoAP: offers one manifest until it was installed or refused, and notes what it hears."""
 
@@ -220,12 +235,20 @@ class StandIn(threading.Thread):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.url = f"coap://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.registered, self.reports, self.suit_reports, self.blocks = [], [], [], []
+        self.over, self.asked, self.again_s = False, 0, 1
+        self.offers(variant)
+        self.start()
+
+    def offers(self, variant):
         self.envelope = variant.manifest.read_bytes()
         self.files = {f"img/{digest(f)}": f.read_bytes() for f in variant.files}
         self.digest = cbor2.loads(cbor2.loads(cbor2.loads(self.envelope).value[2])[0])[1]
-        self.registered, self.reports, self.suit_reports, self.blocks = [], [], [], []
-        self.over = False
-        self.start()
+
+    def states(self):
+        """As they were told; a download that tells its progress is told once."""
+        said = [r[1] for r in self.reports]
+        return [s for s, before in zip(said, [None, *said]) if s != 2 or before != 2]
 
     def answer(self, m):
         path = "/".join(v.decode() for k, v in m.options if k == PATH)
@@ -234,7 +257,9 @@ class StandIn(threading.Thread):
             self.registered.append(cbor2.loads(m.payload))
             return code("2.04"), [(FORMAT, number(60))], cbor2.dumps({1: int(time.time()), 2: 1})
         if path == "update":
-            offer = {1: 0, 2: 1} if self.over else {1: 1, 2: 1, 3: 7, 4: 1, 5: self.digest, 6: len(self.envelope)}
+            self.asked += 1
+            offer = {1: 0, 2: self.again_s} if self.over else {
+                1: 1, 2: self.again_s, 3: 7, 4: 1, 5: self.digest, 6: len(self.envelope)}
             return code("2.05"), [(FORMAT, number(60))], cbor2.dumps(offer)
         if path.startswith("report/"):
             if int.from_bytes(m.option(FORMAT) or b"", "big") == 270:

@@ -117,6 +117,10 @@ def test_A01_a_delegate_installs_nothing_of_its_own(club):
         "install": [{"index": 0}, image, "fetch", "condition-image-match", {"index": 1}, "condition-dependency-integrity",
                     "process-dependency"]}}
     club.refuses(club.signed([{"id": "main"}], club.delegate, **inside), alone, club.new, club.payload)
+    waits = [{"index": 0}, {"override": {"wait": {"time": 1}}}, "wait", {"index": 1}, "condition-dependency-integrity",
+             "process-dependency"]
+    inside["sequences"] = {"install": waits}
+    club.refuses(club.signed([{"id": "main"}], club.delegate, **inside), alone, club.new, club.payload)
 
 
 def test_A01_a_delegate_does_not_say_what_the_image_is(club):

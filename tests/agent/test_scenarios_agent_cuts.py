@@ -242,13 +242,14 @@ def run_to_the_end(device, server, env):
 @pytest.mark.parametrize("which", ["a.bin", "b.bin"])
 def test_R11_agent_that_fetches_two_components_is_killed_at_every_call(tmp_path, author, agents, hook, which):
     """The launcher starts it again; it goes on from its journal, and ends with both new, confirmed.
-    a.bin fetches and installs, b.bin confirms."""
+    a.bin writes down that it has waited, fetches and installs, b.bin confirms."""
     old, new = agents
     c1, c2, m1, m2 = (author.file(x) for x in (b"c1", b"c2" * 4000, b"m1", b"m2"))
     patch, small = author.delta(old, new, "heatshrink"), author.compressed(m2, "lzma")
     payload, info = author.encrypted(patch)
     variant = Variant(author.manifest([part("main", new, "dl/patch-heatshrink", payload, old, info), part("config", c2),
-                                       part("modem", m2, "dl/lzma", small)] + areas("patch-heatshrink", "lzma")),
+                                       part("modem", m2, "dl/lzma", small)] + areas("patch-heatshrink", "lzma"),
+                                      guards={"wait": {"time": 1}}),
                       payload, c2, small)
 
     def once(name, at):

@@ -1,11 +1,18 @@
 """The real agent, with further components, keys and a report key, and the real server."""
 
+import random
+import time
+
 import cbor2
 import suit_encrypt
-from fleet import AGENT, SUCCEEDED, make_world, run, world  # noqa: F401
+from faults import WrongClock
+from fleet import AGENT, SUCCEEDED, a_seed, make_world, must, run, world  # noqa: F401
 from harness import wait_until
+from test_mixed_fleet import Files, job_of, publish
 
-REJECTED = 14
+REJECTED, CANCELLED = 14, 16
+SILENT_S = 5
+HOUR = 1 / 8760  # of a year
 
 
 def test_a_device_of_several_components_is_updated_and_one_that_wants_encryption_says_no(world):
@@ -33,3 +40,39 @@ def test_a_device_of_several_components_is_updated_and_one_that_wants_encryption
     signed = cbor2.loads((takes_all.state / "report").read_bytes())
     assert signed.tag == 18 and cbor2.loads(signed.value[2])[4] is True
     wait_until(lambda: world.metric("report") >= 4, 10, 0.2, "the SUIT report was taken")
+
+
+def test_a_device_that_waits_is_not_stalled_and_can_be_called_back(world):
+    """Longer than any other job may stand still; the server says why.  Then one campaign is aborted, and of its update
+    nothing is left; another one's time comes."""
+    files, clock = Files(world, random.Random(a_seed("waits"))), WrongClock()
+    old, new = files.firmware("old"), files.firmware("new")
+    world.add_device("patient")
+    device = world.agent("patient", old, launch=False).launch(env=clock.env)
+
+    def deferred(sequence):
+        files.sequence = sequence
+        variant = files.manifest(f"v{sequence}", new, guards={"wait": {"time": int(time.time()) + 7200}})
+        campaign = world.campaign(publish(world, f"2.0.{sequence}", new, variant), silent_after_s=SILENT_S)
+        wait_until(lambda: world.jobs(campaign) and job_of(world, campaign, "patient")["state"] == "deferred", 60, 0.2, "it waits")
+        return campaign
+
+    try:
+        world.wait_registered(1)
+        called_back = deferred(101)
+        assert job_of(world, called_back, "patient")["text"].startswith("waits until 20")
+        end = time.monotonic() + 3 * SILENT_S
+        while time.monotonic() < end:
+            assert job_of(world, called_back, "patient")["state"] == "deferred"
+            time.sleep(0.5)
+        revision = world.status(called_back)["revision"]
+        must(world.admin.post(f"/v1/campaigns/{called_back}/abort", {}, headers={"If-Match": f'"{revision}"'}), 200)
+        world.judge(called_back, {CANCELLED: 1})
+        waits = deferred(102)
+        assert not (device.state / "b.bin").exists()
+        clock.set(3 * HOUR)
+        world.wait_state(waits, "finished", 120)
+        world.judge(waits, {SUCCEEDED: 1})
+    finally:
+        device.close()
+        clock.close()

@@ -55,7 +55,7 @@ class Files:
         run(MUSTER, "image", "encrypt", plain, *recipients, "--out", out, "--info", info)
         return out, info
 
-    def manifest(self, name, image, area=None, payload=None, old=None, info=None, signing=None, env=None):
+    def manifest(self, name, image, area=None, payload=None, old=None, info=None, signing=None, env=None, **top):
         """The signed envelope of an image that is fetched as it is, or by way of an area."""
         member, components = {"file": str(image)}, []
         if old:
@@ -68,7 +68,7 @@ class Files:
         main = {"id": "main", "image": member, **({"install": "copy"} if area else {})}
         source, out = self.path(f"{name}.json"), self.path(f"{name}.suit")
         source.write_text(json.dumps({"vendor": VENDOR, "class": CLASS, "sequence": self.sequence,
-                                      "components": [main, *components]}))
+                                      "components": [main, *components], **top}))
         signing = signing or ("--key", self.world.author.key)
         run(MUSTER, "manifest", "create", source, *signing, "--out", out, "--no-input", env={**os.environ, **(env or {})})
         self.upload(payload or image)

@@ -30,6 +30,18 @@ static struct suit_digest hello(void)
 	return digest;
 }
 
+static bool battery(const void *asked, uint64_t *ret_mwh)
+{
+	*ret_mwh = 1500;
+	return *(const uint8_t *)asked & 8;
+}
+
+static bool authorized(const void *asked, int64_t priority)
+{
+	(void)priority;
+	return *(const uint8_t *)asked & 16;
+}
+
 struct device {
 	const struct update *u;
 	bool put[UPDATE_PARTS_MAX];
@@ -88,6 +100,9 @@ static void check_update(const struct update *u, const struct facts *f)
 	check(!(u->touched & 4)); /* nothing to fall back to */
 	check(u->payload_count <= UPDATE_PAYLOADS_MAX);
 	check(memchr(u->version, 0, sizeof(u->version)) != NULL);
+	check(u->wait_count <= UPDATE_WAITS_MAX && (!u->ahead || u->waited < u->wait_count));
+	for (size_t i = 0; i < u->wait_count; i++)
+		check(u->wait[i].before <= u->payload_count);
 	for (size_t i = 0; i < u->payload_count; i++) {
 		const struct payload *p = &u->payload[i];
 		check(p->size > 0 && p->size <= IMAGE_MAX);
@@ -111,6 +126,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		suit_wrap((struct suit_bytes){ data + 1, size - 1 }, buf, sizeof(buf));
 	ability.crypto = &suit_crypto_openssl;
 	ability.keys = &keys;
+	ability.battery = data[0] & 32 ? battery : NULL;
+	ability.authorized = data[0] & 32 ? authorized : NULL;
+	ability.asked = data;
 	ability.only_encrypted = data[0] & 4;
 	memcpy(keys.secret.b, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17", 16);
 	if (suit_envelope_decode(&suit_crypto_openssl, whole, &e) != SUIT_OK)
@@ -118,11 +136,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct facts facts = facts_of(data[0]);
 	enum suit_rc rc = platform_look(&ability, &facts, &e, &u, &result);
 	check((rc == SUIT_OK) == (result.cause == PROTO_CAUSE_NONE) && result.why);
+	check(!result.put_off || rc == SUIT_CONDITION);
 	if (rc != SUIT_OK) {
 		check(u.payload_count == 0 && u.job == 7 && result.why[0]);
 		return 0;
 	}
 	check_update(&u, &facts);
+	u.waited = u.wait_count;
 	rc = platform_work(&ability, &facts, &e, &u, &work, &d, &result);
 	check((rc == SUIT_OK) == (result.cause == PROTO_CAUSE_NONE));
 	check(d.copies <= facts.count);
