@@ -12,6 +12,7 @@
  * its other slot. */
 struct holding {
 	bool filled;
+	bool old;    /* swapped out: what the part `payload` holds now */
 	int payload; /* -1: content */
 	struct suit_bytes content;
 	struct suit_digest digest; /* as the manifest says */
@@ -147,6 +148,8 @@ static enum suit_rc measure_area(struct platform *p, const struct holding *h,
 	struct suit_message m = { .piece = { h->content }, .count = 1 };
 	if (!h->filled)
 		return SUIT_MISSING;
+	if (h->old)
+		return measure_old(p, (size_t)h->payload, ret, ret_size);
 	*ret_size = h->size;
 	if (h->payload < 0)
 		return p->ability->crypto->sha256(&m, ret);
@@ -558,9 +561,43 @@ static enum suit_rc on_copy(void *ctx, const struct suit_target *t,
 	const struct holding *from = &p->area[source->place];
 	if (!is_area(source) || part_of(p, source) != UPDATE_NO_PART || !from->filled)
 		return SUIT_MISSING;
-	if (!area_format(p, source, &format))
+	if (from->old || !area_format(p, source, &format))
 		return SUIT_UNSUPPORTED;
 	return put_image(p, t, from, format);
+}
+
+/* The part's other file gets what the area holds, as by a copy; its file in use is not touched,
+ * and is what the area holds then.  Bytes as they are: a swap does not decrypt or unpack. */
+static enum suit_rc on_swap(void *ctx, const struct suit_target *t,
+			    const struct suit_target *source)
+{
+	struct platform *p = ctx;
+	struct holding *area = &p->area[source->place];
+	int part = part_of(p, t);
+	struct suit_bytes info;
+	enum format format;
+	if (is_area(source) && area_format(p, source, &format) && format != FORMAT_PLAIN)
+		return SUIT_UNSUPPORTED;
+	if (suit_parameter_encoded(t, SUIT_PARAM_ENCRYPTION, &info))
+		return SUIT_UNSUPPORTED;
+	enum suit_rc rc = on_copy(ctx, t, source);
+	if (rc == SUIT_OK)
+		*area = (struct holding){ .filled = p->facts->part[part].has,
+					  .old = true,
+					  .payload = part };
+	return rc;
+}
+
+/* An area has one reference: it holds nothing then.  Its file goes when the update is over, as
+ * a cut until then would have it fetched once more. */
+static enum suit_rc on_unlink(void *ctx, const struct suit_target *t)
+{
+	struct platform *p = ctx;
+	if (!is_area(t) || part_of(p, t) != UPDATE_NO_PART)
+		return refuse(p, SUIT_UNSUPPORTED, PROTO_CAUSE_CLASS,
+			      "what is in use cannot be unlinked");
+	p->area[t->place] = (struct holding){ 0 };
+	return SUIT_OK;
 }
 
 /* Bytes of the manifest itself: they are what was signed, and need no digest of their own. */
@@ -612,6 +649,8 @@ static const struct suit_platform functions = {
 	.fetch = on_fetch,
 	.write = on_write,
 	.copy = on_copy,
+	.swap = on_swap,
+	.unlink = on_unlink,
 	.wait = on_wait,
 	.dependency = on_dependency,
 	.delegated = on_delegated,

@@ -12,7 +12,9 @@
  * Components: the parts of the device, and download areas `dl`, `dl/full` and `dl/WORD`, whose
  * word says what a copy has to do (agent/format.h).  Only parts can be copied into, only from
  * areas.  A patch is applied to what the part holds now, which the manifest must have compared
- * before.  What is put into a part must be compared once more at the end.
+ * before.  What is put into a part must be compared once more at the end.  A swap puts an area
+ * into a part, and the area holds from then on what the part has held: both are there, as the
+ * part's two files, and which of them is in use is the boot state's affair, as ever.
  *
  * Dependencies lie in the envelope, have their own signatures and are newer than what was
  * confirmed, as the root is.  What a delegate signed does nothing itself (suit/process.h). The

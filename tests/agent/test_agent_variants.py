@@ -180,20 +180,63 @@ def test_what_no_device_should_do(tmp_path, author, old, new, hook):
         "a component that is not there": [part("radio", new)],
         "a modem without a way back": [part("modem", new)],
         "an area alone": [part("dl/full", new)],
-        "a swap": [{"id": "main", "install": "swap", "image": {"file": str(new), "via": "dl/full"}}] + areas("full"),
+        "a swap that unpacks": [{"id": "main", "install": "swap", "image": {
+            "file": str(new), "via": "dl/lzma", "fetched": {"file": str(author.compressed(new, "lzma"))}}}] + areas("lzma"),
         "metadata": [{"id": "config", "image": {"file": str(new)}, "metadata": {"default_permissions": 4}}],
     }
     for what, components in cases.items():
         done = device.apply(Variant(author.manifest(components), new, patch))
         assert done.returncode == 1, f"{what}: {done.stderr}"
         untouched(device, old)
-    sequences = {"twice into one": fetch + fetch[2:] + match, "never compared": fetch}
+    sequences = {"twice into one": fetch + fetch[2:] + match, "never compared": fetch,
+                 "what runs is unlinked": [{"index": 0}, "unlink", *fetch, *match],
+                 "and what was put there": [*fetch, *match, "unlink"]}
     for what, install in sequences.items():
         manifest = author.manifest([{"id": "main", "image": {"file": str(new)}}],
                                    sequences={"install": install, "validate": []})
         done = device.apply(Variant(manifest, new))
         assert done.returncode == 1, f"{what}: {done.stderr}"
         untouched(device, old)
+
+
+def swapped(author, new, *install, **more):
+    """main gets what dl holds; then `install`."""
+    move = [{"index": 0}, {"override": {"source": 1}}, "swap", "condition-image-match", *install]
+    return Variant(author.manifest([{"id": "main", "install": "swap", "image": {"file": str(new), "via": "dl"}}, {"id": "dl"}],
+                                   sequences={"install": move}, **more), new)
+
+
+def test_a_swap_and_back(tmp_path, author, old, new):
+    """What ran is in the area then, and as the slot that the launcher goes back to."""
+    is_old = [{"index": 1}, {"override": {"file": str(old)}}, "condition-image-match"]
+    is_new = [{"index": 1}, {"override": {"file": str(new)}}, "condition-image-match"]
+    again = [{"index": 0}, "swap"]
+    for i, (install, code) in enumerate([(is_old, 0), (is_new, 1), (again, 1)]):
+        device = Device(tmp_path / f"d-{i}", author, old)
+        done = device.apply(swapped(author, new, *install))
+        assert done.returncode == code, done.stderr
+        assert digest(device.path("slot", "a")) == digest(old)
+        if code:
+            untouched(device, old)
+            continue
+        assert device.show()["slot"] == "b" and digest(device.path("slot", "b")) == digest(new)
+        assert not list(device.state.glob("dl-*"))
+        device.launch()
+        assert device.ran()[0].split() == ["new"]
+
+
+def test_an_area_that_is_unlinked_holds_nothing(tmp_path, author, old, new):
+    unlink = [{"index": 1}, "unlink"]
+    there = [{"override": {"file": str(new)}}, "condition-image-match"]
+    copy = [{"index": 0}, {"override": {"source": 1}}, "copy", "condition-image-match"]
+    for i, (install, code) in enumerate([(copy + unlink, 0), (copy + unlink + unlink, 0), (unlink + copy, 1),
+                                         (copy + unlink + there, 1), (copy + [{"index": 1}] + there + unlink, 0)]):
+        device = Device(tmp_path / f"d-{i}", author, old)
+        manifest = author.manifest([{"id": "main", "install": "copy", "image": {"file": str(new), "via": "dl"}}, {"id": "dl"}],
+                                   sequences={"install": install})
+        done = device.apply(Variant(manifest, new))
+        assert done.returncode == code, done.stderr
+        assert device.show()["trial"] == ("no" if code else "yes") and not list(device.state.glob("dl-*"))
 
 
 def test_conditions_of_time_and_version(tmp_path, author, old, new):

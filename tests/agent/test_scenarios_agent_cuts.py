@@ -69,6 +69,9 @@ class Case:
             self.touched = {"config": (self.c1, self.c2)}
         elif kind == "admission":
             self.variant, self.more = admission(author, bad)
+        elif kind == "swap":
+            self.variant = Variant(author.manifest([{"id": "main", "install": "swap", "image": {
+                "file": str(bad), "via": "dl"}}, {"id": "dl"}]), bad)
         elif kind == "together":
             self.variant = together(author, old, bad, self.c2, self.m2)
             self.touched.update(config=(self.c1, self.c2), modem=(self.m1, self.m2))
@@ -102,7 +105,7 @@ def count_calls(device, run, program_name):
 
 @pytest.mark.parametrize("tear", [False, True], ids=["whole", "torn"])
 @pytest.mark.parametrize("kind", ["patch-heatshrink", "patch-lzma,gcm", "full,ctr", "zstd", "together", "configuration",
-                                  "admission"])
+                                  "admission", "swap"])
 def test_R11_every_kind_of_update_is_killed_at_every_call(tmp_path, author, old, bad, hook, kind, tear):
     case = Case(author, old, bad, kind, hook)
     first = case.device(tmp_path)
