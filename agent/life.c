@@ -1,6 +1,7 @@
 /* Reading path: life_start, on_answer, then one function a state. */
 #include "agent/life.h"
 
+#include "agent/elsewhere.h"
 #include "agent/log.h"
 #include "suit/ids.h"
 
@@ -96,7 +97,9 @@ static void report_state(struct life *l, enum proto_state state, enum life_next 
 static void drop_envelope(struct life *l)
 {
 	free(l->envelope);
+	free(l->dependency);
 	l->envelope = NULL;
+	l->dependency = NULL;
 	l->put_off = false;
 }
 
@@ -127,16 +130,10 @@ static void forget_job(struct life *l, uint64_t pause_s)
 /* --- waiting
  * ----------------------------------------------------------------------------------- */
 
-static enum wait_end next_wait(const struct life *l, int64_t *ret_moment)
-{
-	return wait_moment(&l->update.wait[l->update.waited].until, (int64_t)time(NULL),
-			   ret_moment);
-}
-
 /* Is it the clock that is waited for? */
 static bool still_waits(const struct life *l, int64_t *ret_moment)
 {
-	return l->update.waited < l->update.wait_count && next_wait(l, ret_moment) == WAIT_ON;
+	return update_next_wait(&l->update, ret_moment) == WAIT_ON;
 }
 
 /* Until the clock is worth a look. */
@@ -191,7 +188,7 @@ static bool must_wait(struct life *l, size_t nth)
 	struct update *u = &l->update;
 	int64_t moment;
 	while (u->waited < u->wait_count && u->wait[u->waited].before <= nth) {
-		if (next_wait(l, &moment) != WAIT_OVER) {
+		if (update_next_wait(u, &moment) != WAIT_OVER) {
 			put_off_until(l, moment);
 			return true;
 		}
@@ -296,10 +293,10 @@ static void on_offer(struct life *l, const struct link_answer *a)
 /* --- manifest
  * ---------------------------------------------------------------------------------- */
 
-static bool write_envelope(void *user, uint64_t offset, const uint8_t *p, size_t n)
+/* Into memory that has room for all of it. */
+static bool write_bytes(void *user, uint64_t offset, const uint8_t *p, size_t n)
 {
-	struct life *l = user;
-	memcpy(l->envelope + offset, p, n);
+	memcpy((uint8_t *)user + offset, p, n);
 	return true;
 }
 
@@ -374,8 +371,34 @@ static enum suit_rc look(struct life *l, struct platform_result *ret)
 			       &facts, &l->update, ret);
 }
 
+/* A dependency's envelope that the manifest fetches. */
+static void begin_dependency(struct life *l, const struct payload *p)
+{
+	char path[UPDATE_PATH_MAX];
+	l->elsewhere = *p;
+	uint64_t has = l->envelope_size + ELSEWHERE_MORE, most = l->config->envelope_max;
+	if (has > most || p->size > most - has) {
+		give_up(l, PROTO_REJECTED, PROTO_CAUSE_SPACE,
+			"the envelope is too large, with its dependencies");
+		return;
+	}
+	update_path(p, path);
+	free(l->dependency);
+	l->dependency = malloc(p->size);
+	if (!l->dependency ||
+	    !fetch_begin(&l->fetch, path, p->size, 0, l->config->block_size)) {
+		give_up(l, PROTO_REJECTED, PROTO_CAUSE_SPACE, "no memory for a dependency");
+		return;
+	}
+	ask_block(l, LIFE_DEPENDENCY);
+}
+
 static void refuse_manifest(struct life *l, const struct platform_result *result)
 {
+	if (result->elsewhere.size > 0) {
+		begin_dependency(l, &result->elsewhere);
+		return;
+	}
 	if (result->put_off) {
 		put_off(l, result->why);
 		return;
@@ -434,7 +457,7 @@ static bool take_block(struct life *l, const struct link_answer *a,
 
 static void on_manifest(struct life *l, const struct link_answer *a)
 {
-	struct fetch_sink sink = { write_envelope, l };
+	struct fetch_sink sink = { write_bytes, l->envelope };
 	bool done;
 	if (!take_block(l, a, &sink, &done))
 		return;
@@ -442,6 +465,41 @@ static void on_manifest(struct life *l, const struct link_answer *a)
 		judge_manifest(l);
 	else
 		ask_block(l, LIFE_MANIFEST);
+}
+
+/* It lies in the envelope from now on. */
+static void finish_dependency(struct life *l)
+{
+	uint8_t *whole = NULL;
+	size_t n = 0;
+	enum suit_rc rc = elsewhere_join(
+		l->verify->can.crypto, (struct suit_bytes){ l->envelope, l->envelope_size },
+		&l->elsewhere, (struct suit_bytes){ l->dependency, l->elsewhere.size }, &whole,
+		&n);
+	if (rc != SUIT_OK) {
+		give_up(l, PROTO_FAILED,
+			rc == SUIT_DIGEST ? PROTO_CAUSE_DIGEST : PROTO_CAUSE_MANIFEST,
+			"a dependency is not what its address names");
+		return;
+	}
+	bool waits = l->put_off;
+	drop_envelope(l);
+	l->put_off = waits;
+	l->envelope = whole;
+	l->envelope_size = n;
+	judge_manifest(l);
+}
+
+static void on_dependency(struct life *l, const struct link_answer *a)
+{
+	struct fetch_sink sink = { write_bytes, l->dependency };
+	bool done;
+	if (!take_block(l, a, &sink, &done))
+		return;
+	if (done)
+		finish_dependency(l);
+	else
+		ask_block(l, LIFE_DEPENDENCY);
 }
 
 /* --- image
@@ -659,6 +717,9 @@ static void on_answer(void *user, const struct link_answer *a)
 		break;
 	case LIFE_MANIFEST:
 		on_manifest(l, a);
+		break;
+	case LIFE_DEPENDENCY:
+		on_dependency(l, a);
 		break;
 	case LIFE_IMAGE:
 		on_block(l, a);

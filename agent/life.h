@@ -73,6 +73,7 @@ enum life_state {
 	LIFE_WAITING,
 	LIFE_ASKING,
 	LIFE_MANIFEST,
+	LIFE_DEPENDENCY,
 	LIFE_IMAGE,
 	LIFE_REPORTING,
 	LIFE_HELD,
@@ -109,13 +110,15 @@ struct life {
 	uint64_t again_s;   /* of the offer: when to ask whether it is still wanted */
 	uint64_t envelope_size;
 	struct fetch fetch;
-	uint8_t *envelope;     /* until the job is over: it is carried out at the end */
-	enum proto_state said; /* the report under way */
-	bool judged;           /* the manifest of this job was: there are last words */
-	bool last_words;       /* which are under way */
-	struct upload upload;  /* by this */
-	uint64_t tell_at;      /* bytes: the next progress to report */
-	uint64_t heard;        /* answers to GET update */
+	struct payload elsewhere; /* a dependency that is fetched into: */
+	uint8_t *dependency;      /* of envelope_max, together with the envelope */
+	uint8_t *envelope;        /* until the job is over: it is carried out at the end */
+	enum proto_state said;    /* the report under way */
+	bool judged;              /* the manifest of this job was: there are last words */
+	bool last_words;          /* which are under way */
+	struct upload upload;     /* by this */
+	uint64_t tell_at;         /* bytes: the next progress to report */
+	uint64_t heard;           /* answers to GET update */
 };
 
 void life_init(struct life *l, struct link *link, const struct machine_ops *ops, void *machine);

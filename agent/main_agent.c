@@ -7,6 +7,7 @@
 #include "agent/clean.h"
 #include "agent/config.h"
 #include "agent/consent.h"
+#include "agent/elsewhere.h"
 #include "agent/file.h"
 #include "agent/install.h"
 #include "agent/life.h"
@@ -593,8 +594,7 @@ static bool is_time(struct update *u)
 	char why[WAIT_TEXT_SIZE];
 	int64_t moment;
 	for (; u->waited < u->wait_count; u->waited++) {
-		const struct wait *w = &u->wait[u->waited].until;
-		if (wait_moment(w, (int64_t)time(NULL), &moment) == WAIT_OVER)
+		if (update_next_wait(u, &moment) == WAIT_OVER)
 			continue;
 		wait_text(moment, why);
 		log_line("it %s", why);
@@ -603,29 +603,78 @@ static bool is_time(struct update *u)
 	return true;
 }
 
+struct document {
+	char *bytes;
+	size_t n;
+};
+
+static bool read_document(const char *path, struct document *ret)
+{
+	ret->bytes = malloc(SUIT_ENVELOPE_MAX);
+	if (ret->bytes && file_read(path, ret->bytes, SUIT_ENVELOPE_MAX, &ret->n))
+		return true;
+	log_errno("%s", path);
+	return false;
+}
+
+static void clean_document(struct document *d)
+{
+	free(d->bytes);
+}
+
+static struct suit_bytes bytes_of(const struct document *d)
+{
+	return (struct suit_bytes){ (const uint8_t *)d->bytes, d->n };
+}
+
+/* A dependency's envelope, which is among the files. */
+static bool join_file(const struct agent *a, const struct given *g, const struct payload *p,
+		      struct document *envelope)
+{
+	const char *path = find_file(a, g, p);
+	CLEAN(document) struct document part = { 0 };
+	uint8_t *whole;
+	size_t n;
+	if (!path || !read_document(path, &part) ||
+	    elsewhere_join(a->verify.can.crypto, bytes_of(envelope), p, bytes_of(&part), &whole,
+			   &n) != SUIT_OK)
+		return false;
+	free(envelope->bytes);
+	*envelope = (struct document){ (char *)whole, n };
+	return true;
+}
+
+/* Each round puts one more dependency there. */
+static enum suit_rc look(struct agent *a, const struct given *g, struct document *envelope,
+			 struct update *u, struct platform_result *ret)
+{
+	struct facts facts;
+	enum suit_rc rc;
+	machine_facts(a, &facts);
+	do
+		rc = verify_envelope(&a->verify, bytes_of(envelope), &facts, u, ret);
+	while (rc != SUIT_OK && ret->elsewhere.size > 0 &&
+	       join_file(a, g, &ret->elsewhere, envelope));
+	return rc;
+}
+
 static int apply(struct agent *a, const struct given *g)
 {
-	CLEAN(mem) char *envelope = malloc(SUIT_ENVELOPE_MAX);
-	size_t n = 0;
+	CLEAN(document) struct document envelope = { 0 };
 	struct update u = { 0 };
-	struct facts facts;
 	struct platform_result result;
-	if (!envelope || !file_read(g->manifest, envelope, SUIT_ENVELOPE_MAX, &n)) {
-		log_errno("%s", g->manifest);
+	if (!read_document(g->manifest, &envelope))
 		return EXIT_FAILURE;
-	}
 	if (a->store.boot.trial != BOOT_NO_TRIAL) { /* it may be running */
 		log_line("the last update is still on trial");
 		return EXIT_FAILURE;
 	}
-	struct suit_bytes bytes = { (const uint8_t *)envelope, n };
-	machine_facts(a, &facts);
-	if (verify_envelope(&a->verify, bytes, &facts, &u, &result) != SUIT_OK) {
-		machine_refused(a, bytes, &result);
+	if (look(a, g, &envelope, &u, &result) != SUIT_OK) {
+		machine_refused(a, bytes_of(&envelope), &result);
 		log_line("%s: %s", g->manifest, result.why);
 		return EXIT_FAILURE;
 	}
-	if (!is_time(&u) || !install(a, g, &u, bytes))
+	if (!is_time(&u) || !install(a, g, &u, bytes_of(&envelope)))
 		return EXIT_FAILURE;
 	log_line("slot %c will be tried at the next start", a->store.boot.trial);
 	return EXIT_SUCCESS;

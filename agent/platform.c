@@ -48,6 +48,7 @@ struct platform {
 	bool delegate_seen; /* some manifest is */
 	struct dependency dependency[PLATFORM_DEPENDENCIES_MAX];
 	size_t dependency_count;
+	struct payload elsewhere; /* a dependency that is to be fetched first */
 	enum proto_cause cause;
 	const char *why;
 };
@@ -289,15 +290,30 @@ static enum suit_rc on_wait(void *ctx, const struct suit_target *t, struct suit_
 
 /* --- dependencies ------------------------------------------------------------------------- */
 
+/* The dependency of a dependency lies in the envelope of that: it was signed by somebody else,
+ * and one manifest alone says what is fetched here. */
+static enum suit_rc seek_dependency(struct platform *p, const struct suit_target *t,
+				    struct suit_bytes uri)
+{
+	struct payload is = { .part = UPDATE_NO_PART };
+	if (p->work || t->envelope != p->root || !update_take_uri(uri, &is.file) ||
+	    !suit_parameter_uint(t, SUIT_PARAM_SIZE, &is.size) || is.size == 0)
+		return refuse(p, SUIT_UNSUPPORTED, PROTO_CAUSE_CLASS,
+			      "a dependency that is not in the envelope");
+	is.digest = is.file;
+	p->elsewhere = is;
+	return refuse(p, SUIT_MISSING, PROTO_CAUSE_MANIFEST,
+		      "a dependency's envelope is not here");
+}
+
 /* The bytes are kept where they are.  What they must be is said by the digest of the manifest
  * in them, which the processor compares. */
 static enum suit_rc fetch_dependency(struct platform *p, const struct suit_target *t,
-				     struct suit_bytes content)
+				     struct suit_bytes uri, struct suit_bytes content)
 {
 	uint64_t size = 0;
 	if (!content.p)
-		return refuse(p, SUIT_UNSUPPORTED, PROTO_CAUSE_CLASS,
-			      "a dependency that is not in the envelope");
+		return seek_dependency(p, t, uri);
 	if (suit_parameter_uint(t, SUIT_PARAM_SIZE, &size) && size != content.n)
 		return SUIT_DIGEST;
 	if (p->dependency_count == PLATFORM_DEPENDENCIES_MAX)
@@ -473,7 +489,7 @@ static enum suit_rc on_fetch(void *ctx, const struct suit_target *t, struct suit
 	struct platform *p = ctx;
 	struct holding h;
 	if (t->dependency)
-		return fetch_dependency(p, t, content);
+		return fetch_dependency(p, t, uri, content);
 	struct suit_bytes info;
 	int part = part_of(p, t);
 	enum suit_rc rc = take_size(p, t, &h);
@@ -700,6 +716,7 @@ static enum suit_rc run(struct platform *p, const struct suit_envelope *e,
 	}
 	p->update->ahead = p->asks.ahead;
 	result->put_off = false;
+	result->elsewhere = p->elsewhere;
 	result->cause = PROTO_CAUSE_NONE;
 	result->why = "";
 	if (rc == SUIT_OK)

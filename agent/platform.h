@@ -16,10 +16,11 @@
  * into a part, and the area holds from then on what the part has held: both are there, as the
  * part's two files, and which of them is in use is the boot state's affair, as ever.
  *
- * Dependencies lie in the envelope, have their own signatures and are newer than what was
- * confirmed, as the root is.  What a delegate signed does nothing itself (suit/process.h). The
- * sequence number that the device then keeps is the highest of the manifests that put something
- * into a part, and of an author's root: a delegate's counts for nothing. */
+ * Dependencies lie in the envelope, or are put there before (agent/elsewhere.h), have their own
+ *signatures and are newer than what was confirmed, as the root is.  What a delegate signed does
+ *nothing itself (suit/process.h). The sequence number that the device then keeps is the highest
+ *of the manifests that put something into a part, and of an author's root: a delegate's counts
+ *for nothing. */
 #pragma once
 
 #include "agent/keys.h"
@@ -77,6 +78,9 @@ struct platform_work {
 };
 
 struct platform_result {
+	/* Of size 0: none.  Else it was refused only because this dependency's envelope is not
+	 * in that of the manifest (agent/elsewhere.h): put it there, and look again. */
+	struct payload elsewhere;
 	bool put_off; /* only a condition on battery or consent does not hold: try later */
 	enum proto_cause cause;
 	const char *why;

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 uint64_t update_bytes(const struct update *u, size_t nth)
 {
@@ -24,6 +25,14 @@ bool update_fetches_same(const struct update *a, const struct update *b)
 		       a->payload[i].size == b->payload[i].size &&
 		       a->payload[i].part == b->payload[i].part;
 	return same;
+}
+
+enum wait_end update_next_wait(const struct update *u, int64_t *ret_moment)
+{
+	*ret_moment = (int64_t)time(NULL);
+	if (u->waited == u->wait_count)
+		return WAIT_OVER;
+	return wait_moment(&u->wait[u->waited].until, *ret_moment, ret_moment);
 }
 
 void update_path(const struct payload *p, char ret[UPDATE_PATH_MAX])

@@ -46,6 +46,8 @@ struct update {
 uint64_t update_bytes(const struct update *u, size_t nth);
 /* Do both fetch the same, in the same order? */
 bool update_fetches_same(const struct update *a, const struct update *b);
+/* What its next wait says now; WAIT_OVER when there is none. */
+enum wait_end update_next_wait(const struct update *u, int64_t *ret_moment);
 /* img/<digest> */
 void update_path(const struct payload *p, char ret[UPDATE_PATH_MAX]);
 /* Nothing but that is taken: an envelope cannot make us ask for any other path. */

@@ -2,6 +2,8 @@
 
 #include "suit/rewrite.h"
 
+#include <string.h>
+
 #define ENTRIES_MAX 64 /* the decoder has counted them before */
 #define AUTH        2
 
@@ -33,6 +35,29 @@ static int64_t entry_next(struct scbor *c, struct suit_bytes *ret)
 	scbor_bytes(c);
 	*ret = (struct suit_bytes){ start, (size_t)(c->p - start) };
 	return key;
+}
+
+/* Bytewise by the encoded key, which begins with its length. */
+static bool is_before(struct suit_bytes name, struct suit_bytes entry)
+{
+	struct scbor c;
+
+	scbor_init(&c, entry);
+	if (scbor_peek(&c) != SCBOR_TEXT)
+		return false;
+	struct suit_bytes other = scbor_text(&c);
+	return name.n != other.n ? name.n < other.n : memcmp(name.p, other.p, name.n) < 0;
+}
+
+/* Its place is before this entry, or at the end; it is put once. */
+static void added_put(struct scbor_out *o, struct suit_payload *add,
+		      const struct suit_bytes *at)
+{
+	if (add->name.n == 0 || (at && !is_before(add->name, *at)))
+		return;
+	scbor_put_text(o, add->name);
+	scbor_put_bytes(o, add->content);
+	add->name.n = 0;
 }
 
 static size_t open(const struct suit_envelope *e, struct scbor *c)
@@ -77,7 +102,8 @@ enum suit_rc suit_envelope_rewrite(const struct suit_envelope *e,
 	struct suit_bytes entry;
 	struct scbor_out o;
 	struct scbor c;
-	size_t n = open(e, &c), kept = n;
+	struct suit_payload add = change->add;
+	size_t n = open(e, &c), kept = n + (add.name.n > 0);
 
 	for (size_t i = 0; i < n; i++)
 		if (is_dropped(change, entry_next(&c, &entry)))
@@ -89,15 +115,26 @@ enum suit_rc suit_envelope_rewrite(const struct suit_envelope *e,
 	n = open(e, &c);
 	for (size_t i = 0; i < n; i++) {
 		int64_t key = entry_next(&c, &entry);
+		added_put(&o, &add, &entry);
 		if (key == AUTH)
 			auth_put(&o, e, change);
 		else if (!is_dropped(change, key))
 			scbor_put_raw(&o, entry);
 	}
+	added_put(&o, &add, NULL);
 	*ret_n = o.n;
 	if (o.n > SUIT_ENVELOPE_MAX)
 		return SUIT_TOO_LARGE;
 	return scbor_out_fits(&o) ? SUIT_OK : SUIT_NO_SPACE;
+}
+
+enum suit_rc suit_envelope_integrate(const struct suit_envelope *e, struct suit_bytes name,
+				     struct suit_bytes content, uint8_t *buf, size_t size,
+				     size_t *ret_n)
+{
+	struct suit_change change = { .add = { name, content } };
+
+	return suit_envelope_rewrite(e, &change, buf, size, ret_n);
 }
 
 enum suit_rc suit_envelope_sever(const struct suit_envelope *e, const uint8_t *keys,

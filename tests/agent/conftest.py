@@ -1,13 +1,21 @@
 """An author, and two images that end their launcher: what most tests of the agent begin with."""
 
+import shutil
+
 import pytest
 
-from agent_kit import Author, program
+from agent_kit import AGENT, Author, program
 
 
 @pytest.fixture(scope="module")
 def author(tmp_path_factory):
     return Author(tmp_path_factory.mktemp("author") / "a")
+
+
+@pytest.fixture(scope="module")
+def firmware(tmp_path_factory):
+    """The agent itself."""
+    return shutil.copy(AGENT, tmp_path_factory.mktemp("firmware") / "agent")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ that a delegate may not do, however it came to the device."""
 import cbor2
 import pytest
 
-from agent_kit import Device, Variant, areas, check, digest, part, suit_encrypt
+from agent_kit import PATH, Device, StandIn, Variant, areas, check, digest, part, start, suit_encrypt, wait_until
 from test_agent_variants import untouched
 from test_kill_points import CLI
 
@@ -204,6 +204,63 @@ def test_two_vendors(club, author, old, new):
     assert boot_of(both)["trial_sequence"] == "5", "the highest of those that put something there"
 
 
-def test_what_is_not_in_the_envelope_is_refused(club, author):
-    manifest = author.manifest([{"id": "main"}], dependencies=[{"file": str(club.update), "uri": "img/" + digest(club.update)}])
-    club.refuses(manifest, "a dependency that is not in the envelope")
+# --- dependencies from elsewhere ----------------------------------------------------------------
+
+def depends_on(club, *dependencies, key=None):
+    return club.signed([{"id": "main"}], key, dependencies=[{"file": str(d), "uri": "img/" + digest(d)} for d in dependencies])
+
+
+def test_a_dependency_from_elsewhere(club, author, new):
+    plain = club.signed([part("main", new)])
+    manifest = depends_on(club, plain)
+    device = club.device()
+    done = device.apply(Variant(manifest, new, plain))
+    assert done.returncode == 0 and digest(device.path("slot", "b")) == digest(new), done.stderr
+    assert not list(device.state.glob("dl-*"))
+    club.refuses(manifest, "a dependency's envelope is not here", new, new)
+    club.refuses(manifest, "a dependency's envelope is not here", club.signed([part("main", new)], sequence=3))
+    club.refuses(depends_on(club, manifest), "a dependency that is not in the envelope", new, manifest, plain)
+    stranger = club.folder / "stranger.pem"
+    check(CLI, "key", "new", stranger, "--no-passphrase")
+    foreign = club.signed([part("main", new)], key=stranger)
+    club.refuses(depends_on(club, foreign), "a dependency is not signed by an author", new, foreign)
+    named = author.manifest([{"id": "main"}], dependencies=[{"file": str(plain), "uri": "manifest/" + digest(plain)}])
+    club.refuses(named, "a dependency that is not in the envelope", new, plain)
+
+
+class Server(StandIn):
+    """Says who asks for what, in order."""
+
+    def answer(self, m):
+        path = "/".join(v.decode() for k, v in m.options if k == PATH)
+        if path.startswith("img/") and path not in self.wanted:
+            self.wanted.append(path)
+        return super().answer(m)
+
+    wanted = []
+
+
+def test_dependencies_are_fetched_first(club, author, firmware):
+    """Two of them, each for a component; one that does not fit into envelope_max is not asked for."""
+    c1, c2 = author.file(b"c1"), author.file(b"c2" * 700)
+    new = author.file(firmware.read_bytes() + b"newer")
+    one, two = club.signed([part("main", new)]), club.signed([part("config", c2)])
+    variant = Variant(depends_on(club, one, two), new, c2, one, two)
+    for most, size in (("small", variant.manifest.stat().st_size + one.stat().st_size), ("large", 16384)):
+        server = Server(variant)
+        server.wanted = []
+        device = Device(club.folder / most, author, firmware, config=c1, server=server.url, envelope_max=max(size, 512))
+        process = start(device)
+        try:
+            if most == "small":
+                wait_until(lambda: 14 in server.states())
+                assert "too large, with its dependencies" in server.reports[-1][5] and server.wanted == []
+                continue
+            wait_until(lambda: device.show()["sequence"] == "2", 60)
+        finally:
+            process.terminate()
+            process.wait(30)
+            server.close()
+        assert server.wanted == [f"img/{digest(f)}" for f in (one, two, new, c2)]
+        assert len(server.blocks) == len(set(server.blocks)) and server.states() == [2, 3, 4, 5]
+        assert digest(device.path("slot", "b")) == digest(new) and digest(device.path("config", "b")) == digest(c2)

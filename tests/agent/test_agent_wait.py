@@ -3,7 +3,6 @@
 Meanwhile the server is told so, and can take the update back; nothing is fetched twice, and no restart begins a
 wait that was over, or ends one that was not."""
 
-import shutil
 import time
 
 import pytest
@@ -11,17 +10,9 @@ import pytest
 from agent_kit import (PATH, Clock, Device, Hook, StandIn, Variant, areas, code, digest, hook_user, part, start,
                        wait_until)
 from test_agent_variants import untouched
-from test_kill_points import CLI
 
 DEFERRED, REBOOTING, REJECTED = 15, 5, 14
 HOUR = 3600
-
-
-@pytest.fixture(scope="module")
-def firmware(tmp_path_factory):
-    path = tmp_path_factory.mktemp("agents") / "agent"
-    shutil.copy(CLI.parent / "muster-agent", path)
-    return path
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The real agent, with further components, keys and a report key, and the real server."""
 
+import hashlib
 import random
 import time
 
@@ -76,3 +77,21 @@ def test_a_device_that_waits_is_not_stalled_and_can_be_called_back(world):
     finally:
         device.close()
         clock.close()
+
+
+def test_a_dependency_from_elsewhere_is_served(world):
+    """Its envelope is an image of the release like any other."""
+    files = Files(world, random.Random(a_seed("elsewhere")))
+    old, new = files.firmware("old"), files.firmware("new")
+    files.manifest("inner", new)
+    inner = files.path("inner.suit")
+    files.upload(inner)
+    outer = files.manifest("outer", new, components=[{"id": "main"}], dependencies=[{
+        "file": str(inner), "uri": f"img/{hashlib.sha256(inner.read_bytes()).hexdigest()}"}])
+    world.add_device("d")
+    device = world.agent("d", old)
+    world.wait_registered(1)
+    campaign = world.campaign(publish(world, "2.0.0", new, outer))
+    world.wait_state(campaign, "finished", 120)
+    world.judge(campaign, {SUCCEEDED: 1})
+    assert device.slot_digest("b") == hashlib.sha256(new.read_bytes()).hexdigest()

@@ -137,6 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum suit_rc rc = platform_look(&ability, &facts, &e, &u, &result);
 	check((rc == SUIT_OK) == (result.cause == PROTO_CAUSE_NONE) && result.why);
 	check(!result.put_off || rc == SUIT_CONDITION);
+	check(result.elsewhere.size == 0 || (rc == SUIT_MISSING && !result.put_off));
 	if (rc != SUIT_OK) {
 		check(u.payload_count == 0 && u.job == 7 && result.why[0]);
 		return 0;

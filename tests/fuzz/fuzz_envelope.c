@@ -80,6 +80,22 @@ static void check_rewrite(const struct suit_envelope *e)
 	}
 }
 
+/* Something more lies in it, or it was full, or had that already; nothing else has changed. */
+static void check_integrate(const struct suit_envelope *e)
+{
+	static const struct suit_bytes name = { (const uint8_t *)"img/0", 5 };
+	static uint8_t buf[MAX + 64];
+	struct suit_envelope more;
+	size_t n = 0;
+
+	if (suit_envelope_integrate(e, name, name, buf, sizeof(buf), &n) != SUIT_OK ||
+	    decode((struct suit_bytes){ buf, n }, e->untagged, &more) != SUIT_OK)
+		return;
+	check(suit_digest_equal(&more.digest, &e->digest));
+	check(more.block_count == e->block_count);
+	check(more.payload_count == e->payload_count + 1);
+}
+
 static void check_text(const struct suit_envelope *e)
 {
 	size_t n = 0;
@@ -107,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(decode(bytes, !untagged, &other) != SUIT_OK);
 		check_verdict(&e);
 		check_rewrite(&e);
+		check_integrate(&e);
 		check_text(&e);
 		if (suit_plan_all(&e, plans, &n) == SUIT_OK)
 			(void)suit_text_version(&e, &e.component[0]);

@@ -230,11 +230,49 @@ static void test_sever(void)
 	is_int((int64_t)wanted, (int64_t)(e.whole.n - e.text.n - 4), "says the size");
 }
 
+/* Each in its place, whatever comes first. */
+static void test_integrate(void)
+{
+	static const char *const names[][3] = { { "#a", "img/b", "img/c" },
+						{ "img/c", "#a", "img/b" },
+						{ "img/b", "img/c", "#a" } };
+	struct suit_envelope e, more;
+	uint8_t first[4096], buf[2][4096];
+	size_t n = 0, wanted = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		is_int(suit_envelope_decode(C, suit_data(SPEC37 "2.signed.cbor"), &e), SUIT_OK,
+		       "whole");
+		for (size_t k = 0; k < 3; k++) {
+			struct suit_bytes name = suit_text(names[i][k]);
+			if (suit_envelope_integrate(&e, name, name, buf[k & 1], 4096, &n) ||
+			    suit_envelope_decode(C, (struct suit_bytes){ buf[k & 1], n },
+						 &more))
+				break;
+			e = more;
+		}
+		is_int((int64_t)e.payload_count, 3, "three more, in their order");
+		is_int(verdict_by(&e, SPEC), SUIT_OK, "the signature holds");
+		if (i == 0)
+			memcpy(first, e.whole.p, e.whole.n);
+		is_bytes(e.whole.p, e.whole.n, first, e.whole.n, "as ever they came");
+	}
+	ok(suit_bytes_equal(e.payload[2].content, suit_text("img/c")), "with their contents");
+	is_int(suit_envelope_integrate(&e, suit_text("#"), suit_text("x"), buf[0], 10, &wanted),
+	       SUIT_NO_SPACE, "too small a buffer");
+	is_int((int64_t)wanted, (int64_t)e.whole.n + 4, "says the size");
+	is_int(suit_envelope_integrate(&e, suit_text("#a"), suit_text("x"), buf[1], 4096, &n),
+	       SUIT_OK, "one that is there");
+	ok(suit_envelope_decode(C, (struct suit_bytes){ buf[1], n }, &more) != SUIT_OK,
+	   "is not there twice");
+}
+
 int main(void)
 {
 	test_vectors();
 	test_other_forms();
 	test_integrated_dependencies();
 	test_sever();
+	test_integrate();
 	return tap_done();
 }
