@@ -152,7 +152,7 @@ $(BUILD)/tests/store/%: $(BUILD)/tests/store/%.o $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(WHOLE) $(SERVER_LIBS)
 # Its decoder is compared with liblzma's.
-$(BUILD)/tests/fuzz/fuzz_lzma $(BUILD)/fuzz_lzma: SERVER_LIBS += -llzma
+$(BUILD)/tests/fuzz/fuzz_lzma $(BUILD)/fuzz_lzma $(BUILD)/tests/fuzz/fuzz_lzma_encode $(BUILD)/fuzz_lzma_encode: SERVER_LIBS += -llzma
 # What the daemon's archive leaves out.
 ZSTD_TESTS := $(addprefix $(BUILD)/,tests/fuzz/fuzz_zstd fuzz_zstd tests/fuzz/fuzz_agent_stream fuzz_agent_stream \
 	tests/unit/test_agent_mapped)
@@ -327,7 +327,7 @@ install: $(PROGRAMS)
 	install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
 
 # The manifest library alone: an archive and its headers, which a program includes as "suit/process.h".
-SUIT_H := $(filter-out $(if $(filter no,$(TOKENS)),suit/keeper_pkcs11.h) suit/machine.h suit/survey_facts.h suit/keeper_pkcs11_token.h,$(wildcard suit/*.h))
+SUIT_H := $(filter-out $(if $(filter no,$(TOKENS)),suit/keeper_pkcs11.h) suit/machine.h suit/lzma_model.h suit/survey_facts.h suit/keeper_pkcs11_token.h,$(wildcard suit/*.h))
 libmuster-suit: $(SUITLIB)
 install-suit: $(SUITLIB)
 	install -D -m 644 $(SUITLIB) $(DESTDIR)$(PREFIX)/lib/libmuster-suit.a

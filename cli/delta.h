@@ -56,6 +56,10 @@ enum exit_code delta_encode_heatshrink(const struct delta_parameters *p, struct 
 				       struct blob *ret) MUST_CHECK;
 enum exit_code delta_encode_lzma(unsigned context_bits, struct bytes in,
 				 struct blob *ret) MUST_CHECK;
+/* The same for a patch's records, by suit/lzma_encode.h, which takes its time; ret is left as
+ * it is when that is no shorter than max bytes. */
+enum exit_code delta_encode_lzma_closely(struct bytes in, size_t max,
+					 struct blob *ret) MUST_CHECK;
 /* With old as prefix, which may be empty. */
 enum exit_code delta_encode_zstd(struct bytes old, struct bytes in,
 				 struct blob *ret) MUST_CHECK;

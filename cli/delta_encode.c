@@ -4,6 +4,7 @@
 
 #include "suit/codec_zstd.h"
 #include "suit/heatshrink.h"
+#include "suit/lzma_encode.h"
 
 #include <lzma.h>
 #include <zstd.h>
@@ -80,6 +81,23 @@ enum exit_code delta_encode_lzma(unsigned context_bits, struct bytes in, struct 
 	stream.next_in = in.p;
 	stream.avail_in = in.n;
 	return lzma_run(end, ret);
+}
+
+_Static_assert(DELTA_LZMA_DICT == SUIT_LZMA_ENCODE_DICT && DELTA_LZMA_PATCH_LC == 0,
+	       "both writers of patches suit the same devices");
+
+enum exit_code delta_encode_lzma_closely(struct bytes in, size_t max, struct blob *ret)
+{
+	size_t n = suit_lzma_encode_memory(in.n);
+	CLEAN(mem) void *memory = malloc(n);
+	struct suit_memory work = { memory, n };
+	if (!memory || !blob_reserve(ret, max))
+		return blob_no_memory();
+	enum suit_rc rc = suit_lzma_encode((struct suit_bytes){ in.p, in.n }, work,
+					   ret->p + ret->n, max - 1, &n);
+	if (rc == SUIT_OK)
+		ret->n += n;
+	return EXIT_DONE;
 }
 
 CLEAN_DEFINE(zstd, ZSTD_CCtx *, ZSTD_freeCCtx)

@@ -29,6 +29,12 @@ static enum suit_rc put_number(const struct suit_diff *d, int64_t number)
 	return d->put(d->ctx, (struct suit_bytes){ p, n });
 }
 
+static void count(const struct suit_diff *d, struct suit_bytes bytes, bool differences)
+{
+	for (size_t i = 0; d->count && i < bytes.n; i++)
+		d->count[bytes.p[i]] += bytes.p[i] != 0 || !differences;
+}
+
 static enum suit_rc put_differences(const struct suit_diff *d, struct at *at, size_t n)
 {
 	enum suit_rc rc = put_number(d, (int64_t)n);
@@ -38,6 +44,7 @@ static enum suit_rc put_differences(const struct suit_diff *d, struct at *at, si
 		size_t part = n < sizeof(piece) ? n : sizeof(piece);
 		for (size_t i = 0; i < part; i++)
 			piece[i] = (uint8_t)(d->fresh.p[at->fresh++] - d->old.p[at->old++]);
+		count(d, (struct suit_bytes){ piece, part }, true);
 		rc = d->put(d->ctx, (struct suit_bytes){ piece, part });
 		n -= part;
 	}
@@ -47,9 +54,11 @@ static enum suit_rc put_differences(const struct suit_diff *d, struct at *at, si
 static enum suit_rc put_extra(const struct suit_diff *d, struct at *at, size_t n)
 {
 	enum suit_rc rc = put_number(d, (int64_t)n);
+	struct suit_bytes bytes = { d->fresh.p + at->fresh, n };
 
+	count(d, bytes, false);
 	if (rc == SUIT_OK && n > 0)
-		rc = d->put(d->ctx, (struct suit_bytes){ d->fresh.p + at->fresh, n });
+		rc = d->put(d->ctx, bytes);
 	at->fresh += n;
 	return rc;
 }
@@ -80,6 +89,40 @@ static enum suit_rc record_put(const struct suit_diff *d, struct at *at, uint32_
 		move = (int64_t)d->step[*step].old - (int64_t)at->old;
 	at->old = (size_t)((int64_t)at->old + move);
 	return rc == SUIT_OK ? put_number(d, move) : rc;
+}
+
+/* 16 times the logarithm to base 2, by squaring. */
+static int log_16(uint64_t n)
+{
+	int whole = 63 - __builtin_clzll(n);
+	uint64_t rest = whole > 30 ? n >> (whole - 30) : n << (30 - whole);
+
+	for (unsigned i = 0; i < 4; i++) {
+		rest = rest * rest >> 30;
+		whole *= 2;
+		if (rest >> 31) {
+			rest >>= 1;
+			whole++;
+		}
+	}
+	return whole;
+}
+
+void suit_diff_values(const uint32_t counted[256], int16_t ret[256])
+{
+	uint64_t all = 0;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < 256; i++)
+		all += counted[i];
+	for (size_t i = 0; i < 256; i++) {
+		/* Each is taken to have come half a time more: none costs everything. */
+		ret[i] =
+			(int16_t)(log_16(2 * all + 256) - log_16(2 * (uint64_t)counted[i] + 1));
+		sum += ret[i] * (int64_t)counted[i];
+	}
+	for (size_t i = 0; all > 0 && i < 256; i++)
+		ret[i] = (int16_t)(ret[i] - sum / (int64_t)all);
 }
 
 enum suit_rc suit_diff_run(const struct suit_diff *d)

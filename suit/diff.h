@@ -35,6 +35,8 @@ struct suit_diff {
 	struct suit_bytes fresh; /* the new one; as many */
 	const int32_t *order;    /* old's suffixes sorted, old.n of them */
 	struct suit_diff_costs costs;
+	const int16_t *value;        /* of bytes, beside costs: 256 or NULL; suit_diff_values */
+	uint32_t *count;             /* 256 or NULL: bytes written as they are or differing */
 	struct suit_diff_step *step; /* room to work in */
 	size_t step_count;           /* at least SUIT_DIFF_STEPS(fresh.n) */
 	/* Takes the next bytes; anything but SUIT_OK stops it and is handed on. */
@@ -42,6 +44,8 @@ struct suit_diff {
 	void *ctx;
 };
 
+/* What a byte costs more or less than the others, when so many of each were counted. */
+void suit_diff_values(const uint32_t count[256], int16_t ret[256]);
 enum suit_rc suit_diff_run(const struct suit_diff *d) SUIT_MUST_CHECK;
 /* The head of a patch; its size. */
 size_t suit_patch_head(enum suit_codec codec, uint32_t new_size,

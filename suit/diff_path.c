@@ -125,6 +125,14 @@ static bool again(const struct suit_diff *d, size_t at, int64_t offset)
 	return false;
 }
 
+/* What a byte that is written as it is costs, or one that differs by this. */
+static uint64_t value_cost(const struct suit_diff *d, unsigned mean, uint8_t value)
+{
+	int cost = (int)mean + (d->value ? d->value[value] : 0);
+
+	return cost > 0 ? (uint64_t)cost : 0;
+}
+
 static uint64_t byte_cost(const struct suit_diff *d, size_t at, int64_t offset, unsigned *run)
 {
 	if (agrees(d, at, offset)) {
@@ -135,7 +143,7 @@ static uint64_t byte_cost(const struct suit_diff *d, size_t at, int64_t offset, 
 	if (again(d, at, offset))
 		return COST_AGAIN;
 	*run = 0;
-	return d->costs.differing;
+	return value_cost(d, d->costs.differing, difference(d, at, offset));
 }
 
 static uint64_t move_cost(const struct suit_diff *d, int64_t move)
@@ -371,7 +379,7 @@ static void extra_advance(struct path *p)
 		step_drop(p, p->extra.step);
 		p->extra = (struct lane){ past->cost, past->offset, step, 0 };
 	}
-	p->extra.cost += p->d->costs.extra;
+	p->extra.cost += value_cost(p->d, p->d->costs.extra, p->d->fresh.p[p->at]);
 }
 
 static void advance(struct path *p)

@@ -1,7 +1,7 @@
 /* LZMA, read bit by bit.  Every step of the loop takes at most one byte and decodes one bit;
  * which bit it is stands in the phase, so nothing is lost between two calls. */
 
-#include "suit/lzma.h"
+#include "suit/lzma_model.h"
 
 #include <string.h>
 
@@ -28,28 +28,6 @@ enum phase {
 	CLOSE,      /* not a bit: the marker has come, the range decoder must be empty */
 	CLOSED,
 };
-
-/* Where the probabilities of a kind begin. */
-enum {
-	P_MATCH = 0,
-	P_REP = P_MATCH + (12 << 4),
-	P_REP0 = P_REP + 12,
-	P_REP1 = P_REP0 + 12,
-	P_REP2 = P_REP1 + 12,
-	P_LONG = P_REP2 + 12,
-	P_SLOT = P_LONG + (12 << 4),
-	P_LOW = P_SLOT + 4 * 64,
-	P_ALIGN = P_LOW + 115,
-	P_LENGTH = P_ALIGN + 16,
-	LENGTH_PROBS = 2 + 2 * (8 << 4) + 256, /* choices, short, middle, long */
-	P_LITERAL = P_LENGTH + 2 * LENGTH_PROBS,
-};
-_Static_assert(SUIT_LZMA_PROBS(0) == P_LITERAL + 768, "lzma.h knows their number");
-
-#define PROB_HALF  1024
-#define RANGE_LOW  (1u << 24)
-#define LENGTH_MIN 2
-#define SLOTS_LOW  14 /* distances from here on have direct bits */
 
 static unsigned lclp(const struct suit_lzma *l)
 {
@@ -137,12 +115,12 @@ static unsigned bit_of(struct suit_lzma *l, uint16_t *prob)
 
 	if (l->code < bound) {
 		l->range = bound;
-		*prob = (uint16_t)(*prob + ((2048 - *prob) >> 5));
+		*prob = (uint16_t)(*prob + ((PROB_ONE - *prob) >> PROB_SHIFT));
 		return 0;
 	}
 	l->range -= bound;
 	l->code -= bound;
-	*prob = (uint16_t)(*prob - (*prob >> 5));
+	*prob = (uint16_t)(*prob - (*prob >> PROB_SHIFT));
 	return 1;
 }
 
@@ -211,8 +189,8 @@ static void literal_begin(struct suit_lzma *l)
 	unsigned context =
 		((l->position & ((1u << l->lp) - 1)) << l->lc) + (before >> (8 - l->lc));
 
-	tree_begin(l, l->history < 7 ? LITERAL : COMPARED, P_LITERAL + 768 * context);
-	if (l->history >= 7)
+	tree_begin(l, l->history < COMPARES ? LITERAL : COMPARED, P_LITERAL + 768 * context);
+	if (l->history >= COMPARES)
 		l->match_byte = dictionary_at(l, l->rep[0]);
 }
 
@@ -225,9 +203,7 @@ static enum suit_rc literal_bit(struct suit_lzma *l, unsigned bit, struct suit_b
 	if (l->symbol < 256)
 		return SUIT_OK;
 	l->phase = IS_MATCH;
-	l->history = (uint8_t)(l->history < 4    ? 0
-			       : l->history < 10 ? l->history - 3
-						 : l->history - 6);
+	l->history = lzma_after_literal(l->history);
 	return put(l, out, (uint8_t)l->symbol);
 }
 
@@ -235,7 +211,7 @@ static void length_begin(struct suit_lzma *l, bool in_rep)
 {
 	l->in_rep = in_rep;
 	l->phase = LENGTH_1;
-	l->history = l->history < 7 ? (in_rep ? 8 : 7) : (in_rep ? 11 : 10);
+	l->history = lzma_after_match(l->history, in_rep);
 }
 
 /* A distance that was used before must have been used; and the dictionary has it still. */
@@ -382,7 +358,7 @@ static unsigned prob_index(const struct suit_lzma *l)
 /* One byte at the last distance. */
 static enum suit_rc short_rep(struct suit_lzma *l)
 {
-	l->history = l->history < 7 ? 9 : 11;
+	l->history = lzma_after_short(l->history);
 	return copy_begin(l, 1);
 }
 

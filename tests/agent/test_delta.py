@@ -25,11 +25,10 @@ FIRMWARE = ROOT / "tests/data/firmware"
 ARM = ["arm-none-eabi-gcc", "-mthumb", "-Os", "-std=gnu11", "-ffreestanding", "-Wall", "-Wextra", "-Werror"]
 VARIANTS = {"base": [], "line": ["-DONE_LINE=1"], "minor": ["-DMINOR=1"], "release": ["-DRELEASE=2"]}
 # What must be saved at least, of the raw image, in percent: the goals are 95, 83 and 84 with less than
-# 1 KiB of device RAM, 97, 88 and 88 with 20 KiB.  Of a release that is a tenth larger than the one
-# before in 23 KB, LZMA saves 87.7: the new code alone takes more than the rest.
+# 1 KiB of device RAM, 97, 88 and 88 with 20 KiB.
 FLOORS = {
-    ("heatshrink", "line"): 96.7, ("heatshrink", "minor"): 96, ("heatshrink", "release"): 84.3,
-    ("lzma", "line"): 97.5, ("lzma", "minor"): 97, ("lzma", "release"): 87.5,
+    ("heatshrink", "line"): 96.7, ("heatshrink", "minor"): 96, ("heatshrink", "release"): 84.5,
+    ("lzma", "line"): 97.5, ("lzma", "minor"): 97.1, ("lzma", "release"): 88,
     ("zstd", "line"): 95, ("zstd", "minor"): 90, ("zstd", "release"): 80,
 }
 RAM = {"heatshrink": 1024, "lzma": 10 << 10}
@@ -85,7 +84,7 @@ def test_firmware_deltas(firmware, tmp_path, format, pair):
     assert made["size"] == (tmp_path / "delta").stat().st_size
     assert made["image_size"] == new.stat().st_size
     assert (made["base_digest"], made["digest"]) == (digest(old), digest(new))
-    assert made["saved_percent"] >= FLOORS[format, pair]
+    assert 100 - 100 * made["size"] / made["image_size"] >= FLOORS[format, pair]
     assert made["device_ram"] < RAM.get(format, 1 << 20)
     if format == "heatshrink":  # devices reserve for a window of 8 bits
         size = next(i for i, byte in enumerate((tmp_path / "delta").read_bytes()[1:], 1) if byte < 0x80)
@@ -138,6 +137,18 @@ def test_what_moved_costs_no_more_than_it_did(detools, tmp_path, grown, greedy):
         assert (tmp_path / f"{format}.new").read_bytes() == new.read_bytes()
     print(f"pieces of up to {grown} bytes put in: {sizes} bytes, {greedy} when greedy")
     assert sizes[0] <= greedy[0] and sizes[1] <= greedy[1]
+
+
+@pytest.mark.parametrize("format", ["heatshrink", "lzma"])
+def test_an_old_image_that_is_of_no_use_costs_little(tmp_path, format):
+    """Of random bits every piece is found again somewhere, and none is worth it."""
+    dice = random.Random(5)
+    old, new = tmp_path / "old", tmp_path / "new"
+    for path in (old, new):
+        path.write_bytes(bytes(dice.randrange(2) for _ in range(20000)))
+    made = create(old, new, tmp_path / "delta", format, "--max-percent", 1000)
+    print(f"{format}: {made['size']} bytes, compressed without the old image {made['compressed_size']}")
+    assert made["size"] <= made["compressed_size"] * 1.02 + 16
 
 
 def mixed(dice, old):

@@ -129,7 +129,14 @@ static inline size_t delta_make(struct suit_bytes old, struct suit_bytes fresh,
 	int32_t *order = delta_order(old);
 	size_t steps = SUIT_DIFF_STEPS(fresh.n);
 	struct suit_diff_step *step = malloc(steps * sizeof(*step));
-	struct suit_diff d = { old, fresh, order, costs, step, steps, delta_keep, &sink };
+	struct suit_diff d = { .old = old,
+			       .fresh = fresh,
+			       .order = order,
+			       .costs = costs,
+			       .step = step,
+			       .step_count = steps,
+			       .put = delta_keep,
+			       .ctx = &sink };
 
 	sink.n = suit_patch_head(SUIT_CODEC_NONE, (uint32_t)fresh.n, buf);
 	enum suit_rc rc = suit_diff_run(&d);
