@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #define FLEET_DEVICES_MAX 100000
-#define FLEET_PER_CONTEXT 64 /* libcoap walks every session of a context on every event */
+#define FLEET_PER_CONTEXT 16 /* libcoap walks every session of a context on every event */
 #define FLEET_NO_HOLD     (-1)
 
 /* What a device does when it should start the new image. */
