@@ -631,7 +631,7 @@ enum rc job_cancel_device(struct call *c, const struct uuid *device_id, const ch
 	struct job_row *rows;
 	int n;
 
-	enum rc rc = job_store_lock_device(c->db, c->tenant, device_id, c->mem, &rows, &n);
+	enum rc rc = job_store_lock_devices(c->db, c->tenant, c->mem, device_id, 1, &rows, &n);
 	return rc == RC_OK && n ? cancel(c, rows, n, text) : rc;
 }
 

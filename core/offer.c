@@ -75,22 +75,16 @@ static enum rc release_intern(struct call *c, const struct digest *manifest,
 	return RC_OK;
 }
 
-enum rc offer_choose(struct call *c, const struct uuid *release_id,
-		     const struct variant_device *device, struct variant_choice *ret)
+void offer_choose(const struct variant *variants, int count,
+		  const struct variant_device *device, struct variant_choice *ret)
 {
 	struct variant_device side = *device;
-	struct variant *variants;
-	int n;
 
-	enum rc rc = offer_store_variants(c->db, c->tenant, release_id, c->mem, &variants, &n);
-	if (rc != RC_OK)
-		return rc;
-	variant_choose(variants, n, &side, ret);
+	variant_choose(variants, count, &side, ret);
 	if (ret->variant || !side.no_delta)
-		return RC_OK;
+		return;
 	side.no_delta = false;
-	variant_choose(variants, n, &side, ret);
-	return RC_OK;
+	variant_choose(variants, count, &side, ret);
 }
 
 static enum rc choose(struct call *c, const struct device_row *device,
@@ -105,8 +99,13 @@ static enum rc choose(struct call *c, const struct device_row *device,
 		.component_count = device->component_count,
 		.no_delta = no_delta,
 	};
+	struct variant *variants;
+	int n;
 
-	return offer_choose(c, release_id, &side, ret);
+	enum rc rc = offer_store_variants(c->db, c->tenant, release_id, c->mem, &variants, &n);
+	if (rc == RC_OK)
+		offer_choose(variants, n, &side, ret);
+	return rc;
 }
 
 static enum job_cause unfit_cause(const struct variant_choice *choice)

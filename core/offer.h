@@ -20,11 +20,10 @@ enum rc offer_next(struct call *c, struct offer *ret) MUST_CHECK;
 /* What the roster knows: RC_RETRY when the database must be asked. */
 enum rc offer_from_memory(const struct roster_device *d, struct offer *ret) MUST_CHECK;
 
-/* Which manifest of the release it would be.  device->no_delta is a wish: where there is
+/* Which of a release's manifests it would be.  device->no_delta is a wish: where there is
  * nothing else a delta is tried again, as often as the campaign says. */
-enum rc offer_choose(struct call *c, const struct uuid *release_id,
-		     const struct variant_device *device,
-		     struct variant_choice *ret) MUST_CHECK;
+void offer_choose(const struct variant *variants, int count,
+		  const struct variant_device *device, struct variant_choice *ret);
 
 /* Gathers what the decision needs, about one device and one campaign. */
 enum rc offer_gather(struct call *c, const struct device_row *device,

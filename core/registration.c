@@ -1,21 +1,17 @@
-/* Registrations.  This is where an update is proved: by a digest of the release under a new
- * boot id, and by nothing else. */
+/* Registrations, one or many in a few statements: after a power cut a whole fleet has new boot
+ * ids at once.  What they prove about jobs is in core/registration_jobs.c. */
 
 #include "core/registration.h"
 
 #include "base/hash.h"
 #include "core/audit.h"
 #include "core/core.h"
-#include "core/event.h"
-#include "core/job.h"
-#include "core/offer.h"
-#include "core/outbox.h"
+#include "core/registration_jobs.h"
 #include "core/roster_update.h"
 #include "core/version.h"
-#include "db/offer_store.h"
+#include "db/event_store.h"
+#include "db/outbox_store.h"
 #include "db/registration_store.h"
-
-#include <string.h>
 
 static uint64_t digest_head(const struct digest *d)
 {
@@ -58,148 +54,52 @@ static void follow_after_commit(struct call *c, const struct digest *digest)
 	call_after_commit(c, roster_follow, hook);
 }
 
-/* --- jobs --- */
+/* --- those of a batch that are good so far --- */
 
-/* Can a boot change it at all? */
-static bool boot_matters(enum job_state s)
+struct standing {
+	struct registrant **who;
+	struct device_row *known;
+	size_t count;
+};
+
+static void keep(struct standing *s, struct registrant *who, const struct device_row *known)
 {
-	return job_state_is_open(s) || s == JOB_SUCCEEDED || s == JOB_SILENT || s == JOB_FAILED;
+	s->known[s->count] = *known;
+	s->who[s->count++] = who;
 }
 
-static bool runs_old(const struct registration *in, const struct job *job)
+static struct uuid *ids_of(struct arena *mem, const struct standing *s)
 {
-	static const struct digest unknown;
-	const struct component *have =
-		component_find(in->components, in->component_count, job->component,
-			       strcspn(job->component, ","));
+	struct uuid *ids = arena_array(mem, s->count, sizeof(*ids));
 
-	return have && have->has_digest && !digest_equal(&job->from_digest, &unknown) &&
-	       digest_equal(&job->from_digest, &have->digest);
+	for (size_t i = 0; i < s->count; i++)
+		ids[i] = s->who[i]->call->actor.id;
+	return ids;
 }
 
-static struct variant_device side_of(struct call *c, const struct registration *in)
+/* Leaves out who carries another's name. */
+static struct standing stand(struct arena *mem, struct registrant *list, size_t n)
 {
-	const char *formats = "";
+	struct standing s = { .who = arena_array(mem, n, sizeof(struct registrant *)),
+			      .known = arena_array(mem, n, sizeof(*s.known)) };
+	const struct device_row unknown = { 0 };
 
-	for (int i = 0; i < in->format_count; i++)
-		formats = arena_printf(c->mem, "%s%s%s", formats, i ? "," : "", in->formats[i]);
-	return (struct variant_device){
-		.formats = formats,
-		.only_encrypted = in->only_encrypted,
-		.max_envelope = in->max_envelope,
-		.max_image = in->max_image,
-		.components = in->components,
-		.component_count = in->component_count,
-	};
+	for (size_t i = 0; i < n; i++) {
+		struct call *c = list[i].call;
+		struct uuid named;
+		device_id_derive(c->core->tenant_secret, list[i].registration->endpoint,
+				 &named);
+		list[i].rc = RC_OK;
+		if (uuid_equal(&named, &c->actor.id))
+			keep(&s, &list[i], &unknown);
+		else
+			list[i].rc =
+				call_fail(c, ERR_DENIED, "the credential is another device's");
+	}
+	return s;
 }
 
-/* Formats may have come or gone with another agent, the precursor with another image. */
-static enum rc compare_offer(struct call *c, const struct registration *in,
-			     const struct job *job, const struct variant *offered,
-			     struct job_boot *boot)
-{
-	struct variant_device side = side_of(c, in);
-	struct variant_choice choice;
-
-	boot->unfit = !variant_fits(offered, &side);
-	if (job_state_is_begun(job->state))
-		return RC_OK;
-	side.no_delta = job->fell_back;
-	enum rc rc = offer_choose(c, &job->release_id, &side, &choice);
-	if (rc == RC_OK)
-		boot->other = !choice.variant ||
-			      !digest_equal(&choice.variant->manifest, &job->manifest);
-	return rc;
-}
-
-static enum rc judge_job(struct call *c, const struct registration *in,
-			 const struct job_row *row)
-{
-	struct offer_row release = { 0 };
-	struct job_variant offered = { .variant.needs = "" };
-	struct job_step step;
-
-	enum rc rc =
-		offer_store_release(c->db, c->tenant, &row->job.release_id, c->mem, &release);
-	if (rc == RC_NOT_FOUND)
-		return call_fail(c, ERR_INTERNAL, "the release is gone");
-	bool runs_release =
-		rc == RC_OK && offer_runs_release(in->components, in->component_count,
-						  &release.release, release.confirm);
-	if (rc == RC_OK && !runs_release && job_state_is_open(row->job.state))
-		rc = job_store_variants(c->db, c->tenant, c->mem, &row->job.device_id,
-					&row->job.job_id, 1, &offered);
-	if (rc != RC_OK)
-		return rc;
-	struct job_boot boot = {
-		.new_boot = !bytes_equal(in->boot_id, row->job.boot_id),
-		.runs_release = runs_release,
-		.runs_old = runs_old(in, &row->job),
-		.campaign_active = row->campaign_state == CAMPAIGN_RUNNING ||
-				   row->campaign_state == CAMPAIGN_PAUSED,
-		.max_attempts = row->max_attempts,
-		.delta = variant_is_delta(&offered.variant),
-		.last_job = in->last_job,
-		.last_attempt = in->last_attempt,
-		.last_outcome = (enum job_state)in->last_outcome,
-		.last_text = in->last_text,
-	};
-	if (!runs_release && job_state_is_open(row->job.state) && job_is_chosen(&row->job))
-		rc = compare_offer(c, in, &row->job, &offered.variant, &boot);
-	if (rc != RC_OK)
-		return rc;
-	job_on_boot(&row->job, &boot, &step);
-	return job_apply(c, row, &step, in->boot_id);
-}
-
-static enum rc judge_jobs(struct call *c, const struct registration *in)
-{
-	struct job_row *rows;
-	int n;
-
-	enum rc rc = job_store_lock_device(c->db, c->tenant, &c->actor.id, c->mem, &rows, &n);
-	for (int i = 0; rc == RC_OK && i < n; i++)
-		if (boot_matters(rows[i].job.state))
-			rc = judge_job(c, in, &rows[i]);
-	return rc;
-}
-
-/* --- the registration itself --- */
-
-static enum rc store(struct call *c, const struct registration *in, const struct digest *digest)
-{
-	struct bytes keys[COMPONENTS_MAX] = { 0 };
-
-	for (int i = 0; i < in->component_count; i++)
-		if (in->components[i].version &&
-		    version_key(in->components[i].version, c->mem, &keys[i]) != RC_OK)
-			keys[i] = (struct bytes){ 0 };
-	enum rc rc = registration_store_put(c->db, c->tenant, c->mem,
-					    &(struct registration_put){
-						    .device_id = &c->actor.id,
-						    .registration = in,
-						    .digest = digest,
-						    .version_keys = keys,
-						    .now = c->now,
-					    });
-	if (rc == RC_UNPROCESSABLE)
-		return call_fail(c, ERR_VALIDATION,
-				 "the device would have too many attributes");
-	return rc;
-}
-
-static enum rc tell(struct call *c, const struct registration *in,
-		    const struct device_row *before)
-{
-	bool booted = !bytes_equal(in->boot_id, before->boot_id);
-	struct event event = {
-		.device_id = c->actor.id,
-		.kind = booted ? EVENT_BOOTED : EVENT_REGISTERED,
-		.detail = audit_detail(c->mem, "boot", hex_encode(c->mem, in->boot_id), NULL),
-	};
-
-	return event_add(c, &event);
-}
+/* --- the registrations themselves --- */
 
 /* A device that boots has lost its session: what says another boot than the one that we know,
  * on a session older than the one that brought that, was on its way when the device went down.
@@ -213,33 +113,124 @@ static bool is_of_the_past(const struct call *c, const struct registration *in,
 	       a->session < roster_boot_session(a->device);
 }
 
+/* Is there something to write?  Sets its result. */
+static bool admit(struct registrant *r, const struct device_row *known)
+{
+	struct call *c = r->call;
+
+	if (uuid_is_zero(&known->device_id) || known->lifecycle == DEVICE_REVOKED) {
+		r->rc = call_fail(c, ERR_REVOKED, "the device is not known any more");
+		return false;
+	}
+	if (is_of_the_past(c, r->registration, known))
+		return false;
+	/* Before the commit, because whoever waits for the row must see it; should the commit
+	 * fail, only a session that is older anyway is turned away. */
+	if (!bytes_equal(r->registration->boot_id, known->boot_id))
+		roster_set_boot_session(c->actor.device, c->actor.session);
+	follow_after_commit(c, &r->digest);
+	return known->lifecycle != DEVICE_ACTIVE ||
+	       !digest_equal(&known->registration, &r->digest);
+}
+
+/* Leaves out who has nothing to write. */
+static enum rc lock(struct call *c, struct standing *s)
+{
+	size_t n = s->count;
+
+	enum rc rc = registration_store_lock(c->db, c->tenant, c->mem, ids_of(c->mem, s), n,
+					     s->known);
+	if (rc != RC_OK)
+		return rc;
+	s->count = 0;
+	for (size_t i = 0; i < n; i++)
+		if (admit(s->who[i], &s->known[i]))
+			keep(s, s->who[i], &s->known[i]);
+	return RC_OK;
+}
+
+static struct bytes *version_keys(struct arena *mem, const struct registration *in)
+{
+	struct bytes *keys = arena_array(mem, COMPONENTS_MAX, sizeof(*keys));
+
+	for (int i = 0; i < in->component_count; i++)
+		if (in->components[i].version &&
+		    version_key(in->components[i].version, mem, &keys[i]) != RC_OK)
+			keys[i] = (struct bytes){ 0 };
+	return keys;
+}
+
+/* Leaves out whose attributes have no room. */
+static enum rc store(struct call *c, struct standing *s)
+{
+	struct registration_put *puts = arena_array(c->mem, s->count, sizeof(*puts));
+	size_t n = s->count;
+
+	for (size_t i = 0; i < n; i++)
+		puts[i] = (struct registration_put){
+			.device_id = &s->known[i].device_id,
+			.registration = s->who[i]->registration,
+			.digest = &s->who[i]->digest,
+			.version_keys = version_keys(c->mem, s->who[i]->registration),
+			.now = s->who[i]->call->now,
+		};
+	enum rc rc = registration_store_put(c->db, c->tenant, c->mem, puts, n);
+	if (rc != RC_OK)
+		return rc;
+	s->count = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct registrant *r = s->who[i];
+		if (puts[i].stored)
+			keep(s, r, &s->known[i]);
+		else
+			r->rc = call_fail(r->call, ERR_VALIDATION,
+					  "the device would have too many attributes");
+	}
+	return RC_OK;
+}
+
+static enum rc tell(struct call *c, const struct standing *s)
+{
+	struct event *events = arena_array(c->mem, s->count, sizeof(*events));
+	int64_t *at = arena_array(c->mem, s->count, sizeof(*at));
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct bytes boot = s->who[i]->registration->boot_id;
+		bool booted = !bytes_equal(boot, s->known[i].boot_id);
+		at[i] = s->who[i]->call->now;
+		events[i] = (struct event){
+			.device_id = s->known[i].device_id,
+			.kind = booted ? EVENT_BOOTED : EVENT_REGISTERED,
+			.detail = audit_detail(c->mem, "boot", hex_encode(c->mem, boot), NULL),
+		};
+	}
+	return event_store_add(c->db, c->tenant, c->mem, events, at, s->count);
+}
+
+enum rc registration_commit_many(struct registrant *list, size_t n)
+{
+	struct call *c = list[0].call;
+	struct standing s = stand(c->mem, list, n);
+
+	enum rc rc = s.count ? lock(c, &s) : RC_OK;
+	if (rc == RC_OK && s.count)
+		rc = store(c, &s);
+	if (rc != RC_OK || !s.count)
+		return rc;
+	rc = tell(c, &s);
+	if (rc == RC_OK)
+		rc = registration_judge(s.who, s.count);
+	if (rc == RC_OK)
+		rc = outbox_store_add_devices(c->db, c->tenant, c->mem, ids_of(c->mem, &s),
+					      s.count, c->now);
+	return rc;
+}
+
 enum rc registration_commit(struct call *c, const struct registration *in,
 			    const struct digest *digest)
 {
-	struct device_row device;
-	struct uuid named;
+	struct registrant one = { c, in, *digest, RC_OK };
 
-	device_id_derive(c->core->tenant_secret, in->endpoint, &named);
-	if (!uuid_equal(&named, &c->actor.id))
-		return call_fail(c, ERR_DENIED, "the credential is another device's");
-	enum rc rc = registration_store_lock(c->db, c->tenant, &c->actor.id, c->mem, &device);
-	if (rc == RC_NOT_FOUND || (rc == RC_OK && device.lifecycle == DEVICE_REVOKED))
-		return call_fail(c, ERR_REVOKED, "the device is not known any more");
-	if (rc != RC_OK)
-		return rc;
-	if (is_of_the_past(c, in, &device))
-		return RC_OK;
-	/* Before the commit, because whoever waits for the row must see it; should the commit
-	 * fail, only a session that is older anyway is turned away. */
-	if (!bytes_equal(in->boot_id, device.boot_id))
-		roster_set_boot_session(c->actor.device, c->actor.session);
-	follow_after_commit(c, digest);
-	if (device.lifecycle == DEVICE_ACTIVE && digest_equal(&device.registration, digest))
-		return RC_OK;
-	rc = store(c, in, digest);
-	if (rc == RC_OK)
-		rc = tell(c, in, &device);
-	if (rc == RC_OK)
-		rc = judge_jobs(c, in);
-	return rc == RC_OK ? outbox_device(c, &c->actor.id) : rc;
+	enum rc rc = registration_commit_many(&one, 1);
+	return rc == RC_OK ? one.rc : rc;
 }

@@ -34,7 +34,7 @@
 enum {
 	LOCK,
 	GET,
-	LOCK_DEVICE,
+	LOCK_DEVICES,
 	OPEN,
 	DUE,
 	ANY_DUE,
@@ -62,12 +62,16 @@ static const struct db_stmt stmts[] = {
 			     "AS u (device_id, job_id, place) "
 			     "JOIN job j ON j.tenant_id = $1 AND j.device_id = u.device_id "
 			     "AND j.job_id = u.job_id" },
-	[LOCK_DEVICE] = { "job_lock_device",
-			  "SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS FROM_JOB_CAMPAIGN
-			  "WHERE j.tenant_id = $1 AND j.device_id = $2 "
-			  "AND (j.state IN " OPEN_STATES " OR c.state IN (2, 3)) "
-			  "ORDER BY (j.state IN " OPEN_STATES ") DESC, j.job_id DESC LIMIT 64 "
-			  "FOR UPDATE OF j" },
+	/* Of one device after the other, in the order of their ids. */
+	[LOCK_DEVICES] = { "job_lock_devices",
+			   "SELECT u.place, l.* FROM (SELECT * FROM unnest($2::uuid[]) "
+			   "WITH ORDINALITY AS v (device_id, place) ORDER BY 1) AS u "
+			   "CROSS JOIN LATERAL (SELECT " JOB_COLUMNS CAMPAIGN_COLUMNS
+				   FROM_JOB_CAMPAIGN
+			   "WHERE j.tenant_id = $1 AND j.device_id = u.device_id "
+			   "AND (j.state IN " OPEN_STATES " OR c.state IN (2, 3)) "
+			   "ORDER BY (j.state IN " OPEN_STATES ") DESC, j.job_id DESC LIMIT 64 "
+			   "FOR UPDATE OF j) AS l" },
 	[OPEN] = { "job_open",
 		   "SELECT " JOB_COLUMNS " FROM slot l JOIN job j ON j.tenant_id = l.tenant_id "
 		   "AND j.device_id = l.device_id AND j.job_id = l.job_id "
@@ -273,18 +277,22 @@ enum rc job_store_get(struct db *db, int32_t tenant, struct arena *mem,
 	return rc;
 }
 
-enum rc job_store_lock_device(struct db *db, int32_t tenant, const struct uuid *device_id,
-			      struct arena *mem, struct job_row **ret, int *ret_count)
+enum rc job_store_lock_devices(struct db *db, int32_t tenant, struct arena *mem,
+			       const struct uuid *device_ids, size_t count,
+			       struct job_row **ret, int *ret_count)
 {
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
-	db_arg_uuid(&a, device_id);
-	enum rc rc = db_run(db, &stmts[LOCK_DEVICE], &a, &rows);
-	if (rc == RC_OK)
-		read_job_rows(rows, mem, ret, ret_count);
-	return rc;
+	db_arg_uuids(&a, mem, device_ids, count);
+	enum rc rc = db_run(db, &stmts[LOCK_DEVICES], &a, &rows);
+	if (rc != RC_OK)
+		return rc;
+	read_job_rows(rows, mem, ret, ret_count);
+	for (int i = 0; i < *ret_count; i++)
+		(*ret)[i].place = (size_t)db_row_i64(rows, i, "place") - 1;
+	return RC_OK;
 }
 
 enum rc job_store_open(struct db *db, int32_t tenant, const struct uuid *device_id,

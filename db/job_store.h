@@ -18,6 +18,8 @@ struct job_row {
 	/* Only from job_store_due(): */
 	int64_t heard_at;   /* last seen, or next wake if later */
 	int64_t fetched_at; /* last block of an image; 0: none */
+	/* Only from job_store_lock_devices(): */
+	size_t place; /* of its device in what was asked for */
 };
 
 /* Locks.  RC_NOT_FOUND when the device has no such job. */
@@ -29,11 +31,12 @@ typedef void job_store_row(void *arg, size_t place, const struct job *job);
 enum rc job_store_get(struct db *db, int32_t tenant, struct arena *mem,
 		      const struct uuid *device_ids, const int64_t *job_ids, size_t count,
 		      job_store_row *row, void *arg) MUST_CHECK;
-/* Locks all jobs of the device that a boot may change: open ones, and finished ones of
- * campaigns that are running or paused.  Open ones first, then the latest; at most 64. */
-enum rc job_store_lock_device(struct db *db, int32_t tenant, const struct uuid *device_id,
-			      struct arena *mem, struct job_row **ret,
-			      int *ret_count) MUST_CHECK;
+/* Locks all jobs of these devices that a boot may change: open ones, and finished ones of
+ * campaigns that are running or paused.  Of each device open ones first, then the latest; at
+ * most 64. */
+enum rc job_store_lock_devices(struct db *db, int32_t tenant, struct arena *mem,
+			       const struct uuid *device_ids, size_t count,
+			       struct job_row **ret, int *ret_count) MUST_CHECK;
 /* The device's open job with the lowest id; RC_NOT_FOUND without.  Does not lock. */
 /* The open job; waits for whoever is closing it, so that it stays open while the transaction
  * lasts. */

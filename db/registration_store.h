@@ -18,11 +18,12 @@ struct device_row {
 	bool only_encrypted;
 };
 
-/* Locks the device against other registrations and offers: one at a time, over all daemons.
- * Yields no components.  RC_NOT_FOUND when there is none. */
-enum rc registration_store_lock(struct db *db, int32_t tenant, const struct uuid *device_id,
-				struct arena *mem, struct device_row *ret) MUST_CHECK;
-/* The same with components, and member_store_look() at once. */
+/* Locks devices against other registrations and offers, one at a time over all daemons, in the
+ * order of their ids.  By place, without components; device_id is zero where there is none. */
+enum rc registration_store_lock(struct db *db, int32_t tenant, struct arena *mem,
+				const struct uuid *device_ids, size_t count,
+				struct device_row *ret) MUST_CHECK;
+/* One with components, and member_store_look() at once.  RC_NOT_FOUND when there is none. */
 enum rc registration_store_lock_looking(struct db *db, int32_t tenant,
 					const struct uuid *device_id, struct arena *mem,
 					struct device_row *ret) MUST_CHECK;
@@ -36,8 +37,9 @@ struct registration_put {
 	const struct digest *digest;
 	const struct bytes *version_keys; /* one for each component; empty: none */
 	int64_t now;
+	bool stored; /* set by registration_store_put() */
 };
-/* Stores device, attributes and components.  RC_UNPROCESSABLE, with nothing stored, when the
- * device would have more than 2 * ATTRIBUTES_MAX attributes. */
+/* Stores device, attributes and components of many, each device at most once.  Nothing is
+ * stored of a device that would have more than 2 * ATTRIBUTES_MAX attributes. */
 enum rc registration_store_put(struct db *db, int32_t tenant, struct arena *mem,
-			       const struct registration_put *in) MUST_CHECK;
+			       struct registration_put *puts, size_t count) MUST_CHECK;

@@ -15,4 +15,5 @@ DEVICE_HANDLER(h_update_memory);
 DEVICE_HANDLER(h_manifest);
 DEVICE_HANDLER(h_image);
 DEVICE_HANDLER(h_report);
+enum rc h_register_many(struct arena *mem, struct route_item *items, size_t n);
 enum rc h_report_many(struct arena *mem, struct route_item *items, size_t n);

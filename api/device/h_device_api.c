@@ -68,20 +68,49 @@ enum rc h_register_memory(struct call *c, const struct req *req, struct res *res
 	return RC_OK;
 }
 
-enum rc h_register(struct call *c, const struct req *req, struct res *res)
+static enum rc read_registration(struct call *c, const struct req *req, struct registrant *ret)
 {
-	struct registration in;
-	struct digest digest;
+	struct registration *in = arena_new(c->mem, struct registration);
 	const char *why;
 
 	if (req->format != FORMAT_CBOR)
 		return call_fail(c, ERR_MEDIA_TYPE, "a registration is CBOR (60)");
-	if (registration_decode(req->body, c->mem, &in, &why) != RC_OK)
+	if (registration_decode(req->body, c->mem, in, &why) != RC_OK)
 		return call_fail(c, ERR_BAD_REQUEST, "%s", why);
-	sha256_of(req->body, &digest);
-	enum rc rc = registration_commit(c, &in, &digest);
+	*ret = (struct registrant){ .call = c, .registration = in };
+	sha256_of(req->body, &ret->digest);
+	return RC_OK;
+}
+
+enum rc h_register(struct call *c, const struct req *req, struct res *res)
+{
+	struct registrant in;
+
+	enum rc rc = read_registration(c, req, &in);
+	if (rc == RC_OK)
+		rc = registration_commit(c, in.registration, &in.digest);
 	if (rc == RC_OK)
 		answer_registered(c, res);
+	return rc;
+}
+
+enum rc h_register_many(struct arena *mem, struct route_item *items, size_t n)
+{
+	struct registrant *list = arena_array(mem, n, sizeof(*list));
+	struct route_item **from = arena_array(mem, n, sizeof(struct route_item *));
+	size_t good = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		items[i].rc = read_registration(items[i].call, items[i].req, &list[good]);
+		if (items[i].rc == RC_OK)
+			from[good++] = &items[i];
+	}
+	enum rc rc = good ? registration_commit_many(list, good) : RC_OK;
+	for (size_t i = 0; rc == RC_OK && i < good; i++) {
+		from[i]->rc = list[i].rc;
+		if (list[i].rc == RC_OK)
+			answer_registered(list[i].call, from[i]->res);
+	}
 	return rc;
 }
 

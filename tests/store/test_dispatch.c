@@ -187,9 +187,20 @@ static int64_t transactions(void)
 
 /* --- tests --- */
 
+/* Counts the statements that write a device, not the rows. */
+static void count_statements(void)
+{
+	sql(b.w.db, "CREATE SEQUENCE statements");
+	sql(b.w.db, "CREATE FUNCTION statement() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+		    "PERFORM nextval('statements'); RETURN NULL; END $$");
+	sql(b.w.db, "CREATE TRIGGER statement AFTER UPDATE ON device "
+		    "FOR EACH STATEMENT EXECUTE FUNCTION statement()");
+}
+
 static void test_batch(void)
 {
 	begin();
+	count_statements();
 	for (int i = 0; i < DEVICES; i++)
 		send_good(i);
 	struct answer *foreign =
@@ -202,6 +213,9 @@ static void test_batch(void)
 	is_int(broken->err, ERR_BAD_REQUEST, "what cannot be read is told");
 	is_int(registered(), DEVICES, "all are stored");
 	is_int(transactions(), 1, "in one transaction");
+	is_int(sql_i64(&b.w, "SELECT last_value AS n FROM statements"), 2,
+	       "the first few, and the rest with one stroke");
+	sql(b.w.db, "DROP TRIGGER statement ON device");
 	struct roster_view view;
 	roster_view(b.devices[5].entry, &view);
 	ok(view.registration != 0, "memory follows the commit");
