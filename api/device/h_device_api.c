@@ -84,7 +84,7 @@ static enum rc read_registration(struct call *c, const struct req *req, struct r
 
 enum rc h_register(struct call *c, const struct req *req, struct res *res)
 {
-	struct registrant in;
+	struct registrant in = { 0 };
 
 	enum rc rc = read_registration(c, req, &in);
 	if (rc == RC_OK)
