@@ -455,16 +455,18 @@ static bool take_block(struct life *l, const struct link_answer *a,
 	return false;
 }
 
-static void on_manifest(struct life *l, const struct link_answer *a)
+/* A document that is kept in memory; what follows when it is whole. */
+static void on_document(struct life *l, const struct link_answer *a, uint8_t *into,
+			void (*follow)(struct life *))
 {
-	struct fetch_sink sink = { write_bytes, l->envelope };
+	struct fetch_sink sink = { write_bytes, into };
 	bool done;
 	if (!take_block(l, a, &sink, &done))
 		return;
 	if (done)
-		judge_manifest(l);
+		follow(l);
 	else
-		ask_block(l, LIFE_MANIFEST);
+		ask_block(l, l->state);
 }
 
 /* It lies in the envelope from now on. */
@@ -488,18 +490,6 @@ static void finish_dependency(struct life *l)
 	l->envelope = whole;
 	l->envelope_size = n;
 	judge_manifest(l);
-}
-
-static void on_dependency(struct life *l, const struct link_answer *a)
-{
-	struct fetch_sink sink = { write_bytes, l->dependency };
-	bool done;
-	if (!take_block(l, a, &sink, &done))
-		return;
-	if (done)
-		finish_dependency(l);
-	else
-		ask_block(l, LIFE_DEPENDENCY);
 }
 
 /* --- image
@@ -716,10 +706,10 @@ static void on_answer(void *user, const struct link_answer *a)
 		on_offer(l, a);
 		break;
 	case LIFE_MANIFEST:
-		on_manifest(l, a);
+		on_document(l, a, l->envelope, judge_manifest);
 		break;
 	case LIFE_DEPENDENCY:
-		on_dependency(l, a);
+		on_document(l, a, l->dependency, finish_dependency);
 		break;
 	case LIFE_IMAGE:
 		on_block(l, a);

@@ -17,10 +17,10 @@
  * part's two files, and which of them is in use is the boot state's affair, as ever.
  *
  * Dependencies lie in the envelope, or are put there before (agent/elsewhere.h), have their own
- *signatures and are newer than what was confirmed, as the root is.  What a delegate signed does
- *nothing itself (suit/process.h). The sequence number that the device then keeps is the highest
- *of the manifests that put something into a part, and of an author's root: a delegate's counts
- *for nothing. */
+ * signatures and are newer than what was confirmed, as the root is.  What a delegate signed
+ * does nothing itself (suit/process.h). The sequence number that the device then keeps is the
+ * highest of the manifests that put something into a part, and of an author's root: a
+ * delegate's counts for nothing. */
 #pragma once
 
 #include "agent/keys.h"

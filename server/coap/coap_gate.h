@@ -52,7 +52,8 @@ struct gate_load {
 	int64_t took_us;        /* the slowest network thread, for its last turn */
 	uint64_t handshakes;    /* finished so far, by all */
 	uint64_t handshakes_us; /* what these took, together */
-	int64_t waits_us;       /* what devices asked for last, for a worker */
+	int64_t waits_us;       /* for how long the first of the devices' calls has
+				 * waited for a worker */
 };
 /* Once in a turn. */
 void gate_pace(struct gate *g, int64_t now, const struct gate_load *load);

@@ -1,10 +1,9 @@
 /* LZMA: our decoder and liblzma's agree about every stream and its bytes, and ours gives the
  * same in one piece and byte by byte. */
 
+#include "tests/fuzz/liblzma.h"
 #include "tests/fuzz/target.h"
 #include "tests/unit/suit_delta.h"
-
-#include <lzma.h>
 
 #define OUT_MAX  (1u << 17)
 #define DICT_MAX (1u << 16)
@@ -37,42 +36,23 @@ static struct end run_ours(struct suit_bytes in, size_t piece, uint8_t *p)
 	return (struct end){ rc, out.n, rc == SUIT_OK && suit_inflater_lzma.ended(state) };
 }
 
-static lzma_ret run_theirs(struct suit_bytes in, size_t *ret_n, bool *ret_rest)
-{
-	lzma_stream stream = LZMA_STREAM_INIT;
-
-	if (lzma_alone_decoder(&stream, (uint64_t)64 << 20) != LZMA_OK)
-		abort();
-	stream.next_in = in.p;
-	stream.avail_in = in.n;
-	stream.next_out = theirs;
-	stream.avail_out = OUT_MAX;
-	lzma_ret rc = lzma_code(&stream, LZMA_RUN);
-	*ret_n = OUT_MAX - stream.avail_out;
-	*ret_rest = stream.avail_in > 0;
-	lzma_end(&stream);
-	return rc;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct suit_bytes in = { data, size };
 	struct end a = run_ours(in, SIZE_MAX, ours), b = run_ours(in, 1, again);
-	size_t n;
-	bool rest;
 
 	check(a.rc == b.rc && a.n == b.n && a.ended == b.ended);
 	check(memcmp(ours, again, a.n) == 0);
-	lzma_ret rc = run_theirs(in, &n, &rest);
+	struct liblzma_end end = liblzma_read(in, theirs, OUT_MAX);
 	/* It takes fewer dictionary sizes than there are, and the window that it keeps is never
 	 * below 4 KiB. */
-	if (rc == LZMA_FORMAT_ERROR || rc == LZMA_MEMLIMIT_ERROR || a.rc == SUIT_UNSUPPORTED ||
-	    a.rc == SUIT_NO_SPACE)
+	if (end.rc == LZMA_FORMAT_ERROR || end.rc == LZMA_MEMLIMIT_ERROR ||
+	    a.rc == SUIT_UNSUPPORTED || a.rc == SUIT_NO_SPACE)
 		return 0;
-	check(memcmp(ours, theirs, a.n < n ? a.n : n) == 0);
+	check(memcmp(ours, theirs, a.n < end.n ? a.n : end.n) == 0);
 	if (a.ended)
-		check(rc == LZMA_STREAM_END && n == a.n && !rest);
-	else if (rc == LZMA_STREAM_END && !rest && n < OUT_MAX)
+		check(end.rc == LZMA_STREAM_END && end.n == a.n && !end.rest);
+	else if (end.rc == LZMA_STREAM_END && !end.rest && end.n < OUT_MAX)
 		check(size > 4 && (data[1] | data[2] << 8 | data[3] << 16) < 4096);
 	return 0;
 }

@@ -2,21 +2,12 @@
  * the jobs, every open job has its slots, nobody has two jobs of one campaign, and a success
  * that was not proved does not exist.  The seed is printed. */
 
+#include "tests/dice.h"
 #include "tests/store/world.h"
-
-#include <time.h>
 
 #define DEVICES   6
 #define STEPS     400
 #define HISTORIES 4
-
-static uint64_t seed;
-
-static uint32_t random_below(uint32_t n)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(seed >> 33) % n;
-}
 
 struct history {
 	struct world *w;
@@ -187,11 +178,9 @@ static void check_roster(struct history *h)
 
 int main(void)
 {
-	const char *given = getenv("MUSTER_TEST_SEED");
 	struct world w;
 
-	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-	printf("# MUSTER_TEST_SEED=%" PRIu64 "\n", seed);
+	dice_begin();
 	world_open(&w);
 	for (int n = 0; n < HISTORIES; n++) {
 		struct history h;

@@ -2,9 +2,8 @@
  * carried out one by one and all at once over the same rows: what is written, answered and
  * remembered must be equal.  The seed is printed. */
 
+#include "tests/dice.h"
 #include "tests/store/world.h"
-
-#include <time.h>
 
 #define DEVICES  60
 #define ROUNDS   10
@@ -12,14 +11,6 @@
 #define LABELS   50 /* by operators; with all of its own a device has too many attributes */
 #define SESSION  7
 #define BOOT_MAX 3
-
-static uint64_t seed;
-
-static uint32_t random_below(uint32_t n)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(seed >> 33) % n;
-}
 
 /* What one device says, and on which session. */
 struct saying {
@@ -164,7 +155,7 @@ static void say(struct said *s, int i)
 {
 	struct saying *to = &s->says[i];
 	struct registration *r = &to->registration;
-	uint64_t unlike = seed;
+	uint64_t unlike = dice_seed;
 
 	*to = (struct saying){ .session = random_below(8) ? SESSION : SESSION - 1 };
 	to->boot[3] = (uint8_t)random_below(BOOT_MAX);
@@ -389,12 +380,10 @@ static void check_variety(struct said *s)
 
 int main(void)
 {
-	const char *given = getenv("MUSTER_TEST_SEED");
 	static struct said s;
 	static struct outcome before, one, all, kept;
 
-	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-	printf("# MUSTER_TEST_SEED=%" PRIu64 "\n", seed);
+	dice_begin();
 	prepare(&s);
 	for (int n = 0; n < ROUNDS; n++) {
 		s.now = clock_wall();

@@ -9,6 +9,7 @@
 #include "core/device.h"
 #include "core/notifier.h"
 #include "core/seen.h"
+#include "tests/dice.h"
 #include "tests/store/world.h"
 
 #include <pthread.h>
@@ -21,14 +22,7 @@
 #define SETTLE_S   30
 #define BURST      15 /* steps while a connection is away */
 
-static uint64_t seed;
 static const uint8_t seal_key[SEAL_KEY_SIZE] = { 7 };
-
-static uint32_t random_below(uint32_t n)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(seed >> 33) % n;
-}
 
 /* One daemon, as far as its roster goes. */
 struct node {
@@ -545,12 +539,11 @@ static void run(int number, int steps)
 
 int main(void)
 {
-	const char *given = getenv("MUSTER_TEST_SEED"), *prove = getenv("MUSTER_PROVE");
+	const char *prove = getenv("MUSTER_PROVE");
 	bool is_long = prove && strcmp(prove, "0") != 0 && *prove;
 
 	log_init(LOG_LEVEL_ERROR);
-	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-	printf("# MUSTER_TEST_SEED=%" PRIu64 "\n", seed);
+	dice_begin();
 	for (int n = 0; n < (is_long ? 10 : 2); n++)
 		run(n, is_long ? 800 : 200);
 	return tap_done();

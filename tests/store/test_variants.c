@@ -4,9 +4,8 @@
 
 #include "core/campaign_explain.h"
 #include "core/variant_rules.h"
+#include "tests/dice.h"
 #include "tests/store/world.h"
-
-#include <time.h>
 
 #define PLAIN "", 0, 1000, 11 /* world_release()'s own: 'an envelope' */
 
@@ -266,14 +265,6 @@ static void check_preview(struct world *w, const struct uuid *release)
 }
 
 /* --- the same question in SQL and in C --- */
-
-static uint64_t seed;
-
-static uint32_t random_below(uint32_t n)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(seed >> 33) % n;
-}
 
 struct counting {
 	struct campaign_new new;
@@ -776,11 +767,9 @@ static void test_totals(struct world *w)
 
 int main(void)
 {
-	const char *given = getenv("MUSTER_TEST_SEED");
 	struct world w;
 
-	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-	printf("# MUSTER_TEST_SEED=%" PRIu64 "\n", seed);
+	dice_begin();
 	world_open(&w);
 	test_mixed_fleet(&w);
 	test_coverage(&w);

@@ -115,7 +115,7 @@ static void test_both(void)
 {
 	struct wait w = daily(WAIT_LOCAL, 0);
 	int64_t moment;
-	zone("XXX-3:30");
+	zone("<+0330>-3:30");
 	w.at[WAIT_UTC].timed = true;
 	w.at[WAIT_UTC].of_day = 21 * HOUR;
 	ends(&w, 0, 21 * HOUR, "two windows that share half an hour");

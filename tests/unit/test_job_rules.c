@@ -1,10 +1,10 @@
 /* The rules of jobs: by tables, and by random histories (the seed is printed). */
 
 #include "core/job_rules.h"
+#include "tests/dice.h"
 #include "tests/tap.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #define SECOND INT64_C(1000000)
 
@@ -389,14 +389,6 @@ static void test_other_manifest(void)
 
 /* --- random histories --- */
 
-static uint64_t seed;
-
-static uint32_t random_below(uint32_t n)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(seed >> 33) % n;
-}
-
 static void random_step(struct job *job, bool *ret_proof, struct job_step *ret)
 {
 	struct job_report report = { 7,
@@ -477,10 +469,7 @@ static void test_histories(void)
 
 int main(void)
 {
-	const char *given = getenv("MUSTER_TEST_SEED");
-
-	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-	printf("# MUSTER_TEST_SEED=%llu\n", (unsigned long long)seed);
+	dice_begin();
 	test_reports();
 	test_report_details();
 	test_boots();

@@ -3,10 +3,10 @@
 
 #include "base/model/release.h"
 #include "core/variant_rules.h"
+#include "tests/dice.h"
 #include "tests/tap.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 static const struct component runs[] = {
 	{ .name = "main", .has_digest = true, .digest = { { 1 } } },
@@ -217,8 +217,6 @@ static const char *const words[] = { "heatshrink", "lzma",   "patch-heatshrink",
 #define PATCHES     (1U << 2 | 1U << 3)
 #define ENCRYPTIONS (1U << 4 | 1U << 5)
 
-static uint64_t seed;
-
 /* One need of each three that can be met in two ways. */
 static const char *list_of_needs(unsigned set, unsigned either, char ret[256])
 {
@@ -229,12 +227,6 @@ static const char *list_of_needs(unsigned set, unsigned either, char ret[256])
 				 ret[0] ? "," : "", words[i], either & 1U << i ? "|" : "",
 				 either & 1U << i ? words[(i + 1) % WORDS] : "");
 	return ret;
-}
-
-static uint32_t random_below(uint32_t n)
-{
-	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(seed >> 33) % n;
 }
 
 static const char *list_of(unsigned set, char ret[128])
@@ -406,10 +398,7 @@ static void test_admissions(void)
 
 int main(void)
 {
-	const char *given = getenv("MUSTER_TEST_SEED");
-
-	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-	printf("# MUSTER_TEST_SEED=%llu\n", (unsigned long long)seed);
+	dice_begin();
 	test_smallest();
 	test_equals();
 	test_lacks();
