@@ -61,6 +61,7 @@ static const struct key keys[] = {
 	{ NUMBER(journal_blocks), 1, 65536, 64 },
 	{ NUMBER(ack_timeout_ms), 1000, 60000, 2000 }, /* libcoap takes no less */
 	{ NUMBER(request_timeout_s), 1, 600, 20 },
+	{ NUMBER(hello_timeout_s), 1, 600, 60 },
 	{ NUMBER(retry_min_ms), 10, 600000, 1000 },
 	{ NUMBER(retry_max_ms), 10, 3600000, 60000 },
 	{ NUMBER(trial_s), 1, 86400, 300 },
@@ -441,6 +442,7 @@ bool config_finish(struct config *c, char *why)
 				   .key_file = c->key_file,
 				   .ack_timeout_ms = (unsigned)c->ack_timeout_ms,
 				   .request_timeout_ms = (int64_t)c->request_timeout_s * 1000,
+				   .hello_timeout_ms = (int64_t)c->hello_timeout_s * 1000,
 				   .retry_min_ms = (int64_t)c->retry_min_ms,
 				   .retry_max_ms = (int64_t)c->retry_max_ms };
 	if (!config_server(c->server, l)) {

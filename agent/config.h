@@ -93,7 +93,7 @@ struct config {
 	uint64_t journal_blocks; /* progress is made durable every so many blocks of 1024 bytes
 				  */
 	uint64_t ack_timeout_ms;
-	uint64_t request_timeout_s;
+	uint64_t request_timeout_s, hello_timeout_s;
 	uint64_t retry_min_ms, retry_max_ms;
 	uint64_t trial_s;        /* a trial must be confirmed within */
 	uint64_t trial_tries;    /* starts of one trial */

@@ -56,7 +56,8 @@ struct fleet_options {
 	size_t attribute_count;
 	struct suit_uuid vendor_id, class_id;
 	uint64_t devices, first, seed, cut_every, timeout_s, until_s, spread_ms, reboot_ms;
-	uint64_t retry_min_ms, retry_max_ms, ack_timeout_ms, request_timeout_s, block_size;
+	uint64_t retry_min_ms, retry_max_ms, ack_timeout_ms, block_size;
+	uint64_t request_timeout_s, hello_timeout_s;
 	uint64_t poll_s, image_max;
 	format_set formats;
 	uint64_t shape[SHAPE_COUNT];

@@ -247,6 +247,7 @@ static bool set_link(struct fleet_device *d, size_t index)
 				   .ca_file = f->ca_file,
 				   .ack_timeout_ms = (unsigned)o->ack_timeout_ms,
 				   .request_timeout_ms = (int64_t)o->request_timeout_s * 1000,
+				   .hello_timeout_ms = (int64_t)o->hello_timeout_s * 1000,
 				   .retry_min_ms = (int64_t)o->retry_min_ms,
 				   .retry_max_ms = (int64_t)o->retry_max_ms };
 	if (!config_server(o->server, c))

@@ -88,6 +88,8 @@ static const struct row rows[] = {
 	{ "ack-timeout-ms", FORM_NUMBER, AT(ack_timeout_ms), 60000, "of CoAP (1000)" },
 	{ "request-timeout-s", FORM_NUMBER, AT(request_timeout_s), 600,
 	  "silence ends a session (15)" },
+	{ "hello-timeout-s", FORM_NUMBER, AT(hello_timeout_s), 600,
+	  "a hello that nobody answers (half as much again)" },
 	TEXT_ROW("ledger", ledger, "a file: a line for all that was acknowledged"),
 	TEXT_ROW("json", json, "a file or -: the summary"),
 	{ "progress", FORM_FLAG, AT(progress), 0,
@@ -297,6 +299,8 @@ bool fleet_parse(int argc, char **argv, struct fleet_options *ret)
 	}
 	if (ret->spread_ms == UINT64_MAX)
 		ret->spread_ms = ret->devices;
+	if (ret->hello_timeout_s == 0)
+		ret->hello_timeout_s = (ret->request_timeout_s * 3 + 1) / 2;
 	const char *gap = optind < argc ? "an argument without an option" : find_gap(ret);
 	if (gap)
 		log_line("%s", gap);

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #define FAILURES_MAX       16  /* of the exponent */
+#define FLIGHTS_MAX        12  /* of one hello or flight; our deadlines are sooner */
 #define OPTION_REQUEST_TAG 292 /* RFC 9175; not in every libcoap's headers */
 
 int64_t link_now_ms(void)
@@ -178,6 +179,7 @@ static int on_event(coap_session_t *session, const coap_event_t event)
 		return 0;
 	if (event == COAP_EVENT_DTLS_CONNECTED) {
 		l->phase = LINK_UP;
+		coap_session_set_max_retransmit(session, COAP_DEFAULT_MAX_RETRANSMIT);
 		keep_session(l, session);
 	}
 	if (event == COAP_EVENT_DTLS_ERROR && l->phase == LINK_CONNECTING)
@@ -293,6 +295,21 @@ static coap_session_t *dial(struct link *l, const struct way *w)
 	return NULL;
 }
 
+/* libcoap gives up after five flights, 31 s; RFC 6347 section 4.2.4.1 lets their pauses grow to
+ * a minute. */
+static void say_hello(struct link *l, int64_t now)
+{
+	int64_t most = l->config->hello_timeout_ms, least = most * 2 / 3;
+	l->phase = LINK_CONNECTING;
+	l->waits = true;
+	l->traffic.received = 0;
+	link_tls_count(l->session, &l->traffic);
+	coap_session_set_max_retransmit(l->session, FLIGHTS_MAX);
+	/* nor do all give up at the same moment */
+	l->deadline_ms =
+		now + least + (int64_t)link_random(&l->random, (uint64_t)(most - least) + 1);
+}
+
 static void connect_now(struct link *l, int64_t now)
 {
 	struct way w = { .bind = NULL };
@@ -306,13 +323,9 @@ static void connect_now(struct link *l, int64_t now)
 	coap_session_set_app_data(l->session, l);
 	coap_session_set_ack_timeout(l->session, (coap_fixed_point_t){ (uint16_t)(ms / 1000),
 								       (uint16_t)(ms % 1000) });
-	l->phase = l->config->kind == LINK_PLAIN ? LINK_UP : LINK_CONNECTING;
+	l->phase = LINK_UP;
 	if (l->config->kind != LINK_PLAIN)
-		link_tls_count(l->session, &l->count.records);
-	/* nor do all give up at the same moment */
-	uint64_t most = (uint64_t)l->config->request_timeout_ms / 2;
-	l->deadline_ms = now + l->config->request_timeout_ms +
-			 (int64_t)link_random(&l->random, most + 1);
+		say_hello(l, now);
 }
 
 static void take_down(struct link *l)
@@ -486,6 +499,10 @@ static void go_to_rest(struct link *l)
 
 static void check_session(struct link *l, int64_t now)
 {
+	if (l->phase == LINK_CONNECTING && l->waits && l->traffic.received > 0) {
+		l->waits = false;
+		l->deadline_ms = now + l->config->request_timeout_ms;
+	}
 	bool waiting =
 		l->phase == LINK_CONNECTING || (l->phase == LINK_UP && l->asking && l->sent);
 	if (waiting && now >= l->deadline_ms)

@@ -46,6 +46,8 @@ struct link_config {
 	struct suit_bytes certificate; /* DER, for keys without one */
 	unsigned ack_timeout_ms;
 	int64_t request_timeout_ms; /* silence for so long means that the session is lost */
+	int64_t hello_timeout_ms;   /* the same before anything was heard: a server that is
+				     * overrun lets hellos wait */
 	int64_t retry_min_ms, retry_max_ms;
 };
 
@@ -88,7 +90,6 @@ struct link_events {
 
 struct link_counters {
 	uint64_t connects;     /* sessions begun */
-	uint64_t records;      /* of DTLS that were sent, first flights not counted */
 	uint64_t put_off;      /* answers that said: come back later */
 	uint64_t blocks;       /* requests for a block, first ones and repeated ones */
 	uint64_t blocks_again; /* of those, repeated after a cut */
@@ -116,9 +117,11 @@ struct link {
 	uint8_t token[8], observe_token[8];
 	size_t token_n, observe_token_n;
 	bool observing;
+	bool waits; /* with a hello that nobody has answered */
 	uint64_t random;
 	struct suit_bytes resume; /* of the last session with certificates, malloc'd */
 	struct link_proof proof;  /* of this one */
+	struct link_tls_traffic traffic;
 	struct link_counters count;
 };
 

@@ -216,15 +216,16 @@ static void count_record(int sent, int version, int type, const void *buf, size_
 	(void)buf;
 	(void)n;
 	(void)ssl;
-	if (sent && type == SSL3_RT_HEADER)
-		++*(uint64_t *)arg;
+	struct link_tls_traffic *t = arg;
+	if (type == SSL3_RT_HEADER)
+		++*(sent ? &t->sent : &t->received);
 }
 
-void link_tls_count(coap_session_t *session, uint64_t *records)
+void link_tls_count(coap_session_t *session, struct link_tls_traffic *ret)
 {
 	SSL *ssl = ssl_of(session);
 	if (!ssl)
 		return;
 	SSL_set_msg_callback(ssl, count_record);
-	SSL_set_msg_callback_arg(ssl, records);
+	SSL_set_msg_callback_arg(ssl, ret);
 }

@@ -32,5 +32,9 @@ struct link_proof {
 bool link_tls_setup(coap_session_t *session, const char *host, const struct link_proof *proof);
 /* What a later session to the same server may resume from, malloc'd; none: it may not. */
 struct suit_bytes link_tls_session(coap_session_t *session);
-/* Adds to *records, from now on, the DTLS records that the session sends. */
-void link_tls_count(coap_session_t *session, uint64_t *records);
+/* Of DTLS records; a session's first flight is sent before it is counted. */
+struct link_tls_traffic {
+	uint64_t sent, received;
+};
+/* Counts what the session sends and receives from now on; ret must outlive it. */
+void link_tls_count(coap_session_t *session, struct link_tls_traffic *ret);

@@ -16,7 +16,7 @@
 #define EXIT_USAGE  2
 #define ROUND_MS    50
 #define TURN_MS     10 /* for beginning, before what came is read */
-#define LOOK_ROUNDS 8  /* in so many rounds each context gets a look of its own */
+#define LOOK_ROUNDS 40 /* in so many rounds each context gets a look of its own */
 #define EVENTS_MAX  64
 #define PROGRESS_MS 500
 #define EVENT_NET   UINT32_MAX
@@ -364,7 +364,7 @@ static void tell_progress(const struct fleet *f, struct told *t, int64_t now)
 		const struct fleet_device *d = &f->device[i];
 		blocks += d->blocks;
 		connects += d->link.count.connects;
-		records += d->link.count.records;
+		records += d->link.traffic.sent;
 		put_off += d->link.count.put_off;
 	}
 	printf("blocks %" PRIu64 " settled %zu served %zu connects %" PRIu64 " records %" PRIu64

@@ -153,7 +153,7 @@ class Device:
                  "anchor": f"{author.key}.pub", "state_dir": "state", "journal_blocks": 2, "trial_s": 5,
                  "trial_tries": 2, "class_key_file": author.folder / "class.key", "class_key_id": "class-1",
                  "poll_max_s": 1, "retry_min_ms": 100, "retry_max_ms": 500, "ack_timeout_ms": 1000,
-                 "request_timeout_s": 4}
+                 "request_timeout_s": 4, "hello_timeout_s": 6}
         given = []
         if config:
             lines["component.config"] = "file"

@@ -35,7 +35,8 @@ class Device:
         self.config.write_text(
             f"endpoint = d\nserver = {server}\nvendor_id = {suit.vendor_id(DOMAIN)}\n"
             f"class_id = {suit.class_id(DOMAIN, NAME)}\nanchor = anchor.pem\nstate_dir = state\n"
-            "poll_max_s = 1\nretry_min_ms = 100\nretry_max_ms = 500\nack_timeout_ms = 1000\nrequest_timeout_s = 4\n")
+            "poll_max_s = 1\nretry_min_ms = 100\nretry_max_ms = 500\nack_timeout_ms = 1000\n"
+            "request_timeout_s = 4\nhello_timeout_s = 6\n")
         check(LAUNCHER, "provision", "-c", self.config, "--image", old)
 
     def apply(self, envelope, image=IMAGE):

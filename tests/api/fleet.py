@@ -335,7 +335,8 @@ class Agent:
                     "psk_file": "psk", "vendor_id": world.vendor_id, "class_id": world.class_id,
                     "anchor": world.author.public, "state_dir": "state", "observe": "yes",
                     "poll_max_s": 1, "retry_min_ms": 100, "retry_max_ms": 1000, "ack_timeout_ms": 1000,
-                    "request_timeout_s": 4, "trial_s": 30, "trial_tries": 2, **config}  # None: not there
+                    "request_timeout_s": 4, "hello_timeout_s": 6, "trial_s": 30,
+                    "trial_tries": 2, **config}  # None: not there
         self.config.write_text("".join(f"{k} = {v}\n" for k, v in settings.items() if v is not None))
         run(LAUNCHER, "provision", "-c", self.config, "--image", firmware)
         self.process = None
