@@ -239,12 +239,15 @@ static void put_nested(struct suit_sequence_out *outer, struct node n, unsigned 
 	suit_sequence_end(&inner);
 }
 
+/* [2* bstr, ?nil] */
 static void put_try(struct suit_sequence_out *s, struct node n, unsigned depth)
 {
 	size_t count = node_items(n, SUIT_COMMANDS_MAX), at = suit_try_begin(s);
+	if (count < 2)
+		node_fail(n, "needs two lists at least");
 	for (size_t i = 0; i < count; i++) {
 		struct node item = node_item(n, i);
-		if (json_is_null(item.json))
+		if (json_is_null(item.json) && i == count - 1 && i >= 2)
 			scbor_put_null(s->o);
 		else
 			put_nested(s, item, depth);

@@ -20,6 +20,7 @@ enum arg_kind {
 /* Custom commands are private to a vendor (-257 and below): known by form, done by nobody here,
  * so a plan refuses them. */
 #define CUSTOM_LAST (-257)
+#define TRIES_MIN   2 /* sequences of a try-each, before its nil */
 
 static const struct command_row {
 	uint8_t command;
@@ -137,10 +138,10 @@ static enum suit_rc try_check(struct scbor *c, struct suit_scope *scope, unsigne
 	size_t n = scbor_array(c, SUIT_COMMANDS_MAX);
 	bool before = scope->indexed, after = true;
 
-	if (!scbor_ok(c) || n < 2)
+	if (!scbor_ok(c) || n < TRIES_MIN)
 		return SUIT_MALFORMED;
 	for (size_t i = 0; i < n; i++) {
-		if (i == n - 1 && scbor_peek(c) == SCBOR_SIMPLE) {
+		if (i == n - 1 && i >= TRIES_MIN && scbor_peek(c) == SCBOR_SIMPLE) {
 			scbor_null(c);
 			after = after && before;
 			break;
@@ -258,7 +259,7 @@ static enum suit_rc check(struct suit_bytes sequence, struct suit_scope *scope, 
 		if (!row || (scope->shared && !row->shared))
 			return SUIT_UNKNOWN;
 		if (needs_index(row) && !scope->indexed)
-			return SUIT_MALFORMED;
+			return SUIT_MISSING;
 		enum suit_rc rc = arg_check(&c, (enum arg_kind)row->arg, scope, depth - 1);
 		if (rc != SUIT_OK)
 			return rc;

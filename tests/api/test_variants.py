@@ -197,8 +197,8 @@ REFUSED = {
                       "sequences": {"install": [{"override": {"uri": "img/" + sha(OLD)}}, "fetch"], "validate": []}},
                      "manifest-invalid", ["main is changed, and its digest is not compared", "validate it"]),
     "compared, and gone on without": ({"components": [{"id": "main", "image": {"file": "old.bin"}}], "sequences": {"install": [
-        {"override": {"uri": "img/" + sha(OLD)}}, "fetch", {"try-each": [["condition-image-match"], None]}],
-        "validate": []}}, "manifest-invalid", ["main is changed, and its digest is not compared"]),
+        {"override": {"uri": "img/" + sha(OLD)}}, "fetch",
+        {"try-each": [["condition-image-match"], ["condition-image-match"], None]}], "validate": []}}, "manifest-invalid", ["main is changed, and its digest is not compared"]),
     "a place to stage that is no download area": (
         {"components": [{"id": "main", "install": "copy", "image": {"file": "old.bin", "via": "enc"}}, {"id": "enc"}]},
         "manifest-invalid", ["component enc", "call it dl/FORMAT"]),
@@ -228,7 +228,8 @@ REFUSED = {
                             ["a device could not update by it", "in install", "component index 0"]),
     "too many ways": (
         {"components": [{"id": "main", "image": {"file": "old.bin"}}], "sequences": {"install": [
-            *({"try-each": [[{"override": {"battery_mwh": i}}, "condition-battery"], None]} for i in range(11)),
+            *({"try-each": [[{"override": {"battery_mwh": i}}, "condition-battery"], [{"override": {"battery_mwh": 0}}]]}
+              for i in range(11)),
             {"override": {"uri": "img/" + sha(OLD)}}, *FETCH]}}, "manifest-invalid", ["gone through in every way"]),
     "another payload inside": (
         {"components": [{"id": "main", "image": {"digest": sha(OLD), "size": len(NEW), "uri": "#fw"}}],

@@ -229,7 +229,7 @@ static void test_nothing_of_the_authors_is_left_out(void)
 	d.section[0] = (struct draft_section){ 20, &tries };
 	whole(&d, &(struct board){ 0 }, SUIT_MISSING, "half of it, and then another way");
 	seq_init(&tries);
-	seq_try(&tries, &admits, NULL, true);
+	seq_try(&tries, &admits, &admits, true);
 	whole(&d, &(struct board){ 0 }, SUIT_MISSING, "half of it, and then none");
 
 	inner.section[0] = (struct draft_section){ 20, NULL };

@@ -96,7 +96,7 @@ static void test_indexes(void)
 #define FORM(common, install, want, name)                                                      \
 	{ { COMMON(common), TAIL(1, "\x14" install) }, want, name }
 		FORM("\xa1" ONE, "\x43\x82\x03\x0f", SUIT_OK, "one component, not named"),
-		FORM("\xa1" TWO, "\x43\x82\x03\x0f", SUIT_MALFORMED, "two, not named"),
+		FORM("\xa1" TWO, "\x43\x82\x03\x0f", SUIT_MISSING, "two, not named"),
 		FORM("\xa1" TWO, "\x45\x84\x0c\x01\x03\x0f", SUIT_OK, "the second"),
 		FORM("\xa1" TWO, "\x45\x84\x0c\x02\x03\x0f", SUIT_UNKNOWN, "a third"),
 		FORM("\xa1" TWO, "\x45\x84\x0c\xf5\x03\x0f", SUIT_OK, "all"),
@@ -108,7 +108,7 @@ static void test_indexes(void)
 		FORM("\xa2" DEP2 ONE, "\x45\x84\x0c\x02\x03\x0f", SUIT_OK, "a dependency"),
 		FORM("\xa2" DEP2 ONE, "\x45\x84\x0c\x01\x03\x0f", SUIT_UNKNOWN,
 		     "between component and dependency nothing is"),
-		FORM("\xa2" DEP2 ONE, "\x43\x82\x03\x0f", SUIT_MALFORMED,
+		FORM("\xa2" DEP2 ONE, "\x43\x82\x03\x0f", SUIT_MISSING,
 		     "with a dependency it must be named"),
 		FORM("\xa1\x01\xa1\x00\xa0", "\x43\x82\x03\x0f", SUIT_OK,
 		     "one dependency as index 0"),

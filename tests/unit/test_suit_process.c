@@ -268,6 +268,29 @@ static void test_try_each(void)
 	installs(&s, 1, &b, SUIT_CRYPTO, "image 0 aa;", "no answer is no");
 }
 
+/* [2* bstr, ?nil] */
+static void test_try_each_takes_two(void)
+{
+	struct seq s, a;
+	struct draft d = { .components = 1, .section = { { 20, &s } } };
+	struct suit_envelope e;
+	static uint8_t buf[DRAFT_MAX];
+
+	tests_digest(&a, 0xaa);
+	seq_init(&s);
+	seq_try(&s, &a, NULL, false);
+	is_int(draft_decode(&d, buf, &e), SUIT_MALFORMED, "one");
+	seq_init(&s);
+	seq_try(&s, &a, NULL, true);
+	is_int(draft_decode(&d, buf, &e), SUIT_MALFORMED, "one and nil");
+	seq_init(&s);
+	seq_try(&s, &a, &a, true);
+	is_int(draft_decode(&d, buf, &e), SUIT_OK, "two and nil");
+	/* With more than one component nothing says which is meant. */
+	d.components = 2;
+	is_int(draft_decode(&d, buf, &e), SUIT_MISSING, "no index before it");
+}
+
 /* Each alternative begins with the index that try-each had. */
 static void test_try_each_index(void)
 {
@@ -491,6 +514,7 @@ int main(void)
 	test_parameters();
 	test_indexes();
 	test_try_each();
+	test_try_each_takes_two();
 	test_try_each_index();
 	test_soft_failure();
 	test_strict_order();
