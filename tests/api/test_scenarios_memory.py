@@ -364,7 +364,7 @@ class DtlsResumed(DtlsHandshake):
         return {"session_in": self.bench.trace.parent / "session"}
 
     def prepare(self, n):
-        DtlsPeer(self.bench.server.coap_port, session_out=self.bench.trace.parent / "session",
+        DtlsPeer(self.bench.server.coap_port, session_out=self.bench.trace.parent / "session", timeout=20,
                  **self.bench.devices.credentials[self.who]).close()
 
 

@@ -125,7 +125,10 @@ static int make_socket(void)
 							       : htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), one = 1;
 
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* Only a port that was asked for may be another's: with it the kernel would choose one
+	 * that is in use, too. */
+	if (options.from)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0 ||
 	    connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
 		fail(strerror(errno));
