@@ -163,6 +163,8 @@ static struct gate_load load_of(const struct coap_server *s, int64_t now)
 		int64_t took = atomic_load_explicit(&s->nets[i].took_us, memory_order_relaxed);
 
 		load.took_us = took > load.took_us ? took : load.took_us;
+		load.begun += atomic_load_explicit(&s->nets[i].stats.begun_total,
+						   memory_order_relaxed);
 		load.handshakes += atomic_load_explicit(&s->nets[i].stats.handshakes,
 							memory_order_relaxed);
 		load.handshakes_us += atomic_load_explicit(&s->nets[i].stats.handshakes_us,

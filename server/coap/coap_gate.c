@@ -33,8 +33,12 @@
 #define TURN_MAX_S 1.0 /* who is asked more seldom lets fewer in */
 #define STEPS_MAX  6.0 /* made up for at once, where turns are longer than a step */
 #define RESUMES    0.25
-#define STAY_S     4  /* of a session, before others need its room */
-#define DRAWS      16 /* arrivals that are looked at for one who still waits */
+#define STAY_S     4                  /* of a session, before others need its room */
+#define DRAWS      16                 /* arrivals that are looked at for one who still waits */
+#define RETURN_US  (2 * USEC_PER_SEC) /* most who were let in have come back by then */
+#define RETURNS    0.125              /* of them; where fewer do, most are forged */
+#define RETURNS_OF 200                /* let in, to say so */
+#define PRICE_MIN  0.005
 
 /* Who came, in the order of coming: the place, and when, because places are taken anew. */
 struct arrival {
@@ -50,6 +54,10 @@ struct gate {
 	uint64_t handshakes, handshakes_us;
 	double steps; /* that have passed since the last */
 	double tokens;
+	double price; /* of letting one in; the rest of a token it pays when it comes back */
+	uint64_t let_in, begun;
+	int64_t returns_at; /* since when let_in counts */
+	uint64_t returned;  /* begun by then */
 	int64_t tokens_at, paced_at, waited_at;
 	struct hello *places;
 	struct arrival *arrivals; /* a ring of PLACES */
@@ -71,6 +79,7 @@ struct gate *gate_create(int sessions_max)
 	g->arrivals = xcalloc(PLACES, sizeof(*g->arrivals));
 	g->most = within((double)sessions_max / STAY_S, RATE_MIN, RATE_MAX);
 	g->rate = within(RATE_CALM, RATE_MIN, g->most);
+	g->price = 1;
 	return g;
 }
 
@@ -159,7 +168,8 @@ bool gate_next(struct gate *g, int64_t now, struct hello *ret)
 	struct hello *h = &g->places[a->place];
 	*ret = *h;
 	h->at = 0;
-	g->tokens -= h->resumes ? within(g->rate / g->most, RESUMES, 1) : 1;
+	g->let_in++;
+	g->tokens -= g->price * (h->resumes ? within(g->rate / g->most, RESUMES, 1) : 1);
 	return true;
 }
 
@@ -181,6 +191,21 @@ static void learn(struct gate *g, int64_t elapsed, const struct gate_load *load)
 	g->finished += (seen - g->finished) * share;
 	if (n > 0)
 		g->mean_us += ((double)us / (double)n - g->mean_us) * share;
+}
+
+/* Who comes back pays what letting in did not cost. */
+static void learn_price(struct gate *g, int64_t now, uint64_t begun)
+{
+	g->tokens -= (double)(begun - g->begun) * (1 - g->price);
+	g->begun = begun;
+	if (now - g->returns_at < RETURN_US)
+		return;
+	double returns = (double)(begun - g->returned) / (double)(g->let_in + 1);
+	bool forged = g->let_in >= RETURNS_OF && returns < RETURNS;
+	g->price = forged ? within(returns, PRICE_MIN, 1) : 1;
+	g->let_in = 0;
+	g->returned = begun;
+	g->returns_at = now;
 }
 
 /* While our turns are short: what the peers can do. */
@@ -229,6 +254,7 @@ void gate_pace(struct gate *g, int64_t now, const struct gate_load *load)
 		return;
 	g->paced_at = now;
 	learn(g, elapsed, load);
+	learn_price(g, now, load->begun);
 	int64_t late_us = lateness(load);
 	if (late_us > LATE_US)
 		g->rate = g->finished * within((double)LATE_US / (double)late_us, LEAST, 1);

@@ -11,6 +11,10 @@
  * although our turns are short, and those who wait are let in as fast as others finish.  How
  * many are begun says nothing of it: whoever attacks begins many and finishes none.
  *
+ * Of a flood of forged hellos hardly any comes back with its cookie.  To let one in costs next
+ * to nothing, so where few come back many more are let in, or a device would have no chance
+ * among the forged ones: what is paced is who comes back.
+ *
  * And it may be the workers that do not get a processor, because handshakes take it: then
  * nobody is let in whose request would only wait.  While turns are short it is the database
  * that workers wait for, and that is no reason to keep anybody out.
@@ -50,6 +54,7 @@ void gate_wait(struct gate *g, const struct hello *h);
 bool gate_next(struct gate *g, int64_t now, struct hello *ret);
 struct gate_load {
 	int64_t took_us;        /* the slowest network thread, for its last turn */
+	uint64_t begun;         /* so far, by all: they came back with a cookie */
 	uint64_t handshakes;    /* finished so far, by all */
 	uint64_t handshakes_us; /* what these took, together */
 	int64_t waits_us;       /* for how long the first of the devices' calls has

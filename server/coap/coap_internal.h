@@ -129,6 +129,7 @@ struct net_stats {
 	_Atomic uint64_t sessions, observers, handshakes, resumed, refused, requests,
 		duplicates, pushes;
 	_Atomic uint64_t begun;         /* handshakes that are not finished */
+	_Atomic uint64_t begun_total;   /* that were ever begun */
 	_Atomic uint64_t handshakes_us; /* what those that are finished took, together */
 	_Atomic uint64_t running;       /* exchanges under way */
 };

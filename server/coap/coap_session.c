@@ -343,6 +343,8 @@ static void end_handshakes(struct net *net)
 		coap_session_disconnected(session, COAP_NACK_TLS_FAILED);
 	}
 	atomic_store_explicit(&net->stats.begun, net->handshakes.count, memory_order_relaxed);
+	atomic_store_explicit(&net->stats.begun_total, net->handshakes.total,
+			      memory_order_relaxed);
 	atomic_store_explicit(&net->stats.handshakes_us, net->handshakes.took_us,
 			      memory_order_relaxed);
 }

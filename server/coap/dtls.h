@@ -44,6 +44,7 @@ TAILQ_HEAD(dtls_handshake_queue, dtls_handshake);
 struct dtls_handshakes {
 	struct dtls_handshake_queue begun;
 	size_t count;
+	uint64_t total;   /* that were ever begun */
 	uint64_t took_us; /* all that were finished, together */
 };
 #define DTLS_HANDSHAKES_KEPT     256 /* however long they are silent */

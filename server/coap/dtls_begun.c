@@ -101,6 +101,7 @@ void handshake_begins(struct dtls_port *port, SSL *ssl)
 	*one = (struct dtls_handshake){ port->handshakes, ssl, now, now, { 0 } };
 	TAILQ_INSERT_TAIL(&one->among->begun, one, link);
 	one->among->count++;
+	one->among->total++;
 	BIO_set_callback_arg(bio, (char *)one);
 	BIO_set_callback_ex(bio, on_bio);
 }

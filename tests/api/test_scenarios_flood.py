@@ -20,7 +20,7 @@ from harness import BUILD, SANITIZED, SPARE_MB, wait_until
 from test_coap_traps import Devices, asks
 
 FLOOD = BUILD / "tests/clients/flood"
-RATE, SECONDS = (50_000, 30) if PROVE else (20_000, 3)
+RATE, SECONDS = (50_000, 30) if PROVE else (20_000, 8)
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def handshakes(devices, names, until):
             peer = DtlsPeer(devices.server.coap_port, timeout=15, **devices.credentials[names[n % len(names)]])
             asks(peer)
             peer.close()
-            took.append(time.monotonic() - before)
+            if time.monotonic() < until:  # or it may only have waited for the end
+                took.append(time.monotonic() - before)
         except (Refused, AssertionError):
             failed += 1
         n += 1
@@ -62,10 +63,10 @@ def test_B02_R15_forged_hellos(devices, cookie):
     grown_mb, cpu_s = herd.rss_mb(pid) - before_mb, herd.cpu_by_thread(pid)["coap"] - before_s
     print(f"\n{sent} forged hellos in {SECONDS} s, cookie of {cookie}: RSS {before_mb:.1f} {grown_mb:+.1f} MB; "
           f"{cpu_s:.2f} s of CPU, {cpu_s / sent * 1e6:.1f} us each; {len(took)} handshakes, {failed} failed; "
-          f"median {statistics.median(took) * 1000:.0f} ms (quiet {statistics.median(quiet) * 1000:.0f}), "
-          f"longest {max(took) * 1000:.0f} ms")
+          f"median {statistics.median(took or [0]) * 1000:.0f} ms (quiet {statistics.median(quiet) * 1000:.0f}), "
+          f"longest {max(took, default=0) * 1000:.0f} ms")
     assert sent > SECONDS * 1000, "the flood was none"
-    assert failed <= len(took) / 100
+    assert len(took) >= SECONDS and failed <= len(took) / 100
     assert grown_mb < 8 + SPARE_MB, "forged hellos are kept"
 
 
