@@ -15,7 +15,7 @@
 
 #define DEVICE_SLOTS_MIN 256
 #define PINGS            3
-#define PING_EVERY_US    USEC_PER_SEC
+#define PING_EVERY_US    (800 * USEC_PER_MS)
 #define BODY_LIFE_US     (INT64_C(247) * USEC_PER_SEC) /* EXCHANGE_LIFETIME */
 #define SWEEP_EVERY_US   USEC_PER_SEC
 
@@ -198,8 +198,8 @@ void peer_recheck(struct peer *p)
 }
 
 /* A new handshake came in on this session: either its device lost its state and begins again
- * from the same port, or somebody forged a datagram.  A ping finds out.  Called inside of
- * OpenSSL: only marks. */
+ * from the same port, or somebody forged a datagram.  A ping finds out, or three, before the
+ * hello comes for the third time, after 3 s.  Called inside of OpenSSL: only marks. */
 static void hello_seen(void *arg)
 {
 	struct peer *p = arg;
