@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 #define PLACES     (1u << 15)
-#define STALE_US   (8 * USEC_PER_SEC)  /* by then its sender has repeated it, or is gone */
+#define STALE_MIN  (8 * USEC_PER_SEC) /* see stale_us */
+#define STALE_MAX  (32 * USEC_PER_SEC)
 #define LATE_US    (250 * USEC_PER_MS) /* a turn that is too long */
 #define BUSY_US    (20 * USEC_PER_MS)  /* a turn that leaves little of a processor */
 #define STEP_US    (50 * USEC_PER_MS)  /* between two changes of pace */
@@ -119,15 +120,27 @@ static const struct arrival *arrival_at(const struct gate *g, uint64_t n)
 	return &g->arrivals[n % PLACES];
 }
 
-/* Its sender has not come again since, and no other took its place. */
-static bool still_waits(const struct gate *g, const struct arrival *a)
+/* A hello is repeated after 1, 2, 4 and more seconds (RFC 6347 section 4.2.4.1), and the
+ * numbers of its records say how often it was: so long its sender waits for an answer. */
+static int64_t stale_us(const struct hello *h)
 {
-	return g->places[a->place].at == a->at;
+	for (int64_t us = STALE_MIN, n = 3; us < STALE_MAX; us *= 2, n++)
+		if (h->sequence[5] <= n)
+			return us;
+	return STALE_MAX;
+}
+
+/* Its sender has not come again since, no other took its place, and it is not too old. */
+static bool still_waits(const struct gate *g, const struct arrival *a, int64_t now)
+{
+	const struct hello *h = &g->places[a->place];
+
+	return h->at == a->at && now - h->at <= stale_us(h);
 }
 
 static void forget_stale(struct gate *g, int64_t now)
 {
-	while (g->tail < g->head && now - arrival_at(g, g->tail)->at > STALE_US)
+	while (g->tail < g->head && now - arrival_at(g, g->tail)->at > STALE_MAX)
 		g->tail++;
 }
 
@@ -139,19 +152,19 @@ static uint64_t throw_dice(struct gate *g, uint64_t sides)
 }
 
 /* Most of many arrivals are of senders that came again, or were let in; NULL: none. */
-static const struct arrival *draw(struct gate *g)
+static const struct arrival *draw(struct gate *g, int64_t now)
 {
 	for (int i = 0; i < DRAWS && g->head > g->tail; i++) {
 		const struct arrival *a =
 			arrival_at(g, g->tail + throw_dice(g, g->head - g->tail));
 
-		if (still_waits(g, a))
+		if (still_waits(g, a, now))
 			return a;
 	}
 	while (g->head > g->tail) {
 		const struct arrival *a = arrival_at(g, --g->head);
 
-		if (still_waits(g, a))
+		if (still_waits(g, a, now))
 			return a;
 	}
 	return NULL;
@@ -162,7 +175,7 @@ bool gate_next(struct gate *g, int64_t now, struct hello *ret)
 	if (!has_tokens(g, now))
 		return false;
 	forget_stale(g, now);
-	const struct arrival *a = draw(g);
+	const struct arrival *a = draw(g, now);
 	if (!a)
 		return false;
 	struct hello *h = &g->places[a->place];

@@ -17,11 +17,17 @@ static struct hello hello_of(uint32_t id, int64_t at)
 	return (struct hello){ .id = id, .at = at };
 }
 
-static void wait_one(struct gate *g, uint32_t id, int64_t at)
+static void repeat(struct gate *g, uint32_t id, uint8_t times, int64_t at)
 {
 	struct hello h = hello_of(id, at);
 
+	h.sequence[5] = times;
 	gate_wait(g, &h);
+}
+
+static void wait_one(struct gate *g, uint32_t id, int64_t at)
+{
+	repeat(g, id, 0, at);
 }
 
 /* All who are let in come back with their cookie, but where a test says otherwise. */
@@ -226,28 +232,30 @@ static void test_pace(void)
  */
 
 #define SENDERS 20000
-#define PATIENT (10 * S) /* and up to as much again: nobody's clock is another's */
 
 /* A herd that can be served at so many handshakes in a second. */
 struct scene {
 	int capacity;
-	bool ours;    /* our threads cannot do more; else the peers cannot */
-	int64_t turn; /* us, of the thread's loop */
-	int dear;     /* every other sender's handshake costs so much more; and they speak in
-		       * turns with the others, half a second each, as processes do */
+	bool ours;        /* our threads cannot do more; else the peers cannot */
+	int64_t turn;     /* us, of the thread's loop */
+	int64_t patience; /* us, of a sender; and up to as much again: nobody's clock is
+			   * another's */
+	int dear; /* every other sender's handshake costs so much more; and they speak in
+		   * turns with the others, half a second each, as processes do */
 };
 
 struct sender {
 	int64_t gives_up_at, repeats_at;
 	int64_t pause;
+	uint8_t repeats;
 	bool let_in, served;
 };
 
 static struct sender senders[SENDERS];
 
-static void sender_begin(struct sender *s, int64_t at)
+static void sender_begin(const struct scene *c, struct sender *s, int64_t at)
 {
-	*s = (struct sender){ .gives_up_at = at + PATIENT + rand() % PATIENT,
+	*s = (struct sender){ .gives_up_at = at + c->patience + rand() % c->patience,
 			      .repeats_at = at,
 			      .pause = S };
 }
@@ -270,10 +278,10 @@ static void senders_turn(const struct scene *c, struct gate *g, int64_t now)
 		if (s->served)
 			continue;
 		if (now > s->gives_up_at)
-			sender_begin(s, now + S + rand() % (4 * S));
+			sender_begin(c, s, now + S + rand() % (4 * S));
 		if (now < s->repeats_at || s->let_in || !may_speak(c, i, now))
 			continue;
-		wait_one(g, i, now);
+		repeat(g, i, s->repeats++, now);
 		s->repeats_at = now + s->pause;
 		s->pause *= 2;
 	}
@@ -294,7 +302,7 @@ static int simulate(const struct scene *c, int64_t seconds, int each_second[])
 	int served = 0;
 
 	for (int i = 0; i < SENDERS; i++)
-		sender_begin(&senders[i], now);
+		sender_begin(c, &senders[i], now);
 	while (now < (seconds + 1) * S) {
 		senders_turn(c, g, now);
 		load.took_us = c->ours ? took : MS;
@@ -329,11 +337,11 @@ static int simulate(const struct scene *c, int64_t seconds, int each_second[])
 	return served;
 }
 
-static void test_herd(int capacity, bool ours, int64_t turn)
+static void test_herd(int capacity, bool ours, int64_t turn, int64_t patience)
 {
 	int each[60] = { 0 }, least = capacity;
 	int last = SENDERS / capacity * 9 / 10;
-	struct scene scene = { capacity, ours, turn, 1 };
+	struct scene scene = { capacity, ours, turn, patience, 1 };
 	int served = simulate(&scene, 59, each);
 
 	for (int i = 2; i < last; i++) {
@@ -358,7 +366,7 @@ static void test_mixed(void)
 {
 	enum { CAPACITY = 1000, DEAR = 5, SECONDS = 90, WINDOW = 4 };
 	int each[SECONDS] = { 0 }, most = 0, least = CAPACITY * WINDOW;
-	struct scene scene = { CAPACITY, true, 20 * MS, DEAR };
+	struct scene scene = { CAPACITY, true, 20 * MS, 10 * S, DEAR };
 	int even = CAPACITY * 2 / (1 + DEAR), served = simulate(&scene, SECONDS - 1, each);
 
 	printf("# cheap and dear, by %d seconds:", WINDOW);
@@ -456,12 +464,14 @@ int main(void)
 	test_B09_calm_before();
 	test_B09_room(false);
 	test_B09_room(true);
-	test_herd(500, true, 10 * MS);
-	test_herd(2000, true, 10 * MS);
-	test_herd(500, false, 10 * MS);
-	test_herd(2000, false, 10 * MS);
+	test_herd(500, true, 10 * MS, 10 * S);
+	test_herd(2000, true, 10 * MS, 10 * S);
+	test_herd(500, false, 10 * MS, 10 * S);
+	test_herd(2000, false, 10 * MS, 10 * S);
 	/* A slow machine: each turn finds so much that it is long. */
-	test_herd(500, true, 125 * MS);
+	test_herd(500, true, 125 * MS, 10 * S);
+	/* As patient as our agent: in the pauses of half a minute somebody waits, too. */
+	test_herd(500, true, 10 * MS, 40 * S);
 	test_mixed();
 	return tap_done();
 }
