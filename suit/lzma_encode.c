@@ -659,7 +659,9 @@ enum suit_rc suit_lzma_encode(struct suit_bytes in, struct suit_memory work, uin
 {
 	struct writer *w = work.p;
 
-	if (in.n >= UINT32_MAX || work.n < suit_lzma_encode_memory(in.n))
+	if (in.n > SUIT_LZMA_ENCODE_IN_MAX)
+		return SUIT_TOO_LARGE;
+	if (work.n < suit_lzma_encode_memory(in.n))
 		return SUIT_NO_SPACE;
 	memset(w, 0, sizeof(*w));
 	w->in = in;

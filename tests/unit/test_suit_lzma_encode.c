@@ -121,13 +121,18 @@ static void test_short(void)
 
 static void test_no_room(void)
 {
-	uint64_t few[8];
-	size_t n;
+	size_t enough = suit_lzma_encode_memory(10), n;
+	struct suit_bytes in = { image, 10 }, large = { image, SUIT_LZMA_ENCODE_IN_MAX + 1 };
+	struct suit_memory work = { malloc(enough), enough - 1 };
 
-	is_int(suit_lzma_encode((struct suit_bytes){ image, 10 },
-				(struct suit_memory){ few, sizeof(few) }, stream,
-				sizeof(stream), &n),
-	       SUIT_NO_SPACE, "too little memory to work in");
+	is_int(suit_lzma_encode(in, work, stream, sizeof(stream), &n), SUIT_NO_SPACE,
+	       "a byte too little to work in");
+	work.n = enough;
+	is_int(suit_lzma_encode(in, work, stream, sizeof(stream), &n), SUIT_OK, "room for all");
+	work.n = SIZE_MAX; /* whoever counted in 32 bits has it */
+	is_int(suit_lzma_encode(large, work, stream, sizeof(stream), &n), SUIT_TOO_LARGE,
+	       "more than 256 MiB");
+	free(work.p);
 }
 
 int main(void)
