@@ -678,6 +678,8 @@ enum suit_rc suit_lzma_encode(struct suit_bytes in, struct suit_memory work, uin
 		w->again = true;
 		all_put(w, care);
 	}
+	if (w->n > size)
+		return SUIT_NO_SPACE;
 	*ret_n = w->n;
-	return w->n <= size ? SUIT_OK : SUIT_NO_SPACE;
+	return SUIT_OK;
 }

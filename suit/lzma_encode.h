@@ -14,7 +14,7 @@
 /* Bytes that writing n bytes takes, up to SUIT_LZMA_ENCODE_IN_MAX. */
 size_t suit_lzma_encode_memory(size_t n);
 /* Writes header and stream into buf, at most size bytes; their number is ret_n.  SUIT_NO_SPACE
- * when they are more, or work is smaller than the above; SUIT_TOO_LARGE when in is over
- * SUIT_LZMA_ENCODE_IN_MAX. */
+ * when they are more (it does not go on to count them), or work is smaller than the above;
+ * SUIT_TOO_LARGE when in is over SUIT_LZMA_ENCODE_IN_MAX. */
 enum suit_rc suit_lzma_encode(struct suit_bytes in, struct suit_memory work, uint8_t *buf,
 			      size_t size, size_t *ret_n) SUIT_MUST_CHECK;

@@ -121,14 +121,17 @@ static void test_short(void)
 
 static void test_no_room(void)
 {
-	size_t enough = suit_lzma_encode_memory(10), n;
+	size_t enough = suit_lzma_encode_memory(10), n = 7;
 	struct suit_bytes in = { image, 10 }, large = { image, SUIT_LZMA_ENCODE_IN_MAX + 1 };
 	struct suit_memory work = { malloc(enough), enough - 1 };
 
 	is_int(suit_lzma_encode(in, work, stream, sizeof(stream), &n), SUIT_NO_SPACE,
 	       "a byte too little to work in");
 	work.n = enough;
+	is_int(suit_lzma_encode(in, work, stream, 13, &n), SUIT_NO_SPACE, "room for the head");
+	is_int((int64_t)n, 7, "no size is told of what is not whole");
 	is_int(suit_lzma_encode(in, work, stream, sizeof(stream), &n), SUIT_OK, "room for all");
+	ok(n > 13, "its size is");
 	work.n = SIZE_MAX; /* whoever counted in 32 bits has it */
 	is_int(suit_lzma_encode(large, work, stream, sizeof(stream), &n), SUIT_TOO_LARGE,
 	       "more than 256 MiB");
