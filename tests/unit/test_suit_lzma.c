@@ -150,6 +150,18 @@ static void test_header(struct suit_bytes in, struct suit_bytes image)
 	       SUIT_MALFORMED, "a last byte that does not fit");
 }
 
+/* One byte at the last distance, when nothing was written yet: what the memory held must not
+ * come out. */
+static void test_before_the_first(void)
+{
+	uint8_t in[] = { 0,   0,   16,  0,   0, 255,  255, 255, 255,
+			 255, 255, 255, 255, 0, 0xc4, 0,   0,   0 };
+
+	is_int(inflate((struct suit_bytes){ in, sizeof(in) }, 1, 7, sizeof(state)),
+	       SUIT_MALFORMED, "the byte before the first");
+	is_int((int64_t)images.n, 0, "is not written");
+}
+
 /* Three times the dictionary, and every kind of match behind every other. */
 static void test_long(void)
 {
@@ -212,6 +224,7 @@ int main(void)
 	test_sized(in, image);
 	test_header(in, image);
 	test_flips(in, image);
+	test_before_the_first();
 	test_long();
 	test_refused_for_good(suit_data("delta/python-lzma.image"));
 	return tap_done();
