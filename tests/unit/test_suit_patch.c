@@ -250,68 +250,81 @@ static void test_flips(struct suit_bytes old, struct suit_bytes fresh)
 	}
 }
 
-/* Written by hand: head, then records. */
+/* Head, then records. */
+static const struct {
+	enum suit_rc rc;
+	const char *name;
+	uint8_t n, p[40];
+} by_hand[] = {
+	{ SUIT_OK, "a record", 8, { 0, 3, 0, 2, 1, 1, 1, 9 } },
+	{ SUIT_OK, "with its move", 9, { 0, 3, 0, 2, 1, 1, 1, 9, 0 } },
+	{ SUIT_UNSUPPORTED, "an in-place patch", 2, { 0x10, 3 } },
+	{ SUIT_UNSUPPORTED, "a compression that we do not have", 2, { 0x02, 3 } },
+	{ SUIT_UNSUPPORTED, "a data format", 3, { 0, 3, 1 } },
+	{ SUIT_MALFORMED, "a new size below nothing", 2, { 0, 0x43 } },
+	{ SUIT_TOO_LARGE,
+	  "a new size beyond 31 bits",
+	  7,
+	  { 0, 0xbf, 0xff, 0xff, 0xff, 0x1f, 0 } },
+	{ SUIT_TOO_LARGE, "a number of 32 bits", 7, { 0, 0x80, 0x80, 0x80, 0x80, 0x20, 0 } },
+	{ SUIT_TOO_LARGE,
+	  "a number that never ends",
+	  8,
+	  { 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80 } },
+	{ SUIT_TOO_LARGE,
+	  "a number of six bytes",
+	  7,
+	  { 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01 } },
+	{ SUIT_TOO_LARGE, "a diff of 2 GiB", 8, { 0, 3, 0, 0x80, 0x80, 0x80, 0x80, 0x10 } },
+	{ SUIT_TOO_LARGE, "a new size beyond the room", 2, { 0, 0x3f } },
+	{ SUIT_MALFORMED, "a diff below nothing", 4, { 0, 3, 0, 0x41 } },
+	{ SUIT_MALFORMED, "a diff beyond the new image", 4, { 0, 3, 0, 4 } },
+	{ SUIT_MALFORMED, "a diff beyond the old image", 4, { 0, 10, 0, 9 } },
+	{ SUIT_MALFORMED, "an extra below nothing", 5, { 0, 3, 0, 0, 0x41 } },
+	{ SUIT_MALFORMED, "an extra beyond the new image", 5, { 0, 3, 0, 0, 4 } },
+	{ SUIT_MALFORMED, "a move before the old image", 6, { 0, 3, 0, 0, 0, 0x41 } },
+	{ SUIT_MALFORMED, "a move behind the old image", 6, { 0, 3, 0, 0, 0, 9 } },
+	{ SUIT_OK, "a move to its end", 9, { 0, 3, 0, 0, 0, 8, 0, 3, 1 } },
+	{ SUIT_MALFORMED, "and a diff there", 7, { 0, 3, 0, 0, 0, 8, 1 } },
+	{ SUIT_MALFORMED, "something behind the end", 10, { 0, 3, 0, 2, 1, 1, 1, 9, 0, 0 } },
+	{ SUIT_MALFORMED, "something behind an empty image", 3, { 0, 0, 0 } },
+	{ SUIT_OK, "eight records that write nothing", 27, { 0, 3 } },
+	{ SUIT_MALFORMED, "and a ninth", 30, { 0, 3 } },
+};
+
 static void test_refused(void)
 {
 	static const uint8_t old[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
-	static const struct {
-		enum suit_rc rc;
-		const char *name;
-		uint8_t n, p[40];
-	} table[] = {
-		{ SUIT_OK, "a record", 8, { 0, 3, 0, 2, 1, 1, 1, 9 } },
-		{ SUIT_OK, "with its move", 9, { 0, 3, 0, 2, 1, 1, 1, 9, 0 } },
-		{ SUIT_UNSUPPORTED, "an in-place patch", 2, { 0x10, 3 } },
-		{ SUIT_UNSUPPORTED, "a compression that we do not have", 2, { 0x02, 3 } },
-		{ SUIT_UNSUPPORTED, "a data format", 3, { 0, 3, 1 } },
-		{ SUIT_MALFORMED, "a new size below nothing", 2, { 0, 0x43 } },
-		{ SUIT_TOO_LARGE,
-		  "a new size beyond 31 bits",
-		  7,
-		  { 0, 0xbf, 0xff, 0xff, 0xff, 0x1f, 0 } },
-		{ SUIT_TOO_LARGE,
-		  "a number of 32 bits",
-		  7,
-		  { 0, 0x80, 0x80, 0x80, 0x80, 0x20, 0 } },
-		{ SUIT_TOO_LARGE,
-		  "a number that never ends",
-		  8,
-		  { 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80 } },
-		{ SUIT_TOO_LARGE, "a new size beyond the room", 2, { 0, 0x3f } },
-		{ SUIT_MALFORMED, "a diff below nothing", 4, { 0, 3, 0, 0x41 } },
-		{ SUIT_MALFORMED, "a diff beyond the new image", 4, { 0, 3, 0, 4 } },
-		{ SUIT_MALFORMED, "a diff beyond the old image", 4, { 0, 10, 0, 9 } },
-		{ SUIT_MALFORMED, "an extra below nothing", 5, { 0, 3, 0, 0, 0x41 } },
-		{ SUIT_MALFORMED, "an extra beyond the new image", 5, { 0, 3, 0, 0, 4 } },
-		{ SUIT_MALFORMED, "a move before the old image", 6, { 0, 3, 0, 0, 0, 0x41 } },
-		{ SUIT_MALFORMED, "a move behind the old image", 6, { 0, 3, 0, 0, 0, 9 } },
-		{ SUIT_OK, "a move to its end", 9, { 0, 3, 0, 0, 0, 8, 0, 3, 1 } },
-		{ SUIT_MALFORMED, "and a diff there", 7, { 0, 3, 0, 0, 0, 8, 1 } },
-		{ SUIT_MALFORMED,
-		  "something behind the end",
-		  10,
-		  { 0, 3, 0, 2, 1, 1, 1, 9, 0, 0 } },
-		{ SUIT_MALFORMED, "something behind an empty image", 3, { 0, 0, 0 } },
-		{ SUIT_MALFORMED, "records that write nothing", 30, { 0, 3 } },
-	};
 	struct suit_stream_io io = delta_io(&images, state, DELTA_STATE);
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (size_t i = 0; i < sizeof(by_hand) / sizeof(by_hand[0]); i++) {
 		struct suit_patch p;
-		struct suit_bytes patch = { table[i].p, table[i].n };
+		struct suit_bytes patch = { by_hand[i].p, by_hand[i].n };
 		start((struct suit_bytes){ old, sizeof(old) }, 20);
 		enum suit_rc rc = suit_patch_open(&p, sizeof(old), 20);
 		if (rc == SUIT_OK)
 			rc = suit_patch_feed(&p, &io, patch);
-		is_int(rc, table[i].rc, table[i].name);
+		is_int(rc, by_hand[i].rc, by_hand[i].name);
 		if (rc != SUIT_OK)
 			ok(suit_patch_feed(&p, &io, patch) == rc &&
 				   suit_patch_finish(&p, &io) == rc,
 			   "and stays refused");
 	}
+}
+
+static void test_open(void)
+{
+	static const uint8_t old[8] = { 0 };
+	struct suit_stream_io io = delta_io(&images, state, DELTA_STATE);
 	struct suit_patch p;
+
 	is_int(suit_patch_open(&p, (uint64_t)INT32_MAX + 1, 1), SUIT_TOO_LARGE,
 	       "an old image of 2 GiB");
+	/* Room for more than there may be: what is left of it in 32 bits would be none. */
+	start((struct suit_bytes){ old, sizeof(old) }, 20);
+	ok(suit_patch_open(&p, sizeof(old), (uint64_t)1 << 32) == SUIT_OK &&
+		   suit_patch_feed(&p, &io, (struct suit_bytes){ by_hand[0].p, 8 }) == SUIT_OK,
+	   "room for 4 GiB");
 }
 
 static enum suit_rc no_read(void *ctx, uint32_t at, uint8_t *p, size_t n)
@@ -372,6 +385,7 @@ int main(void)
 	test_wrong_base(old, fresh);
 	test_flips(old, fresh);
 	test_refused();
+	test_open();
 	test_io_fails(old, fresh);
 	free(state);
 	return tap_done();
