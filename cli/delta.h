@@ -38,10 +38,10 @@ uint64_t delta_device_ram(const struct delta_parameters *p, size_t new_size);
 
 enum exit_code delta_make(const struct delta_parameters *p, struct bytes old,
 			  struct bytes fresh, struct blob *ret) MUST_CHECK;
-/* The new image is at most max bytes.  The format is that of the patch. */
 /* The same; then applied as a device would, and compared. */
 enum exit_code delta_make_proven(const struct delta_parameters *p, struct bytes old,
 				 struct bytes fresh, struct blob *ret) MUST_CHECK;
+/* The new image is at most max bytes.  The format is that of the patch. */
 enum exit_code delta_apply(struct bytes old, struct bytes patch, size_t max,
 			   struct blob *ret) MUST_CHECK;
 /* A compressed full image, and back. */
