@@ -162,6 +162,22 @@ static void test_before_the_first(void)
 	is_int((int64_t)images.n, 0, "is not written");
 }
 
+/* A dictionary of no bytes has one, or what is written would go on behind the state. */
+static void test_no_dictionary(struct suit_bytes in, struct suit_bytes image)
+{
+	uint8_t buf[4096], *behind = (uint8_t *)state + SUIT_LZMA_STATE(3, 1);
+
+	memcpy(buf, in.p, in.n);
+	memset(buf + 1, 0, 4);
+	memset(behind, 0xa5, 64);
+	is_int(inflate((struct suit_bytes){ buf, in.n }, image.n, 7, SUIT_LZMA_STATE(3, 1)),
+	       SUIT_MALFORMED, "a match with what is no longer there");
+	bool touched = images.n < 2;
+	for (size_t i = 0; i < 64; i++)
+		touched |= behind[i] != 0xa5;
+	ok(!touched, "%zu bytes in a dictionary of none", images.n);
+}
+
 /* Three times the dictionary, and every kind of match behind every other. */
 static void test_long(void)
 {
@@ -225,6 +241,7 @@ int main(void)
 	test_header(in, image);
 	test_flips(in, image);
 	test_before_the_first();
+	test_no_dictionary(in, image);
 	test_long();
 	test_refused_for_good(suit_data("delta/python-lzma.image"));
 	return tap_done();
