@@ -633,6 +633,23 @@ static void head_put(struct writer *w)
 		byte_put(w, (unsigned)(n >> i & 0xff));
 }
 
+/* The first symbols of the cheapest way.  A match that the end of the horizon cuts off is not
+ * yet written, unless it comes too soon: the work must go on. */
+static void some_put(struct writer *w)
+{
+	size_t step = smaller(reach(w, w->care.commit), HORIZON - LENGTH_MAX);
+	size_t soon = w->at + (step + 1) / 2, goal = w->at + step;
+	size_t end = w->at + reach(w, LOOK), symbols = plan(w);
+
+	while (symbols > 0 && w->at < goal) {
+		const struct node *symbol = &w->path[--symbols];
+		bool cut_off = w->at + symbol->length == end && end < w->in.n;
+		if (cut_off && w->at >= soon)
+			return;
+		symbol_put(w, symbol);
+	}
+}
+
 static void all_put(struct writer *w, const struct care *care)
 {
 	w->care = *care;
@@ -643,13 +660,8 @@ static void all_put(struct writer *w, const struct care *care)
 	for (size_t i = 0; i < SUIT_LZMA_PROBS(0); i++)
 		w->prob[i] = PROB_HALF;
 	head_put(w);
-	while (w->at < w->in.n && (w->n <= w->size || !w->again)) {
-		/* A match that the end of the horizon cuts off is not yet written. */
-		size_t step = smaller(reach(w, w->care.commit), HORIZON - LENGTH_MAX);
-		size_t symbols = plan(w), goal = w->at + step;
-		while (symbols > 0 && w->at < goal)
-			symbol_put(w, &w->path[--symbols]);
-	}
+	while (w->at < w->in.n && (w->n <= w->size || !w->again))
+		some_put(w);
 	for (unsigned i = 0; i < 5; i++)
 		low_shift(w);
 }

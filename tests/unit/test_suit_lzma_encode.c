@@ -107,6 +107,21 @@ static void test_bounds(void)
 	   "%zu bytes, %zu with a match at 4096, %zu at 4097", alone, size[0], size[1]);
 }
 
+/* A match that goes beyond what is looked at is written whole, wherever it begins. */
+static void test_cut_off(void)
+{
+	size_t size = 0, n = 0;
+
+	for (size_t at = 600; at < 632; at += 2, n++) {
+		delta_random(image, at + 60, 256);
+		size -= there_and_back(at + 60);
+		memmove(image + at + 250, image + at, 60);
+		memcpy(image + at, image + 200, 250);
+		size += there_and_back(at + 250 + 60);
+	}
+	ok(size <= 5 * n, "%zu matches of 250 bytes: %zu bytes", n, size);
+}
+
 /* What a general writer makes of it: liblzma 5.4, preset 9e, the same parameters. */
 #define LIBLZMA 1760
 
@@ -142,6 +157,7 @@ int main(void)
 {
 	test_any();
 	test_bounds();
+	test_cut_off();
 	test_short();
 	test_no_room();
 	return tap_done();
