@@ -25,12 +25,10 @@ bool fetch_begin(struct fetch *f, const char *path, uint64_t size, uint64_t offs
 
 void fetch_request(const struct fetch *f, struct link_request *ret)
 {
-	ret->method = LINK_GET;
-	ret->observe = false;
-	ret->body_n = 0;
-	ret->blocks = true;
-	ret->szx = f->szx;
-	ret->num = (uint32_t)(f->offset / block_bytes(f->szx));
+	*ret = (struct link_request){ .method = LINK_GET,
+				      .blocks = true,
+				      .szx = f->szx,
+				      .num = (uint32_t)(f->offset / block_bytes(f->szx)) };
 	snprintf(ret->path, sizeof(ret->path), "%s", f->path);
 }
 

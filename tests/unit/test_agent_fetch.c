@@ -47,9 +47,12 @@ static void start(struct fetch *f, uint64_t size, uint64_t have, uint64_t block)
 /* The number of requests that a whole download takes, or 0 when it fails. */
 static unsigned run(struct fetch *f, uint8_t szx)
 {
-	struct link_request r = { 0 };
+	struct link_request r;
+	memset(&r, 0xff, sizeof(r)); /* who asks need not have cleared it */
 	for (unsigned n = 1; n < 1000; n++) {
 		fetch_request(f, &r);
+		if (r.once || r.part || r.observe || r.body_n)
+			return 0;
 		struct link_answer a = serve(&r, f->size, szx);
 		enum fetch_rc rc = fetch_take(f, &a, &sink);
 		if (rc == FETCH_DONE)
