@@ -30,7 +30,7 @@ bool update_fetches_same(const struct update *a, const struct update *b)
 enum wait_end update_next_wait(const struct update *u, int64_t *ret_moment)
 {
 	*ret_moment = (int64_t)time(NULL);
-	if (u->waited == u->wait_count)
+	if (u->waited >= u->wait_count) /* of another way, or of one that is not known yet */
 		return WAIT_OVER;
 	return wait_moment(&u->wait[u->waited].until, *ret_moment, ret_moment);
 }
