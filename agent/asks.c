@@ -42,8 +42,10 @@ enum suit_rc asks_wait(struct asks *a, struct suit_bytes info, size_t fetched)
 		return refuse(a, SUIT_TOO_LARGE, PROTO_CAUSE_MANIFEST, "waits too often");
 	u->wait[nth] = (struct update_wait){ w, (uint8_t)fetched };
 	u->wait_count = nth + 1;
-	if (nth < u->waited)
+	if (update_has_waited(u, nth, &w))
 		return SUIT_OK;
+	if (nth < u->waited) /* it goes another way now, and has not waited there */
+		u->waited = nth;
 	switch (wait_moment(&w, a->now, &a->now)) {
 	case WAIT_NEVER:
 		return refuse(a, SUIT_UNSUPPORTED, PROTO_CAUSE_CLASS,

@@ -192,7 +192,7 @@ static bool must_wait(struct life *l, size_t nth)
 			put_off_until(l, moment);
 			return true;
 		}
-		u->waited++;
+		update_wait_over(u);
 		if (l->ops->wait_over)
 			l->ops->wait_over(l->machine, u);
 		if (u->ahead) {
@@ -273,7 +273,7 @@ static void take_offer(struct life *l, const struct proto_offer *o)
 				     .attempt = o->attempt,
 				     .manifest = o->manifest };
 	if (l->ops->waited)
-		l->update.waited = l->ops->waited(l->machine, &l->update);
+		l->ops->waited(l->machine, &l->update);
 	l->judged = false;
 	l->envelope_size = o->envelope_size;
 	if (may_pass(l, LIFE_AT_OFFERED, LIFE_NEXT_MANIFEST))

@@ -37,9 +37,9 @@ struct machine_ops {
 	 * it.  ret_why is a text for people, and need not be set. */
 	enum proto_cause (*activate)(void *m, const struct update *u,
 				     struct suit_bytes envelope, const char **ret_why);
-	/* How many waits of this update, of this very attempt, were over when the device was
-	 * last on.  May be NULL: none. */
-	size_t (*waited)(void *m, const struct update *u);
+	/* Fills in which waits of this update, of this very attempt, were over when the device
+	 * was last on.  May be NULL: none. */
+	void (*waited)(void *m, struct update *u);
 	/* u->waited of them are over now: to be known after a restart too.  May be NULL. */
 	void (*wait_over)(void *m, const struct update *u);
 	/* The job is no longer wanted, or failed: undo activate, forget what was written. */

@@ -156,9 +156,9 @@ static enum proto_cause machine_activate(void *m, const struct update *u,
 	return store_activate(&a->store, u) ? PROTO_CAUSE_NONE : PROTO_CAUSE_INSTALL;
 }
 
-static size_t machine_waited(void *m, const struct update *u)
+static void machine_waited(void *m, struct update *u)
 {
-	return waited_load(((struct agent *)m)->config.state_dir, u);
+	waited_load(((struct agent *)m)->config.state_dir, u);
 }
 
 static void machine_wait_over(void *m, const struct update *u)
@@ -593,7 +593,7 @@ static bool is_time(struct update *u)
 {
 	char why[WAIT_TEXT_SIZE];
 	int64_t moment;
-	for (; u->waited < u->wait_count; u->waited++) {
+	for (; u->waited < u->wait_count; update_wait_over(u)) {
 		if (update_next_wait(u, &moment) == WAIT_OVER)
 			continue;
 		wait_text(moment, why);

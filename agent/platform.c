@@ -764,6 +764,7 @@ enum suit_rc platform_look(const struct ability *a, const struct facts *facts,
 			    .attempt = ret->attempt,
 			    .manifest = e->digest,
 			    .waited = ret->waited };
+	memcpy(u.over, ret->over, sizeof(u.over));
 	struct platform p = { .ability = a, .facts = facts, .update = &u };
 	enum suit_rc rc = run(&p, e, ret_result);
 	if (rc != SUIT_OK)

@@ -87,7 +87,8 @@ struct platform_result {
 	struct suit_run run; /* of which result, reason and failed are for a report */
 };
 
-/* Looks.  Fills ret but for job, attempt and waited. */
+/* Looks.  Fills ret but for job, attempt and what is over of its waits; of those, waits of
+ * another way do not count any more. */
 enum suit_rc platform_look(const struct ability *a, const struct facts *facts,
 			   const struct suit_envelope *e, struct update *ret,
 			   struct platform_result *ret_result) SUIT_MUST_CHECK;

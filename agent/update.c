@@ -35,6 +35,19 @@ enum wait_end update_next_wait(const struct update *u, int64_t *ret_moment)
 	return wait_moment(&u->wait[u->waited].until, *ret_moment, ret_moment);
 }
 
+void update_wait_over(struct update *u)
+{
+	wait_mark(&u->wait[u->waited].until, u->over[u->waited]);
+	u->waited++;
+}
+
+bool update_has_waited(const struct update *u, size_t nth, const struct wait *w)
+{
+	uint8_t mark[WAIT_MARK_SIZE];
+	wait_mark(w, mark);
+	return nth < u->waited && memcmp(u->over[nth], mark, sizeof(mark)) == 0;
+}
+
 void update_path(const struct payload *p, char ret[UPDATE_PATH_MAX])
 {
 	char hex[SUIT_HEX_SIZE(32)];

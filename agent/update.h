@@ -37,9 +37,12 @@ struct update {
 	char version[UPDATE_VERSION_MAX];
 	struct update_wait wait[UPDATE_WAITS_MAX]; /* in the order of their commands */
 	size_t wait_count;
-	size_t waited; /* of these, that are over: known to who looks, not found by it */
-	bool asks;     /* the battery's charge, or for consent */
-	bool ahead;    /* something is to be asked when a wait is over: then look again */
+	/* Of these, that are over: known to who looks, not found by it.  Which they were is
+	 * noted, as another way of the same manifest has other waits. */
+	size_t waited;
+	uint8_t over[UPDATE_WAITS_MAX][WAIT_MARK_SIZE];
+	bool asks;  /* the battery's charge, or for consent */
+	bool ahead; /* something is to be asked when a wait is over: then look again */
 };
 
 /* Bytes of all payloads, or of those before nth. */
@@ -48,6 +51,10 @@ uint64_t update_bytes(const struct update *u, size_t nth);
 bool update_fetches_same(const struct update *a, const struct update *b);
 /* What its next wait says now; WAIT_OVER when there is none. */
 enum wait_end update_next_wait(const struct update *u, int64_t *ret_moment);
+/* Its next wait is over. */
+void update_wait_over(struct update *u);
+/* Was it this wait, as the one of that number, that was over? */
+bool update_has_waited(const struct update *u, size_t nth, const struct wait *w);
 /* img/<digest> */
 void update_path(const struct payload *p, char ret[UPDATE_PATH_MAX]);
 /* Nothing but that is taken: an envelope cannot make us ask for any other path. */

@@ -76,6 +76,23 @@ bool wait_equal(const struct wait *a, const struct wait *b)
 	return same;
 }
 
+static uint8_t *put_number(uint8_t *at, uint64_t value, size_t bytes)
+{
+	for (size_t i = bytes; i-- > 0; value >>= 8)
+		at[i] = (uint8_t)value;
+	return at + bytes;
+}
+
+void wait_mark(const struct wait *w, uint8_t ret[WAIT_MARK_SIZE])
+{
+	uint8_t *at = put_number(ret, w->time, 8);
+	for (size_t i = 0; i < WAIT_CLOCKS; i++) {
+		at = put_number(at, w->at[i].timed | w->at[i].dated << 1, 1);
+		at = put_number(at, w->at[i].of_day, 4);
+		at = put_number(at, w->at[i].weekday, 1);
+	}
+}
+
 /* --- when ----------------------------------------------------------------------------------
  */
 

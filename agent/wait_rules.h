@@ -24,6 +24,7 @@
 #define WAIT_MAX_S       (INT64_C(8) * 86400) /* what begins later is for the server to plan */
 #define WAIT_CLOCK_SET_S INT64_C(1735689600)  /* 2025: a clock before that was never set */
 #define WAIT_TEXT_SIZE   48
+#define WAIT_MARK_SIZE   20
 
 enum wait_clock { WAIT_LOCAL, WAIT_UTC, WAIT_CLOCKS };
 
@@ -42,6 +43,8 @@ enum wait_end { WAIT_OVER, WAIT_ON, WAIT_NEVER };
  * known here, or for what no clock shows. */
 bool wait_read(struct suit_bytes info, struct wait *ret);
 bool wait_equal(const struct wait *a, const struct wait *b);
+/* Tells the waits of a manifest from each other, also after a restart. */
+void wait_mark(const struct wait *w, uint8_t ret[WAIT_MARK_SIZE]);
 /* Seconds since 1970.  WAIT_ON: ret_moment is when it ends, as far as the clock is right; now,
  * if it was never set.  WAIT_NEVER: not within WAIT_MAX_S. */
 enum wait_end wait_moment(const struct wait *w, int64_t now, int64_t *ret_moment);

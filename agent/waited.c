@@ -2,6 +2,7 @@
 #include "agent/waited.h"
 
 #include "agent/file.h"
+#include "agent/text.h"
 #include "suit/ids.h"
 
 #include <errno.h>
@@ -10,32 +11,39 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WAITED_MAX 160
+#define WAITED_MAX 320
 
-static size_t put(const struct update *u, size_t waited, char ret[WAITED_MAX])
+/* Whose they are; the marks come behind it. */
+static size_t put_name(const struct update *u, char ret[WAITED_MAX])
 {
 	char manifest[SUIT_HEX_SIZE(32)];
 	suit_hex((struct suit_bytes){ u->manifest.b, sizeof(u->manifest.b) }, manifest);
-	return (size_t)snprintf(ret, WAITED_MAX, "%" PRIu64 "/%" PRIu64 " %s %zu\n", u->job,
-				u->attempt, manifest, waited);
+	return (size_t)snprintf(ret, WAITED_MAX, "%" PRIu64 "/%" PRIu64 " %s ", u->job,
+				u->attempt, manifest);
 }
 
 bool waited_save(const char *dir, const struct update *u)
 {
-	char text[WAITED_MAX];
-	return file_replace(dir, WAITED_FILE, text, put(u, u->waited, text));
+	char text[WAITED_MAX], marks[SUIT_HEX_SIZE(sizeof(u->over))];
+	size_t n = put_name(u, text);
+	suit_hex((struct suit_bytes){ u->over[0], u->waited * WAIT_MARK_SIZE }, marks);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", marks);
+	return file_replace(dir, WAITED_FILE, text, n);
 }
 
-size_t waited_load(const char *dir, const struct update *u)
+void waited_load(const char *dir, struct update *u)
 {
-	char path[FILE_PATH_MAX], is[WAITED_MAX], text[WAITED_MAX];
-	size_t n;
-	if (!file_path(dir, WAITED_FILE, path) || !file_read_text(path, is, sizeof(is), &n))
-		return 0;
-	for (size_t waited = UPDATE_WAITS_MAX; waited > 0; waited--)
-		if (put(u, waited, text) == n && strcmp(is, text) == 0)
-			return waited;
-	return 0;
+	char path[FILE_PATH_MAX], is[WAITED_MAX], name[WAITED_MAX];
+	size_t n, at = put_name(u, name);
+	u->waited = 0;
+	if (!file_path(dir, WAITED_FILE, path) || !file_read_text(path, is, sizeof(is), &n) ||
+	    n <= at || memcmp(is, name, at) != 0 || is[n - 1] != '\n')
+		return;
+	is[n - 1] = '\0';
+	size_t waited = (n - 1 - at) / (2 * WAIT_MARK_SIZE);
+	if (waited <= UPDATE_WAITS_MAX &&
+	    text_unhex(is + at, u->over[0], waited * WAIT_MARK_SIZE))
+		u->waited = waited;
 }
 
 bool waited_drop(const char *dir)

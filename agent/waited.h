@@ -9,7 +9,8 @@
 
 /* u->waited of them. */
 bool waited_save(const char *dir, const struct update *u);
-/* 0 also when nothing, or something else, or nothing whole is written there. */
-size_t waited_load(const char *dir, const struct update *u);
+/* Fills u->waited and u->over.  None also when nothing, or something else, or nothing whole is
+ * written there. */
+void waited_load(const char *dir, struct update *u);
 /* True also when there is none. */
 bool waited_drop(const char *dir);

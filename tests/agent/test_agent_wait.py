@@ -208,6 +208,31 @@ def test_two_waits(make):
     assert w.server.reports[-1][5] == "the battery's charge cannot be read"
 
 
+def test_another_way_has_waits_of_its_own(make):
+    """What was waited for while the battery was full is not what is waited for when it is low."""
+    w = make(battery_file="charge")
+    charge = w.device.folder / "charge"
+    charge.write_text("1000000\n")
+    now = int(time.time())
+    fetch = [{"try-each": [[{"index": 0}, {"override": {"battery_mwh": 1000, "wait": {"time": now + HOUR}}},
+                            "condition-battery", "wait"],
+                           [{"index": 0}, {"override": {"wait": {"time": now + 9 * HOUR}}}, "wait"]]},
+             {"index": 0}, {"override": {"uri": f"img/{digest(w.c2)}"}}, "fetch", "condition-image-match"]
+    w.begin(Variant(w.author.manifest([part("config", w.c2)], sequences={"install": fetch}), w.c2))
+    w.deferred()
+    w.server.held = True
+    w.clock.ahead(HOUR + 60)
+    wait_until(lambda: w.left() == ["waited"], 60)
+    w.cut()
+    w.server.held = False
+    charge.write_text("1000\n")
+    w.begin()
+    assert w.deferred(2) == time.strftime("waits until %Y-%m-%dT%H:%M:%SZ", time.gmtime(now + 9 * HOUR))
+    assert w.server.blocks == []
+    w.clock.ahead(9 * HOUR + 60)
+    w.confirmed()
+
+
 # --- what cannot be waited for ----------------------------------------------------------------
 
 def test_what_a_device_cannot_know_is_refused_before_anything_is_fetched(tmp_path, author, old, new):

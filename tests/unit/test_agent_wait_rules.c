@@ -184,10 +184,34 @@ static void test_read(void)
 	is_str(text, "waits until 2026-11-29T02:00:00Z", "in words");
 }
 
+/* One bit more or less is another wait. */
+static void test_marks(void)
+{
+	struct wait base = { 0 }, other[9];
+	uint8_t mark[9][WAIT_MARK_SIZE];
+	for (size_t i = 0; i < 9; i++)
+		other[i] = base;
+	other[0].time = UINT64_C(1) << 40;
+	for (size_t i = 0; i < WAIT_CLOCKS; i++) {
+		other[1 + 4 * i].at[i].timed = true;
+		other[2 + 4 * i].at[i].dated = true;
+		other[3 + 4 * i].at[i].of_day = 65536;
+		other[4 + 4 * i].at[i].weekday = 1;
+	}
+	for (size_t i = 0; i < 9; i++) {
+		wait_mark(&other[i], mark[i]);
+		for (size_t k = 0; k < i; k++)
+			ok(memcmp(mark[i], mark[k], WAIT_MARK_SIZE) != 0, "another");
+	}
+	wait_mark(&other[8], mark[0]);
+	ok(memcmp(mark[0], mark[8], WAIT_MARK_SIZE) == 0, "the same again");
+}
+
 int main(void)
 {
 	zone("UTC0");
 	test_read();
+	test_marks();
 	test_times();
 	test_utc();
 	test_local();
