@@ -338,6 +338,7 @@ static void begin_payload(struct life *l, size_t nth)
 	l->nth = nth;
 	if (nth < l->update.payload_count && must_wait(l, nth))
 		return;
+	l->put_off = false; /* the server hears something else now */
 	if (nth == l->update.payload_count) {
 		report_state(l, PROTO_DOWNLOADED, LIFE_NEXT_INSTALL);
 		return;
@@ -354,7 +355,6 @@ static void begin_payload(struct life *l, size_t nth)
 			"blocks are too small for the image");
 		return;
 	}
-	l->put_off = false;
 	l->tell_at = bytes_done(l) + bytes_total(l) / QUARTERS;
 	struct proto_progress p = { .state = PROTO_DOWNLOADING,
 				    .counted = true,
@@ -556,7 +556,6 @@ static void begin_install(struct life *l)
 	}
 	if (must_wait(l, looked.payload_count))
 		return;
-	l->put_off = false;
 	report_state(l, PROTO_INSTALLING, LIFE_NEXT_ACTIVATE);
 }
 

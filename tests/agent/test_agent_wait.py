@@ -308,6 +308,21 @@ def test_consent(make, hook):
     assert w.server.states() == [DEFERRED, 2, 3, 4, 5]
 
 
+def test_a_wait_behind_a_consent_is_told(make, hook):
+    """Nothing is fetched: the image is in the manifest."""
+    hook.write('test -e "$(dirname "$0")/yes"')
+    w = make(authorize_program=hook.path, authorize_user=hook_user())
+    then = int(time.time()) + HOUR
+    install = [{"index": 0}, {"override": {"priority": 1, "wait": {"time": then}, "content": {"text": "c2"}}},
+               "condition-authorized", "wait", "write"]
+    w.begin(Variant(w.author.manifest([{"id": "config", "install": "write", "image": {"content": {"text": "c2"}}}],
+                                      sequences={"install": install})))
+    assert w.deferred() == "not authorized at its priority"
+    (hook.folder / "yes").write_text("")
+    assert w.deferred(2) == time.strftime("waits until %Y-%m-%dT%H:%M:%SZ", time.gmtime(then))
+    assert w.server.states() == [DEFERRED, 3, DEFERRED]
+
+
 def test_a_program_that_does_not_answer_says_no(make, hook):
     hook.write("sleep 60")
     w = make(authorize_program=hook.path, authorize_user=hook_user(), authorize_timeout_s=1)
