@@ -169,6 +169,12 @@ static void machine_wait_over(void *m, const struct update *u)
 		log_errno("%s cannot be written", WAITED_FILE);
 }
 
+static void machine_wait_anew(void *m)
+{
+	if (!waited_drop(((struct agent *)m)->config.state_dir))
+		log_errno("%s cannot be removed", WAITED_FILE);
+}
+
 static void machine_call_off(void *m)
 {
 	struct agent *a = m;
@@ -214,6 +220,7 @@ static const struct machine_ops machine = {
 	.activate = machine_activate,
 	.waited = machine_waited,
 	.wait_over = machine_wait_over,
+	.wait_anew = machine_wait_anew,
 	.call_off = machine_call_off,
 	.refused = machine_refused,
 	.last_words = machine_last_words,

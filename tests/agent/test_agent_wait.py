@@ -152,6 +152,24 @@ def test_a_window_that_has_begun_does_not_begin_again(make):
     assert w.server.states().count(DEFERRED) == 1
 
 
+def test_what_was_taken_back_while_the_device_was_off_waits_anew(make):
+    """Its window has begun; then the power goes, and when it comes back nothing is offered for a while."""
+    w = make()
+    w.begin(w.variant(wait={"time_of_day_utc": of_day(HOUR)}))
+    w.deferred()
+    w.server.held = True
+    w.clock.ahead(HOUR + 60)
+    wait_until(lambda: w.left() == ["waited"], 60)
+    w.cut()
+    w.server.held, w.server.over = False, True
+    w.begin()
+    w.goes_on(2)
+    w.clock.ahead(12 * HOUR)
+    w.server.over = False
+    w.deferred(2)
+    assert w.server.blocks == [] and w.left() == []
+
+
 def in_install(w, then):
     """Fetched at once, put there later."""
     install = [{"index": 0}, {"override": {"wait": {"time": then}, "source": 1}}, "wait", "copy", "condition-image-match"]
