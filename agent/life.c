@@ -136,10 +136,14 @@ static bool still_waits(const struct life *l, int64_t *ret_moment)
 	return update_next_wait(&l->update, ret_moment) == WAIT_ON;
 }
 
-/* Until the clock is worth a look. */
+/* Until the clock is worth a look.  The longest that it has seen of its wait says how far it
+ * is spread: a clock that was not set shows nothing. */
 static int64_t look_pause_ms(struct life *l, int64_t moment)
 {
 	int64_t left = moment - (int64_t)time(NULL);
+	uint64_t tenth_ms = left > 0 ? (uint64_t)left * 100 : 0;
+	if (tenth_ms > l->spread_ms)
+		l->spread_ms = tenth_ms < SPREAD_MAX_MS ? tenth_ms : SPREAD_MAX_MS;
 	if (moment < WAIT_CLOCK_SET_S || left > LOOK_S)
 		return LOOK_S * 1000;
 	return (left > 0 ? left : 0) * 1000 +
@@ -165,17 +169,14 @@ static void put_off(struct life *l, const char *why)
 	}
 	log_line("job %" PRIu64 ": put off: %s", l->update.job, why);
 	l->put_off = true;
+	l->spread_ms = 0;
 	report(l, &p, LIFE_NEXT_WAIT);
 }
 
 static void put_off_until(struct life *l, int64_t moment)
 {
 	char why[WAIT_TEXT_SIZE];
-	int64_t left = moment - (int64_t)time(NULL);
-	uint64_t tenth_ms = left > 0 ? (uint64_t)left * 100 : 0;
 	wait_text(moment, why);
-	if (!l->put_off)
-		l->spread_ms = tenth_ms < SPREAD_MAX_MS ? tenth_ms : SPREAD_MAX_MS;
 	put_off(l, why);
 }
 
