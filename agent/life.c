@@ -664,7 +664,10 @@ static void go_on(struct life *l, enum life_next next)
 		ask_update(l);
 		break;
 	case LIFE_NEXT_WAIT:
-		wait_on(l);
+		if (l->config->observe && !l->link->observing) /* lost while it reported */
+			ask_update(l);
+		else
+			wait_on(l);
 		break;
 	case LIFE_NEXT_MANIFEST:
 		begin_manifest(l);

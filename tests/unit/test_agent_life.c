@@ -72,8 +72,34 @@ static void test_not_all_at_the_same_moment(void)
 	ok(last > 60000 && last <= 90000, "somebody late");
 }
 
+/* The answer to its report that it has put it off. */
+static enum life_state told_so(bool observing)
+{
+	struct link link;
+	struct life l;
+	struct link_answer a = { .code = 204 };
+	put_off(&l, &link, 1, 1000);
+	l.state = LIFE_REPORTING;
+	l.said = PROTO_DEFERRED;
+	l.next = LIFE_NEXT_WAIT;
+	l.again_s = 86400;
+	link.observing = observing;
+	link.events->answer(link.user, &a);
+	enum life_state state = l.state;
+	life_finish(&l);
+	return state;
+}
+
+/* The session that observed was lost with the report under way, which went by another. */
+static void test_who_waits_observes(void)
+{
+	is_int(told_so(true), LIFE_WAITING, "it waits, and hears of other offers");
+	is_int(told_so(false), LIFE_ASKING, "it asks, so that it hears of them");
+}
+
 int main(void)
 {
+	test_who_waits_observes();
 	test_not_all_at_the_same_moment();
 	return tap_done();
 }
