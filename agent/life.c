@@ -259,8 +259,8 @@ static void take_offer(struct life *l, const struct proto_offer *o)
 			drop_envelope(l);
 			l->ops->call_off(l->machine);
 		}
-		if (l->ops->wait_anew)
-			l->ops->wait_anew(l->machine);
+		if (l->ops->idle)
+			l->ops->idle(l->machine);
 		wait_s(l, o->again_s);
 		return;
 	}

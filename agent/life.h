@@ -42,8 +42,8 @@ struct machine_ops {
 	void (*waited)(void *m, struct update *u);
 	/* u->waited of them are over now: to be known after a restart too.  May be NULL. */
 	void (*wait_over)(void *m, const struct update *u);
-	/* Nothing is offered: what waits were over does not count any more.  May be NULL. */
-	void (*wait_anew)(void *m);
+	/* Nothing is offered: what is left of a job does not count any more.  May be NULL. */
+	void (*idle)(void *m);
 	/* The job is no longer wanted, or failed: undo activate, forget what was written. */
 	void (*call_off)(void *m);
 	/* The server has this boot's registration. */

@@ -169,9 +169,12 @@ static void machine_wait_over(void *m, const struct update *u)
 		log_errno("%s cannot be written", WAITED_FILE);
 }
 
-static void machine_wait_anew(void *m)
+/* A trial that could not be called off would begin with the next power cut. */
+static void machine_idle(void *m)
 {
-	if (!waited_drop(((struct agent *)m)->config.state_dir))
+	struct agent *a = m;
+	end_stale_trial(a);
+	if (!waited_drop(a->config.state_dir))
 		log_errno("%s cannot be removed", WAITED_FILE);
 }
 
@@ -220,7 +223,7 @@ static const struct machine_ops machine = {
 	.activate = machine_activate,
 	.waited = machine_waited,
 	.wait_over = machine_wait_over,
-	.wait_anew = machine_wait_anew,
+	.idle = machine_idle,
 	.call_off = machine_call_off,
 	.refused = machine_refused,
 	.last_words = machine_last_words,

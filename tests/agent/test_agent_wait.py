@@ -3,13 +3,16 @@
 Meanwhile the server is told so, and can take the update back; nothing is fetched twice, and no restart begins a
 wait that was over, or ends one that was not."""
 
+import struct
 import time
 
+import cbor2
 import pytest
 
-from agent_kit import (PATH, Clock, Device, Hook, StandIn, Variant, areas, code, digest, hook_user, part, start,
-                       wait_until)
+from agent_kit import (FORMAT, PATH, Clock, Device, Hook, StandIn, Variant, areas, code, digest, hook_user, number, part,
+                       start, wait_until)
 from test_agent_variants import untouched
+from test_scenarios_full_disk import disk  # noqa: F401
 
 DEFERRED, REBOOTING, REJECTED = 15, 5, 14
 HOUR = 3600
@@ -39,10 +42,10 @@ class Held(StandIn):
 class Wait:
     """A device with a configuration, which an update is to replace; and its server."""
 
-    def __init__(self, folder, author, firmware, **settings):
+    def __init__(self, folder, author, firmware, server_class=Held, **settings):
         self.author = author
         self.c1, self.c2 = author.file(b"c1"), author.file(b"c2" * 3000)
-        self.server = Held(self.variant())
+        self.server = server_class(self.variant())
         self.clock = Clock(folder)
         self.device = Device(folder / "d", author, firmware, config=self.c1, server=self.server.url, **settings)
         self.process = None
@@ -168,6 +171,39 @@ def test_what_was_taken_back_while_the_device_was_off_waits_anew(make):
     w.server.over = False
     w.deferred(2)
     assert w.server.blocks == [] and w.left() == []
+
+
+def fill(control, call):
+    """The disk is full from that call on; 0: it is not.  The file is mapped, and stays as long as it is."""
+    with open(control, "r+b", buffering=0) as f:
+        f.write(struct.pack("q", call))
+
+
+class TakesBack(Held):
+    """At the last moment, when the device has a full disk."""
+
+    control = None
+
+    def answer(self, m):
+        done = super().answer(m)
+        if self.control and self.states()[-1:] == [5]:
+            fill(self.control, 1)
+            self.control = None
+            return code("2.04"), [(FORMAT, number(60))], cbor2.dumps({1: True})
+        return done
+
+
+def test_what_could_not_be_called_off_is_called_off_later(make, tmp_path, disk):  # noqa: F811
+    w = make(server_class=TakesBack)
+    env = disk(0, w.device.state / "boot")
+    w.server.control = control = tmp_path / "disk-control"
+    w.process = start(w.device, env)
+    wait_until(lambda: "the job cannot be called off" in (w.device.folder / "log").read_text(), 60)
+    w.goes_on(2)
+    assert w.device.show()["trial"] == "yes"
+    fill(control, 0)
+    w.goes_on(2)
+    assert w.device.show()["trial"] == "no" and w.server.states() == [2, 3, 4, 5]
 
 
 def in_install(w, then):
