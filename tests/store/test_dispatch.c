@@ -222,6 +222,36 @@ static void test_batch(void)
 	end();
 }
 
+/* Each hears what is its own, whoever stands beside it. */
+static void test_bad_among_good(void)
+{
+	int wrong = 0, good = 0;
+
+	begin();
+	for (int i = 0; i < DEVICES; i++) {
+		const char *name = b.devices[i].endpoint;
+		if (i % 5 == 1)
+			name = NULL;
+		else if (i % 5 == 3)
+			name = b.devices[i - 1].endpoint;
+		send_body(&b.devices[i], name, 60 * USEC_PER_SEC);
+	}
+	start_workers(1);
+	wait_answers();
+	for (int i = 0; i < DEVICES; i++) {
+		const struct answer *a = &b.answers[i];
+		bool is_good = i % 5 != 1 && i % 5 != 3;
+		good += is_good;
+		wrong += (a->rc == RC_OK) != is_good ||
+			 (i % 5 == 1 && a->err != ERR_BAD_REQUEST) ||
+			 (i % 5 == 3 && a->err != ERR_DENIED);
+	}
+	is_int(wrong, 0, "everybody has the answer to what it said");
+	is_int(registered(), good, "the good ones are stored");
+	is_int(transactions(), 2, "in one transaction; the others are as they were");
+	end();
+}
+
 static void install(const char *when)
 {
 	sql(b.w.db, "CREATE SEQUENCE IF NOT EXISTS failures");
@@ -658,6 +688,7 @@ int main(void)
 	for (int i = 0; i < DEVICES; i++)
 		world_device(&b.w, arena_printf(b.w.mem, "dev-%03d", i), &b.devices[i]);
 	test_batch();
+	test_bad_among_good();
 	test_lost_race();
 	test_one_never_wins();
 	test_one_breaks();
