@@ -139,15 +139,20 @@ def test_a_window_is_waited_for_through_restarts(make):
     assert w.server.states() == [DEFERRED] * 3 + [2, 3, 4, 5] and w.left() == []
 
 
-def test_a_window_that_has_begun_does_not_begin_again(make):
-    """The power goes while it fetches, and comes back when the window is over."""
-    w = make()
+def cut_in_its_window(w):
+    """The power goes while it fetches."""
     w.begin(w.variant(wait={"time_of_day_utc": of_day(HOUR)}))
     w.deferred()
     w.server.held = True
     w.clock.ahead(HOUR + 60)
     wait_until(lambda: w.left() == ["waited"], 60)
     w.cut()
+
+
+def test_a_window_that_has_begun_does_not_begin_again(make):
+    """The power comes back when the window is over."""
+    w = make()
+    cut_in_its_window(w)
     w.server.held = False
     w.clock.ahead(12 * HOUR)
     w.begin()
@@ -158,12 +163,7 @@ def test_a_window_that_has_begun_does_not_begin_again(make):
 def test_what_was_taken_back_while_the_device_was_off_waits_anew(make):
     """Its window has begun; then the power goes, and when it comes back nothing is offered for a while."""
     w = make()
-    w.begin(w.variant(wait={"time_of_day_utc": of_day(HOUR)}))
-    w.deferred()
-    w.server.held = True
-    w.clock.ahead(HOUR + 60)
-    wait_until(lambda: w.left() == ["waited"], 60)
-    w.cut()
+    cut_in_its_window(w)
     w.server.held, w.server.over = False, True
     w.begin()
     w.goes_on(2)
