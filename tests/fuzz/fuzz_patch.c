@@ -10,25 +10,29 @@
 static struct delta_images images;
 static uint64_t state[STATE / 8 + 1], kept[STATE / 8 + 1];
 
-/* Byte by byte, into another state each time. */
+/* Byte by byte, each time in another place; nothing is left of the one before. */
 static enum suit_rc hop(struct suit_bytes in)
 {
+	uint64_t *states[] = { state, kept };
 	struct suit_stream_io io = delta_io(&images, state, STATE);
-	struct suit_patch p, next;
-	enum suit_rc rc = suit_patch_open(&p, images.old.n, images.max);
+	struct suit_patch p[2];
+	size_t is = 0;
+	enum suit_rc rc = suit_patch_open(&p[is], images.old.n, images.max);
 	bool hops = in.n < 100; /* else it takes too long */
 
 	images.n = 0;
 	for (size_t i = 0; rc == SUIT_OK && i < in.n; i++) {
-		rc = suit_patch_feed(&p, &io, (struct suit_bytes){ in.p + i, 1 });
+		rc = suit_patch_feed(&p[is], &io, (struct suit_bytes){ in.p + i, 1 });
 		if (!hops)
 			continue;
-		io.state.p = io.state.p == state ? kept : state;
-		memcpy(io.state.p, io.state.p == state ? kept : state, STATE);
-		next = p;
-		p = next;
+		p[!is] = p[is];
+		memcpy(states[!is], states[is], STATE);
+		memset(&p[is], 0xa5, sizeof(p[is]));
+		memset(states[is], 0xa5, STATE);
+		is = !is;
+		io.state.p = (uint8_t *)states[is];
 	}
-	return rc == SUIT_OK ? suit_patch_finish(&p, &io) : rc;
+	return rc == SUIT_OK ? suit_patch_finish(&p[is], &io) : rc;
 }
 
 static void make_one(struct suit_bytes fresh)
