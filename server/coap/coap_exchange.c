@@ -157,7 +157,8 @@ static void stop_waiting(struct exchange *x)
 	TAILQ_REMOVE(&x->net->acks, x, acks);
 }
 
-/* True when the request came before: answered as then, or acknowledged while it runs. */
+/* True when the request came before: answered as then, or acknowledged while it runs; one that
+ * wants no acknowledgement is not answered again (RFC 7252 section 4.3). */
 static bool is_duplicate(struct peer *p, const struct inquiry *q, coap_pdu_t *response)
 {
 	struct recent_entry *e = p->recent ? recent_find(p->recent, q, p->net->now) : NULL;
@@ -165,12 +166,12 @@ static bool is_duplicate(struct peer *p, const struct inquiry *q, coap_pdu_t *re
 	if (!e)
 		return false;
 	count(&p->net->stats.duplicates, 1);
-	if (e->reply)
-		say(e->reply, response);
-	else if (q->confirmable)
-		stop_waiting(e->running); /* an empty message is its acknowledgement */
-	else
+	if (!q->confirmable)
 		stay_silent(response);
+	else if (e->reply)
+		say(e->reply, response);
+	else
+		stop_waiting(e->running); /* an empty message is its acknowledgement */
 	return true;
 }
 
