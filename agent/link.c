@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define FAILURES_MAX       16  /* of the exponent */
-#define FLIGHTS_MAX        12  /* of one hello or flight; our deadlines are sooner */
+#define FLIGHTS_MAX        12  /* of one hello or flight, seven minutes: OpenSSL's own limit */
 #define OPTION_REQUEST_TAG 292 /* RFC 9175; not in every libcoap's headers */
 
 int64_t link_now_ms(void)

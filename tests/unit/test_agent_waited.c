@@ -2,12 +2,11 @@
 #include "agent/file.h"
 #include "agent/waited.h"
 
+#include "base/clean.h"
 #include "tests/tap.h"
+#include "tests/unit/temp_dir.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
-static char dir[] = "/tmp/muster-waited-XXXXXX";
+static const char *dir;
 
 /* All of its waits are there, so many are over. */
 static struct update make_update(size_t over)
@@ -90,12 +89,13 @@ static void test_what_is_not_whole(void)
 
 int main(void)
 {
-	if (!mkdtemp(dir))
-		abort();
+	CLEAN(temp_dir) struct temp_dir made = temp_dir_make();
+
+	dir = made.path;
 	test_more_are_over_than_are_known();
 	test_each_is_known_by_its_place();
 	test_restart();
 	test_what_is_not_whole();
-	ok(rmdir(dir) == 0, "nothing is left");
+	is_int(temp_dir_count(&made), 0, "nothing is left");
 	return tap_done();
 }
