@@ -124,12 +124,8 @@ static enum exit_code load_both(struct cli *c, struct making *m)
 	return code;
 }
 
-static enum exit_code worth_it(struct cli *c, const struct making *m)
+static enum exit_code worth_it(const struct making *m, uint64_t percent)
 {
-	uint64_t percent = 0;
-	enum exit_code code = number_option(c, "max-percent", MAX_PERCENT, 1000, &percent);
-	if (code != EXIT_DONE)
-		return code;
 	if ((uint64_t)m->patch.n * 100 <= (uint64_t)m->full.n * percent)
 		return EXIT_DONE;
 	return cli_fail(EXIT_NOT_WORTH,
@@ -204,6 +200,7 @@ static enum exit_code run_delta_create(struct cli *c)
 {
 	CLEAN(making) struct making m = { 0 };
 	const char *out;
+	uint64_t percent = 0;
 	if (args_has(&c->args, "delta-from"))
 		return run_delta_auto(c);
 	if (!args_operand(&c->args, 1))
@@ -213,11 +210,13 @@ static enum exit_code run_delta_create(struct cli *c)
 	if (code == EXIT_DONE)
 		code = needed_option(c, "out", &out);
 	if (code == EXIT_DONE)
+		code = number_option(c, "max-percent", MAX_PERCENT, 1000, &percent);
+	if (code == EXIT_DONE)
 		code = load_both(c, &m);
 	if (code == EXIT_DONE)
 		code = make_all(&m);
 	if (code == EXIT_DONE)
-		code = worth_it(c, &m);
+		code = worth_it(&m, percent);
 	if (code == EXIT_DONE)
 		code = file_write_new(out, blob_bytes(&m.patch), 0644);
 	if (code != EXIT_DONE)

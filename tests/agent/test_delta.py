@@ -241,6 +241,13 @@ def test_a_delta_that_saves_too_little_is_not_written(tmp_path, format):
     muster("delta", "create", old, new, "--format", format, "--out", out, code=1)  # never overwritten
 
 
+def test_a_bad_percentage_is_refused_before_the_work(tmp_path):
+    for bad in ("abc", "-1", "1001", ""):
+        done = muster("delta", "create", tmp_path / "none", tmp_path / "none", "--format", "lzma", "--out", tmp_path / "out",
+                      "--max-percent", bad, code=1)
+        assert done.stderr == "muster: --max-percent takes a number up to 1000\n"
+
+
 def test_encrypted_images_are_not_worth_a_delta(tmp_path):
     (tmp_path / "old").write_bytes(random.Random(1).randbytes(30000))
     (tmp_path / "new").write_bytes(random.Random(2).randbytes(30000))
