@@ -49,5 +49,7 @@ void waited_load(const char *dir, struct update *u)
 bool waited_drop(const char *dir)
 {
 	char path[FILE_PATH_MAX];
-	return file_path(dir, WAITED_FILE, path) && (unlink(path) == 0 || errno == ENOENT);
+	if (!file_path(dir, WAITED_FILE, path))
+		return false;
+	return unlink(path) == 0 ? file_sync_dir(dir) : errno == ENOENT;
 }
