@@ -149,7 +149,9 @@ static uintptr_t group(const struct req *req)
 }
 
 /* Rounds of at most one call of each device; in a round, those that a route answers together
- * stand together. */
+ * stand together.  So two batches may lock the rows of two devices crosswise, when each of
+ * these has calls of two routes under way: the database ends one, whose calls then run singly.
+ */
 static int by_round(const void *a, const void *b)
 {
 	const struct batch_call *x = a, *y = b;
