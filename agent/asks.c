@@ -59,9 +59,8 @@ enum suit_rc asks_wait(struct asks *a, struct suit_bytes info, size_t fetched)
 	return SUIT_OK;
 }
 
-enum suit_rc asks_battery(struct asks *a, const struct suit_target *t, uint64_t *ret_mwh)
+enum suit_rc asks_battery(struct asks *a, uint64_t *ret_mwh)
 {
-	uint64_t least = 0;
 	*ret_mwh = UINT64_MAX;
 	if (!a->ability->battery)
 		return refuse(a, SUIT_UNSUPPORTED, PROTO_CAUSE_CLASS,
@@ -72,9 +71,6 @@ enum suit_rc asks_battery(struct asks *a, const struct suit_target *t, uint64_t 
 	if (!a->ability->battery(a->ability->asked, ret_mwh))
 		return refuse(a, SUIT_OPERATION, PROTO_CAUSE_INSTALL,
 			      "the battery's charge cannot be read");
-	a->unmet = suit_parameter_uint(t, SUIT_PARAM_BATTERY, &least) && *ret_mwh < least
-			   ? "the battery is not charged enough"
-			   : NULL;
 	return SUIT_OK;
 }
 
@@ -86,7 +82,11 @@ enum suit_rc asks_authorized(struct asks *a, int64_t priority)
 	a->update->asks = true;
 	if (a->ahead)
 		return SUIT_OK;
-	bool yes = a->ability->authorized(a->ability->asked, priority);
-	a->unmet = yes ? NULL : "not authorized at its priority";
-	return yes ? SUIT_OK : SUIT_CONDITION;
+	return a->ability->authorized(a->ability->asked, priority) ? SUIT_OK : SUIT_CONDITION;
+}
+
+const char *asks_text(enum suit_command not_yet)
+{
+	return not_yet == SUIT_COND_MIN_BATTERY ? "the battery is not charged enough"
+						: "not authorized at its priority";
 }

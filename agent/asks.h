@@ -14,9 +14,8 @@ struct asks {
 	struct update *update; /* its waits: noted, or when it works: as they were noted */
 	bool works;
 	bool ahead;
-	int64_t now;       /* seconds since 1970, at the moment that the run has come to */
-	size_t waits;      /* so far */
-	const char *unmet; /* the last condition did not hold, and may hold later */
+	int64_t now;  /* seconds since 1970, at the moment that the run has come to */
+	size_t waits; /* so far */
 	enum proto_cause cause;
 	const char *why; /* of what was refused */
 };
@@ -24,6 +23,7 @@ struct asks {
 void asks_begin(struct asks *a, const struct ability *ability, struct update *u, bool works);
 /* fetched: payloads so far. */
 enum suit_rc asks_wait(struct asks *a, struct suit_bytes info, size_t fetched) SUIT_MUST_CHECK;
-enum suit_rc asks_battery(struct asks *a, const struct suit_target *t,
-			  uint64_t *ret_mwh) SUIT_MUST_CHECK;
+enum suit_rc asks_battery(struct asks *a, uint64_t *ret_mwh) SUIT_MUST_CHECK;
 enum suit_rc asks_authorized(struct asks *a, int64_t priority) SUIT_MUST_CHECK;
+/* Of a run's not_yet. */
+const char *asks_text(enum suit_command not_yet);

@@ -102,12 +102,6 @@ static enum suit_rc on_component(void *ctx, const struct suit_target *t)
 
 /* --- conditions --------------------------------------------------------------------------- */
 
-/* What did not hold before does not matter any more: something else is asked. */
-static void ask_else(struct platform *p)
-{
-	p->asks.unmet = NULL;
-}
-
 /* As it was refused there. */
 static enum suit_rc asked(struct platform *p, enum suit_rc rc)
 {
@@ -121,7 +115,6 @@ static enum suit_rc on_identity(void *ctx, const struct suit_target *t, enum sui
 	const struct suit_uuid *is =
 		key == SUIT_PARAM_VENDOR ? &p->ability->vendor_id : &p->ability->class_id;
 	(void)t;
-	ask_else(p);
 	if (key != SUIT_PARAM_VENDOR && key != SUIT_PARAM_CLASS)
 		return SUIT_UNSUPPORTED;
 	scbor_put_int(measured, key);
@@ -196,7 +189,6 @@ static enum suit_rc on_image(void *ctx, const struct suit_target *t,
 	struct suit_digest is;
 	uint64_t is_size = 0;
 	int part = part_of(p, t);
-	ask_else(p);
 	enum suit_rc rc = part == UPDATE_NO_PART
 				  ? measure_area(p, &p->area[t->place], &is, &is_size)
 				  : measure_part(p, (size_t)part, &is, &is_size);
@@ -221,7 +213,6 @@ static enum suit_rc on_slot(void *ctx, const struct suit_target *t, uint64_t *re
 {
 	struct platform *p = ctx;
 	int part = part_of(p, t);
-	ask_else(p);
 	if (part == UPDATE_NO_PART)
 		return SUIT_UNSUPPORTED;
 	*ret = p->facts->part[part].slot;
@@ -236,7 +227,6 @@ static enum suit_rc on_version(void *ctx, const struct suit_target *t,
 	const char *s = p->facts->version;
 	char digits[16];
 	uint64_t v;
-	ask_else(p);
 	if (part_of(p, t) != 0)
 		return SUIT_UNSUPPORTED;
 	for (size_t n = 0; n < SUIT_VERSION_MAX; n++) {
@@ -263,7 +253,6 @@ static enum suit_rc on_now(void *ctx, const struct suit_target *t, uint64_t *ret
 {
 	struct platform *p = ctx;
 	(void)t;
-	ask_else(p);
 	*ret = p->asks.now > 0 ? (uint64_t)p->asks.now : 0;
 	return SUIT_OK;
 }
@@ -271,7 +260,8 @@ static enum suit_rc on_now(void *ctx, const struct suit_target *t, uint64_t *ret
 static enum suit_rc on_battery(void *ctx, const struct suit_target *t, uint64_t *ret_mwh)
 {
 	struct platform *p = ctx;
-	return asked(p, asks_battery(&p->asks, t, ret_mwh));
+	(void)t;
+	return asked(p, asks_battery(&p->asks, ret_mwh));
 }
 
 static enum suit_rc on_authorized(void *ctx, const struct suit_target *t, int64_t priority)
@@ -721,9 +711,9 @@ static enum suit_rc run(struct platform *p, const struct suit_envelope *e,
 	result->why = "";
 	if (rc == SUIT_OK)
 		return rc;
-	result->put_off = rc == SUIT_CONDITION && p->asks.unmet && !p->why;
+	result->put_off = rc == SUIT_CONDITION && result->run.not_yet && !p->why;
 	if (result->put_off)
-		rc = refuse(p, rc, PROTO_CAUSE_INSTALL, p->asks.unmet);
+		rc = refuse(p, rc, PROTO_CAUSE_INSTALL, asks_text(result->run.not_yet));
 	if (rc == SUIT_KEY && p->delegate_seen && !p->why)
 		rc = refuse(p, rc, PROTO_CAUSE_SIGNATURE,
 			    "a delegate lets this device in, and may do nothing else");

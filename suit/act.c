@@ -163,6 +163,13 @@ static enum suit_rc use_before(struct suit_run *r, const struct suit_target *t)
 	return holds(now < end);
 }
 
+static enum suit_rc not_yet(struct suit_run *r, enum suit_command condition, enum suit_rc rc)
+{
+	if (rc == SUIT_CONDITION)
+		r->not_yet = (uint8_t)condition;
+	return rc;
+}
+
 static enum suit_rc battery(struct suit_run *r, const struct suit_target *t)
 {
 	uint64_t least, is = 0;
@@ -175,7 +182,7 @@ static enum suit_rc battery(struct suit_run *r, const struct suit_target *t)
 	if (rc != SUIT_OK)
 		return rc;
 	measure_uint(r, SUIT_PARAM_BATTERY, is);
-	return holds(is >= least);
+	return not_yet(r, SUIT_COND_MIN_BATTERY, holds(is >= least));
 }
 
 static enum suit_rc authorized(struct suit_run *r, const struct suit_target *t)
@@ -186,7 +193,7 @@ static enum suit_rc authorized(struct suit_run *r, const struct suit_target *t)
 		return SUIT_UNSUPPORTED;
 	if (!suit_parameter_int(t, SUIT_PARAM_PRIORITY, &priority))
 		return SUIT_CONDITION;
-	return r->platform->authorized(r->ctx, t, priority);
+	return not_yet(r, SUIT_COND_AUTHORIZED, r->platform->authorized(r->ctx, t, priority));
 }
 
 static void put_version(struct scbor_out *o, const int64_t *version, size_t n)

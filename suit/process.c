@@ -264,25 +264,27 @@ static __attribute__((noinline)) bool inner_at(const uint8_t *at, const uint8_t 
 static enum suit_rc nested(struct suit_run *r, const uint8_t *at, const uint8_t *end,
 			   enum kind kind, size_t index)
 {
+	uint8_t not_yet = r->not_yet;
 	struct suit_bytes inner;
+	enum suit_rc rc = SUIT_CONDITION;
 
-	for (size_t i = 0; inner_at(at, end, i, &inner); i++) {
+	for (size_t i = 0; rc == SUIT_CONDITION && inner_at(at, end, i, &inner); i++) {
 		struct suit_frame frame = { .soft = kind == KIND_TRY,
 					    .depth = (uint8_t)(r->frame->depth + 1) };
 
 		r->index = index_of(index);
 		r->noted = false; /* what failed before this was soft */
-		if (!inner.p)
-			return SUIT_OK;
-		enum suit_rc rc = sequence(r, inner, &frame);
-		if (rc != SUIT_CONDITION || !frame.soft)
+		rc = inner.p ? sequence(r, inner, &frame) : SUIT_OK;
+		if (rc == SUIT_CONDITION && !frame.soft)
 			return rc;
-		if (kind == KIND_RUN) {
+		if (rc == SUIT_CONDITION && kind == KIND_RUN) {
 			r->noted = false;
-			return SUIT_OK;
+			rc = SUIT_OK;
 		}
 	}
-	return SUIT_CONDITION;
+	if (rc == SUIT_OK) /* there was another way, and it is no matter who barred the first */
+		r->not_yet = not_yet;
+	return rc;
 }
 
 /* A command for every component that is meant, in the order of the list.  Sequences inside see
@@ -486,6 +488,7 @@ enum suit_rc suit_process(const struct suit_envelope *e, enum suit_procedure pro
 	run->failed = (struct suit_record){ 0 };
 	run->steps = 0;
 	run->noted = false;
+	run->not_yet = 0;
 	run->place_count = 0;
 	run->parameter_count = 0;
 	run->measured_n = 0;

@@ -121,6 +121,10 @@ struct suit_run {
 	struct suit_record failed; /* where it ended; its measured points into this struct */
 	uint32_t steps;
 	uint8_t section; /* enum suit_section, the one under way */
+	/* After SUIT_CONDITION: SUIT_COND_MIN_BATTERY or _AUTHORIZED, without which it would
+	 * have gone on, or another way; the same manifest may do so later.  0: nothing that
+	 * time mends. */
+	uint8_t not_yet;
 
 	/* The rest is the processor's own. */
 	bool noted; /* failed is set */

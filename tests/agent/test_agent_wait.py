@@ -347,6 +347,20 @@ def test_a_battery_that_is_charged_meanwhile(make):
     assert w.server.states() == [DEFERRED, 2, 3, 4, 5]
 
 
+def test_what_was_passed_over_is_not_waited_for(tmp_path, author, old, new):
+    """Where a low battery has another way to go, what ends that way ends it for good."""
+    charge = tmp_path / "charge"
+    charge.write_text("1\n")
+    device = Device(tmp_path / "d", author, old, battery_file=charge)
+    for none, why in ((None, "condition"), ([{"override": {"use_before": 1}}, "condition-use-before"], "not charged enough")):
+        fetch = [{"index": 0}, {"try-each": [[{"override": {"battery_mwh": 2}}, "condition-battery"],
+                                             [{"override": {"use_before": 1}}, "condition-use-before"], none]},
+                 {"override": {"use_before": 1, "uri": f"img/{digest(new)}"}}, "condition-use-before", "fetch", "condition-image-match"]
+        done = device.apply(Variant(author.manifest([part("main", new)], sequences={"install": fetch}), new))
+        assert done.returncode == 1 and why in done.stderr and ("charged" in done.stderr) == (none is not None), done.stderr
+        untouched(device, old)
+
+
 def test_consent(make, hook):
     """Told the priority, in an install hook's sandbox; asked again before the installation."""
     hook.write('d="$(dirname "$0")"; echo "$1 $(id -un) $(env | grep -c MUSTER)" >> $d/asked; test -e $d/yes')

@@ -361,6 +361,81 @@ static void test_soft_failure(void)
 	installs(&s, 1, &b, SUIT_MALFORMED, "", "not outside of one");
 }
 
+/* The charge of 1 that is in the battery is not enough. */
+static void asks_battery(struct seq *s, bool soft)
+{
+	seq_init(s);
+	if (soft)
+		seq_bool(s, SUIT_PARAM_SOFT_FAILURE, true);
+	seq_uint(s, SUIT_PARAM_BATTERY, 2);
+	seq_command(s, SUIT_COND_MIN_BATTERY);
+}
+
+static void asks_consent(struct seq *s)
+{
+	seq_init(s);
+	seq_uint(s, SUIT_PARAM_PRIORITY, 7);
+	seq_command(s, SUIT_COND_AUTHORIZED);
+}
+
+static void ends_for(const struct seq *s, enum suit_rc want, const char *trace, int not_yet,
+		     const char *what)
+{
+	struct board b = { .no = { "image 0 aa", "authorized" }, .battery = 1 };
+
+	installs(s, 1, &b, want, trace, what);
+	is_int(run_state.not_yet, not_yet, what);
+}
+
+/* What may hold later is told where it ended the run, or barred a way that was tried in vain.
+ */
+static void test_not_yet(void)
+{
+	struct seq s, charge, consent, image, abort, inner;
+
+	asks_battery(&charge, false);
+	asks_consent(&consent);
+	tests_digest(&image, 0xaa);
+	seq_init(&abort);
+	seq_command(&abort, SUIT_COND_ABORT);
+	ends_for(&charge, SUIT_CONDITION, "battery 0;", SUIT_COND_MIN_BATTERY, "the battery");
+	ends_for(&consent, SUIT_CONDITION, "authorized 0 7;", SUIT_COND_AUTHORIZED, "consent");
+	ends_for(&image, SUIT_CONDITION, "image 0 aa;", 0, "an image");
+	seq_init(&s);
+	seq_command(&s, SUIT_COND_MIN_BATTERY);
+	ends_for(&s, SUIT_CONDITION, "", 0, "no charge is named: none will do");
+
+	seq_init(&s);
+	seq_try(&s, &charge, &image, false);
+	ends_for(&s, SUIT_CONDITION, "battery 0;image 0 aa;", SUIT_COND_MIN_BATTERY,
+		 "the other way fails");
+	seq_init(&s);
+	seq_try(&s, &charge, &image, true);
+	ends_for(&s, SUIT_OK, "battery 0;image 0 aa;", 0, "none need succeed");
+	seq_command(&s, SUIT_COND_ABORT);
+	ends_for(&s, SUIT_CONDITION, "battery 0;image 0 aa;", 0,
+		 "and then something else fails");
+
+	/* Only what barred the way that went on is forgotten. */
+	seq_init(&inner);
+	seq_try(&inner, &consent, &image, true);
+	seq_command(&inner, SUIT_COND_ABORT);
+	seq_init(&s);
+	seq_try(&s, &charge, &inner, false);
+	ends_for(&s, SUIT_CONDITION, "battery 0;authorized 0 7;image 0 aa;",
+		 SUIT_COND_MIN_BATTERY, "passed inside, barred outside");
+	seq_init(&s);
+	seq_try(&s, &inner, &abort, false);
+	ends_for(&s, SUIT_CONDITION, "authorized 0 7;image 0 aa;", 0,
+		 "passed inside, and in vain");
+
+	asks_battery(&charge, true);
+	seq_init(&s);
+	seq_run(&s, &charge);
+	seq_command(&s, SUIT_COND_ABORT);
+	ends_for(&s, SUIT_CONDITION, "battery 0;", 0, "soft in a sequence of its own");
+}
+
 /* Where the order is free, what is written is not read. */
 static void test_strict_order(void)
 {
@@ -517,6 +592,7 @@ int main(void)
 	test_try_each_takes_two();
 	test_try_each_index();
 	test_soft_failure();
+	test_not_yet();
 	test_strict_order();
 	test_steps();
 	test_parameter_pool();
