@@ -53,6 +53,7 @@ struct coap_server_stats {
 	uint64_t sessions;   /* now */
 	uint64_t observers;  /* now */
 	uint64_t begun;      /* handshakes that are not finished, now */
+	uint64_t started;    /* handshakes begun, ever: finished or not */
 	uint64_t handshakes; /* completed; of those: */
 	uint64_t resumed;
 	uint64_t refused; /* completed, but the device may not come in */
