@@ -120,6 +120,8 @@ $(BUILD)/muster: $(BUILD)/cli/main.o $(CLILIB)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 $(BUILD)/muster-agent: AGENT_LIBS += $(TOKEN_LIBS)
+# docs/decisions/0014-fleet-allocator.md.  A sanitizer's allocator must not be replaced.
+$(BUILD)/muster-fleet: AGENT_LIBS += $(if $(SAN),,-ljemalloc)
 $(BUILD)/muster-%: $(BUILD)/agent/main_%.o $(AGENTLIB) $(SUITLIB)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(AGENTLIB) $(SUITLIB) $(AGENT_LIBS)

@@ -8,7 +8,7 @@ packages_of() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config libcoap3-dev libmicrohttpd-dev libgnutls28-dev libgmp-dev libpq-dev \
 		libssl-dev libjansson-dev libinih-dev libcurl4-openssl-dev libdivsufsort-dev liblzma-dev libzstd-dev \
-		libp11-kit-dev ;;
+		libp11-kit-dev libjemalloc-dev ;;
 	run) echo postgresql ;;
 	test) echo postgresql openssl gnutls-bin python3 python3-pytest python3-requests python3-cbor2 python3-cryptography \
 		python3-yaml python3-jsonschema binutils slowhttptest softhsm2 opensc gcc-arm-none-eabi libnewlib-arm-none-eabi python3-venv \
