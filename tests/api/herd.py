@@ -144,7 +144,7 @@ class Probe:
 
     def __init__(self, world, every=0.1):
         self.world, self.every = world, every
-        self.took, self.rss, self.wrong, self.begun = [], [], [], []
+        self.took, self.rss, self.wrong, self.begun, self.started = [], [], [], [], []
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -165,6 +165,7 @@ class Probe:
             if not self.rss or before - began - self.rss[-1][0] > 0.5:
                 self.rss.append((before - began, rss_mb(self.world.server.process.pid)))
                 self.begun.append(metric(self.world, "muster_dtls_handshakes_begun"))
+                self.started.append(metric(self.world, "muster_dtls_handshakes_started_total"))
 
     def stop(self):
         self.over.set()
@@ -242,7 +243,8 @@ class Wave:
             if sample:
                 cpu = self._cpu()
                 fleet, postgres = cpu.pop("fleet"), cpu.pop("postgres")
-                self.samples.append(sample | {"CPU daemon": sum(cpu.values()), "CPU postgres": postgres, "CPU fleet": fleet})
+                self.samples.append(sample | {"CPU daemon": sum(cpu.values()), "CPU postgres": postgres, "CPU fleet": fleet,
+                                              "handshakes": self.probe.started[-1] if self.probe.started else 0})
             return sample and sample["served"] == self.herd.devices
         try:
             wait_until(all_served, timeout, 0.1, f"{self.herd.devices} devices served")
@@ -282,7 +284,7 @@ class Wave:
             if len(w) > 1:
                 print(f"  goodput by {seconds} s: peak {max(w):.0f}/s, least {min(w):.0f}/s ({min(w) / max(w):.2f}); "
                       + " ".join(f"{x:.0f}" for x in w))
-        for what in sorted({*self.herd.kinds, "CPU daemon", "CPU postgres", "CPU fleet", "connects"}) if s else ():
+        for what in sorted({*self.herd.kinds, "CPU daemon", "CPU postgres", "CPU fleet", "connects", "handshakes"}) if s else ():
             print(f"    {what}: " + " ".join(f"{x:.2f}" if "CPU" in what else f"{x:.0f}" for x in w and self.windows(seconds, what)))
         if p.took:
             print(f"  API: {len(p.took)} calls, p50 {percentile(p.took, .5) * 1000:.0f} ms, "
