@@ -59,7 +59,7 @@ static const struct conf_key keys[] = {
 	{ "coap", "session_idle", CONF_DURATION, "5min", 5 * SEC, 7 * DAY,
 	  AT(coap_session_idle), "A session that is silent for so long is dropped." },
 	{ "coap", "max_sessions", CONF_INT, "200000", 16, 10000000, AT(coap_max_sessions),
-	  "Sessions in all." },
+	  "Sessions in all; each takes some 50 kB." },
 	{ "coap", "max_handshakes", CONF_INT, "10000", 16, 1000000, AT(coap_max_handshakes),
 	  "Unfinished handshakes in all." },
 	{ "coap", "pushes_per_s", CONF_INT, "2000", 1, 1000000, AT(coap_pushes_per_s),

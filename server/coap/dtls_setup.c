@@ -18,6 +18,9 @@
 #define CHAIN_MAX    4
 #define CA_MAX       16
 #define VERIFY_DEPTH 3
+/* Of what we send, in one record; no datagram of ours is as large.  Each session has a buffer
+ * of this size for as long as it lives: 16 KiB by default. */
+#define RECORD_MAX 2048
 
 /* AEAD only.  The client's order counts: a device knows what its hardware does well. */
 static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
@@ -151,6 +154,7 @@ static bool prepare_ctx(struct dtls *d, SSL_CTX *ctx)
 	/* Tickets resume; the cache would keep 20,000 sessions for nothing. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(ctx, DTLS_TICKET_LIFE_S);
+	SSL_CTX_set_max_send_fragment(ctx, RECORD_MAX);
 	return tickets_attach(d, ctx);
 }
 
