@@ -11,8 +11,9 @@ import herd
 from fleet import PROVE, make_world  # noqa: F401
 from herd import Herd, Wave, parts, percentile, pinned, plant
 
-# MUSTER_HERD=100000 is the whole herd: a quarter of an hour, and 6 GB for the devices.  It registers
-# little by little, because what counts is how it comes back.
+# MUSTER_HERD=100000 is the whole herd: half an hour, and 6 GB for the devices.  It registers
+# little by little, because what counts is how it comes back; and what the daemon and the database
+# leave of their core is for the devices too.
 DEVICES = int(os.environ.get("MUSTER_HERD", 30_000 if PROVE else 200))
 WHOLE = DEVICES > 50_000
 SPREAD_MS = DEVICES * 5 // 2 if WHOLE else 0
@@ -47,10 +48,12 @@ def herd_world(make_world, own_pg):
                 with contextlib.suppress(ProcessLookupError):  # a worker that has ended since
                     os.sched_setaffinity(pid, {cores[0]})
         start(world, cores[0], None if WHOLE else share)
-        with pinned(cores[1]):
+        with pinned(None if WHOLE else cores[1]):
             fleets = [world.fleet(n, *files, "spread-ms", SPREAD_MS, "progress", "until", 604800, "timeout", 0,
                                   "poll", 604800, "from", f"127.0.1.{i}", *TIMERS, *options, prefix=prefix)
                       for i, (prefix, (n, files)) in enumerate(given.items(), 1)]
+        for fleet in fleets if WHOLE else ():
+            os.setpriority(os.PRIO_PROCESS, fleet.process.pid, 19)
         kinds = ["certificates" if prefix.startswith("device") else "keys" for prefix in given]
         return world, Herd(fleets, kinds), lambda: start(world, cores[0], share)
 
