@@ -12,8 +12,6 @@
 
 #include <string.h>
 
-#define MAX_PERCENT "60" /* of the compressed full image: above it a delta is not worth it */
-
 static enum exit_code number_option(struct cli *c, const char *name, const char *fallback,
 				    uint64_t max, uint64_t *ret)
 {
@@ -210,7 +208,7 @@ static enum exit_code run_delta_create(struct cli *c)
 	if (code == EXIT_DONE)
 		code = needed_option(c, "out", &out);
 	if (code == EXIT_DONE)
-		code = number_option(c, "max-percent", MAX_PERCENT, 1000, &percent);
+		code = variants_percent(c, &percent);
 	if (code == EXIT_DONE)
 		code = load_both(c, &m);
 	if (code == EXIT_DONE)

@@ -205,16 +205,22 @@ enum exit_code variants_make(struct cli *c, const struct variants_plan *plan,
 
 /* --- options and output ------------------------------------------------------------------- */
 
+enum exit_code variants_percent(struct cli *c, uint64_t *ret)
+{
+	const char *percent = args_value(&c->args, "max-percent");
+	*ret = VARIANTS_PERCENT;
+	if (percent && parse_u64(bytes_of(percent), 1000, ret) != RC_OK)
+		return cli_fail(EXIT_FAILED, "--max-percent takes a number up to 1000");
+	return EXIT_DONE;
+}
+
 enum exit_code variants_options(struct cli *c, struct variants_plan *ret)
 {
 	const char *from = args_value(&c->args, "delta-from");
-	const char *percent = args_value(&c->args, "max-percent");
 	if (strcmp(from, "auto") != 0)
 		return cli_fail(EXIT_FAILED, "--delta-from \"%s\": there is auto", from);
-	ret->max_percent = VARIANTS_PERCENT;
-	if (percent && parse_u64(bytes_of(percent), 1000, &ret->max_percent) != RC_OK)
-		return cli_fail(EXIT_FAILED, "--max-percent takes a number up to 1000");
-	return delta_parameters_take(c, &ret->parameters);
+	enum exit_code code = variants_percent(c, &ret->max_percent);
+	return code == EXIT_DONE ? delta_parameters_take(c, &ret->parameters) : code;
 }
 
 static json_t *variant_json(const struct variant *v)

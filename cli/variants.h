@@ -34,6 +34,8 @@ struct variants_plan {
 	struct bytes fresh;
 };
 
+/* Of --max-percent: 60 when it is not given. */
+enum exit_code variants_percent(struct cli *c, uint64_t *ret) MUST_CHECK;
 /* --format, --window, --lookahead and --max-percent. */
 enum exit_code variants_options(struct cli *c, struct variants_plan *ret) MUST_CHECK;
 enum exit_code variants_make(struct cli *c, const struct variants_plan *plan,

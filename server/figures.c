@@ -20,7 +20,7 @@ static struct coap_server_stats stats_of(void *coap)
 COAP_FIGURE(sessions)
 COAP_FIGURE(observers)
 COAP_FIGURE(begun)
-COAP_FIGURE(started)
+COAP_FIGURE(begun_total)
 COAP_FIGURE(handshakes)
 COAP_FIGURE(resumed)
 COAP_FIGURE(refused)
@@ -48,7 +48,8 @@ void figures_add_coap(struct coap_server *coap)
 		{ "muster_dtls_handshakes_begun", NULL, "gauge",
 		  "DTLS handshakes that are not finished.", read_begun, coap },
 		{ "muster_dtls_handshakes_started_total", NULL, "counter",
-		  "DTLS handshakes begun, by whoever showed our cookie.", read_started, coap },
+		  "DTLS handshakes begun, by whoever showed our cookie.", read_begun_total,
+		  coap },
 		{ "muster_dtls_handshakes_total", NULL, "counter", "DTLS handshakes completed.",
 		  read_handshakes, coap },
 		{ "muster_dtls_resumed_total", NULL, "counter", "Of those, sessions resumed.",

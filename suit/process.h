@@ -121,9 +121,9 @@ struct suit_run {
 	struct suit_record failed; /* where it ended; its measured points into this struct */
 	uint32_t steps;
 	uint8_t section; /* enum suit_section, the one under way */
-	/* After SUIT_CONDITION: SUIT_COND_MIN_BATTERY or _AUTHORIZED, without which it would
-	 * have gone on, or another way; the same manifest may do so later.  0: nothing that
-	 * time mends. */
+	/* After SUIT_CONDITION: SUIT_COND_MIN_BATTERY or _AUTHORIZED when that did not hold and
+	 * barred the way, which it may no longer do at another time.  0: nothing of that kind,
+	 * or it barred only a way in whose place another was found. */
 	uint8_t not_yet;
 
 	/* The rest is the processor's own. */

@@ -435,7 +435,7 @@ void coap_server_stats(const struct coap_server *s, struct coap_server_stats *re
 		ret->sessions += atomic_load(&n->sessions);
 		ret->observers += atomic_load(&n->observers);
 		ret->begun += atomic_load(&n->begun);
-		ret->started += atomic_load(&n->begun_total);
+		ret->begun_total += atomic_load(&n->begun_total);
 		ret->handshakes += atomic_load(&n->handshakes);
 		ret->resumed += atomic_load(&n->resumed);
 		ret->refused += atomic_load(&n->refused);

@@ -50,11 +50,11 @@ int coap_server_threads(const struct coap_server *s);
 uint64_t coap_server_beats(const struct coap_server *s, int i);
 
 struct coap_server_stats {
-	uint64_t sessions;   /* now */
-	uint64_t observers;  /* now */
-	uint64_t begun;      /* handshakes that are not finished, now */
-	uint64_t started;    /* handshakes begun, ever: finished or not */
-	uint64_t handshakes; /* completed; of those: */
+	uint64_t sessions;    /* now */
+	uint64_t observers;   /* now */
+	uint64_t begun;       /* handshakes that are not finished, now */
+	uint64_t begun_total; /* that were ever begun */
+	uint64_t handshakes;  /* completed; of those: */
 	uint64_t resumed;
 	uint64_t refused; /* completed, but the device may not come in */
 	uint64_t requests;

@@ -143,18 +143,19 @@ void dtls_free(struct dtls *d)
 }
 
 /* Once for each SSL_CTX, at its first handshake.  What an SSL copies from its SSL_CTX when it
- * is made is set on the SSL as well, in prepare_ssl(): the first two exist already. */
+ * is made is set on the SSL as well, in prepare_ssl(): the first two exist already.  Only their
+ * buffers stay as large as they were. */
 static bool prepare_ctx(struct dtls *d, SSL_CTX *ctx)
 {
 	if (SSL_CTX_set_cipher_list(ctx, ciphers) != 1 ||
 	    SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
 	    SSL_CTX_set1_sigalgs_list(ctx, sigalgs) != 1 ||
-	    SSL_CTX_set1_client_sigalgs_list(ctx, sigalgs) != 1)
+	    SSL_CTX_set1_client_sigalgs_list(ctx, sigalgs) != 1 ||
+	    SSL_CTX_set_max_send_fragment(ctx, RECORD_MAX) != 1)
 		return false;
 	/* Tickets resume; the cache would keep 20,000 sessions for nothing. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(ctx, DTLS_TICKET_LIFE_S);
-	SSL_CTX_set_max_send_fragment(ctx, RECORD_MAX);
 	return tickets_attach(d, ctx);
 }
 

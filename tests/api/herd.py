@@ -164,8 +164,9 @@ class Probe:
                 self.wrong.append(status)
             if not self.rss or before - began - self.rss[-1][0] > 0.5:
                 self.rss.append((before - began, rss_mb(self.world.server.process.pid)))
-                self.begun.append(metric(self.world, "muster_dtls_handshakes_begun"))
-                self.started.append(metric(self.world, "muster_dtls_handshakes_started_total"))
+                text = self.world.admin.get("/metrics").text
+                self.begun.append(figure(text, "muster_dtls_handshakes_begun"))
+                self.started.append(figure(text, "muster_dtls_handshakes_started_total"))
 
     def stop(self):
         self.over.set()
@@ -173,10 +174,14 @@ class Probe:
         return self
 
 
-def metric(world, name):
-    """Of a figure of /metrics, whatever its labels; 0: there is none."""
-    return next((int(float(line.split()[-1])) for line in world.admin.get("/metrics").text.splitlines()
+def figure(text, name):
+    """Of a text of /metrics, whatever its labels; 0: there is none."""
+    return next((int(float(line.split()[-1])) for line in text.splitlines()
                  if line.split(" ")[0].split("{")[0] == name), 0)
+
+
+def metric(world, name):
+    return figure(world.admin.get("/metrics").text, name)
 
 
 def parts(devices):
