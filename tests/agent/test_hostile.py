@@ -181,7 +181,10 @@ class HostileServer(threading.Thread):
             m = Message.decode(raw)
             if 1 <= m.code <= 31:
                 status, options, payload = self.answer(m)
-                self.socket.sendto(Message(ACK, status, m.mid, m.token, options, payload).encode(), peer)
+                try:
+                    self.socket.sendto(Message(ACK, status, m.mid, m.token, options, payload).encode(), peer)
+                except OSError:  # the test is over, and the socket closed
+                    return
 
 
 def endless(num, size):

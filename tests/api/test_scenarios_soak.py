@@ -27,7 +27,9 @@ from test_coap_traps import Devices, registration
 
 PATIENCE_S = 25  # with an answer: the machine may have much else to do
 SECONDS = float(os.environ.get("MUSTER_SOAK_S", 1200 if PROVE else 15))
-SETTINGS = {"coap.session_idle": "5s", "http.idle": "30s", "coap.shards": 4, "coap.checkin_interval": "2s"}
+WORKERS = 4
+SETTINGS = {"server.workers": WORKERS, "coap.session_idle": "5s", "http.idle": "30s", "coap.shards": 4,
+            "coap.checkin_interval": "2s"}
 
 # What the median of the last third may be above that of the middle third; the first third is
 # warm-up.  The slope over both may say twice as much.  Sessions and descriptors of peers that left
@@ -35,7 +37,10 @@ SETTINGS = {"coap.session_idle": "5s", "http.idle": "30s", "coap.shards": 4, "co
 LONG = SECONDS >= 600
 MEMORY_KB = 1024 if LONG else 4096  # the heap is warm after a hundred rounds; 1 KB a request would be 25 MB
 ALLOWED = {"rss kB": MEMORY_KB, "pss kB": MEMORY_KB, "anonymous kB": MEMORY_KB, "descriptors": 6, "threads": 0,
-           "backends": 0, "sessions": 6, "observers": 2, "roster": 0, "files": 0, "bytes of files": 4096}
+           "sessions": 6, "observers": 2, "roster": 0, "files": 0, "bytes of files": 4096}
+# A pool connects when as many work at once as never before, which a late round may be the first to do:
+# a place for each worker, two for the ticker, and the one that listens.
+CEILING = {"backends": WORKERS + 2 + 1}
 if SANITIZED:  # a sanitizer keeps what was freed
     ALLOWED = {name: most for name, most in ALLOWED.items() if "kB" not in name}
 
@@ -80,6 +85,11 @@ def judge(series, seconds):
               f"an hour); " + " ".join(str(sample[name]) for _, sample in series[::max(1, len(series) // 24)]))
         if last - middle > most or (by_slope > 2 * most and by_slope > 1):
             wrong.append(f"{name} grows: {middle:.0f} to {last:.0f}, by slope {by_slope:.0f}; allowed {most}")
+    for name, most in CEILING.items():
+        values = [sample[name] for _, sample in series]
+        print(f"{name}: at most {max(values)} of {most}; {values[0]} at first, {values[-1]} at last")
+        if max(values) > most:
+            wrong.append(f"{name}: {max(values)}, and {most} is all there is room for")
     return wrong
 
 
