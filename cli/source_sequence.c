@@ -363,5 +363,8 @@ void source_sequences(struct node n, struct suit_source *ret)
 			ret->leave_out |= SUIT_BIT(s);
 		else
 			ret->given[s] = read_sequence(m);
+		if (node_is_good(m))
+			source_sequence_check(m, s == SUIT_SHARED,
+					      ret->component_count + ret->dependency_count);
 	}
 }

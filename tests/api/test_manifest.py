@@ -376,6 +376,7 @@ def test_element(make, element):
 # --- what is refused -------------------------------------------------------------------------
 
 ONE = {"components": [MAIN]}
+TWO = {"components": [MAIN, {"id": "dl"}]}
 WRONG = [
     ({"component": []}, 'component is no known member; did you mean "components"?'),
     ({"components": [{"id": "m", "imagse": {}}]}, 'components[0].imagse is no known member; did you mean "image"?'),
@@ -433,12 +434,38 @@ WRONG = [
      "sequences.install[0].try-each[1] must be a list with items"),
     ({"sequences": {"install": [{"custom": [1, None]}]}, **ONE},
      "sequences.install[0].custom[0] must be a number from -9223372036854775808 to -257"),
+    ({"sequences": {"install": ["fetch"]}, **TWO},
+     'sequences.install[0] comes before an "index", and there are several components'),
+    ({"sequences": {"install": [{"custom": [-257, None]}]}, **TWO},
+     'sequences.install[0] comes before an "index", and there are several components'),
+    ({"sequences": {"install": [{"try-each": [[{"index": 0}], ["abort"]]}]}, **TWO},
+     'sequences.install[0].try-each[1][0] comes before an "index", and there are several components'),
+    ({"sequences": {"install": [{"try-each": [[{"index": 0}], [{"index": 1}], None]}, {"copy-params": {"0": ["uri"]}}]}, **TWO},
+     'sequences.install[1] comes before an "index", and there are several components'),
+    ({"sequences": {"install": [{"index": 1}]}, **ONE},
+     "sequences.install[0].index is no index: components, and dependencies behind them, go from 0 to 0"),
+    ({"sequences": {"install": [{"run-sequence": [{"index": [0, 2]}]}]}, **TWO},
+     "sequences.install[0].run-sequence[0].index[1] is no index: components, and dependencies behind them, go from 0 to 1"),
+    ({"sequences": {"install": [{"override-multiple": {"2": {"slot": 1}}}]}, **TWO},
+     "sequences.install[0].override-multiple.2 is no index: components, and dependencies behind them, go from 0 to 1"),
+    ({"sequences": {"shared": [{"index": 0}, "fetch"]}, **TWO},
+     "sequences.shared[1] cannot stand in the shared sequence, which only checks and sets"),
     ({"dependencies": [{"uri": "#x", "integrated": True}], **ONE},
      "dependencies[0] is integrated: it needs \"file\", and a \"uri\" that begins with '#'"),
     ({"dependencies": [{"file": "fw.bin"}], **ONE},
      "dependencies[0].file is no valid envelope: not well-formed deterministic CBOR of a SUIT envelope"),
     ([], " must be an object"),
 ]
+
+
+def test_an_index_that_every_way_sets_is_set(make):
+    """What the reader of sources asks of sequences is no more than what a device does."""
+    ways = {"try-each": [[{"index": 0}, "abort"], [{"run-sequence": [{"index": [1, 0]}]}]]}
+    data = make({**IDS, **TWO}, sequences={"shared": [ways, "condition-vendor"], "validate": [
+        {"override-multiple": {"1": {"slot": 1}}}, {"index": True}, {"copy-params": {"1": ["slot"]}},
+        {"try-each": [["abort"], ["abort"], None]}, {"custom": [-257, None]}]})
+    assert shared(Envelope(data, make.keys))[-2] == 1
+    make({**IDS, **ONE}, sequences={"install": ["fetch"], "validate": [{"index": 0}, {"index": True}, "condition-image-match"]})
 
 
 @pytest.mark.parametrize("source,error", WRONG, ids=[w[1][:60] for w in WRONG])
