@@ -1,10 +1,14 @@
 #!/usr/bin/python3
 """Runs every test and counts: C programs that print TAP, then pytest.
 
-    tests/check.py [--only unit|api] [-k EXPRESSION] [--lanes]
+    tests/check.py [--only unit|api|beside] [-k EXPRESSION] [--lanes]
 
 Its last line is "N passed, N failed, N skipped".  A skipped test must give a reason.  Each run
 has a temporary folder and a PostgreSQL of its own, so several may run at once.
+
+The whole is two runs side by side: the server's tests, and `beside` them, in a log that is printed
+when it ends, the C programs and the agent's tests.  Those of the server's that load the machine or
+judge times come last (tests/conftest.py), when they have it for themselves.
 
 With --lanes (`make prove`) pytest runs the proofs alone, in two lanes side by side; all seeds come
 from one, MUSTER_SEED, which is drawn and printed unless it is given."""
@@ -15,6 +19,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,15 +27,16 @@ import time
 import xml.etree.ElementTree as ET
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+COUNT = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped\n*\Z", re.M)
 TAP = re.compile(r"^(not )?ok\b(?:\s+\d+)?(?:\s*-?\s*(.*?))?(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$", re.I)
-SUITES = ["tests/build", "tests/agent", "tests/api"]
+BESIDE, SERVER = ["tests/build", "tests/agent"], ["tests/api"]
 # Each lane's tests, by the markers that tests/conftest.py gives; none can fall between the two.
 LANES = {"busy": "proof and busy", "calm": "proof and not busy"}
 
 
 class Count:
-    def __init__(self):
-        self.passed = self.failed = self.skipped = 0
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
 
     def add(self, other):
         self.passed += other.passed
@@ -78,10 +84,18 @@ def run_tap(program, env, count, timeout):
         print("".join(f"     {line}\n" for line in out.splitlines() if "_SEED=" in line), end="", flush=True)
 
 
-def pytest_words(work, keyword, marks=""):
+def run_programs(env, count, build, keyword):
+    for folder in ("unit", "store", "fuzz"):
+        pattern = "fuzz_*.c" if folder == "fuzz" else "test_*.c"
+        for source in sorted((ROOT / "tests" / folder).glob(pattern)):
+            if not keyword or keyword in source.stem:
+                run_tap(build / "tests" / folder / source.stem, env, count, 600)
+
+
+def pytest_words(work, suites, keyword, marks=""):
     shown = ["-rA", "--durations=25"] if os.environ.get("MUSTER_PROVE") else ["-ra"]
     words = ["/usr/bin/python3", "-m", "pytest", "-q", *shown, "--color=no", "-p", "no:cacheprovider",
-             f"--junitxml={work / 'pytest.xml'}", f"--basetemp={work / 'pytest'}", *SUITES]
+             f"--junitxml={work / 'pytest.xml'}", f"--basetemp={work / 'pytest'}", *suites]
     return words + (["-k", keyword] if keyword else []) + (["-m", marks] if marks else [])
 
 
@@ -100,8 +114,31 @@ def add_pytest(count, work, code, keyword):
             count.failed += 1
 
 
-def run_pytest(env, count, work, keyword):
-    add_pytest(count, work, subprocess.run(pytest_words(work, keyword), env=env, cwd=ROOT).returncode, keyword)
+def run_pytest(env, count, work, keyword, suites):
+    add_pytest(count, work, subprocess.run(pytest_words(work, suites, keyword), env=env, cwd=ROOT).returncode, keyword)
+
+
+def run_whole(env, count, work, keyword):
+    """The server's tests here, the rest in a run of its own beside them."""
+    log = work / "beside.log"
+    words = [sys.executable, __file__, "--only", "beside", *(["-k", keyword] if keyword else [])]
+    with open(log, "wb") as out:
+        beside = subprocess.Popen(words, env=env, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+    print(f"the C programs and the agent's tests write {log}", flush=True)
+    try:
+        run_pytest(env, count, work, keyword, SERVER)
+        code = beside.wait()
+    finally:
+        if beside.poll() is None:
+            beside.send_signal(signal.SIGINT)  # it has a PostgreSQL to stop
+            beside.wait()
+    text = log.read_text(errors="replace")
+    print(text)
+    line = COUNT.search(text)
+    mine = Count(*map(int, line.groups())) if line else Count(failed=1)
+    if code != 0 and mine.failed == 0:
+        mine.failed += 1
+    count.add(mine)
 
 
 def run_lanes(env, count, work, keyword):
@@ -111,8 +148,8 @@ def run_lanes(env, count, work, keyword):
     for lane, marks in LANES.items():
         (work / lane).mkdir()
         with open(work / lane / "log", "wb") as log:
-            running[lane] = subprocess.Popen(pytest_words(work / lane, keyword, marks), env=env, cwd=ROOT,
-                                             stdout=log, stderr=subprocess.STDOUT)
+            words = pytest_words(work / lane, BESIDE + SERVER, keyword, marks)
+            running[lane] = subprocess.Popen(words, env=env, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         print(f"lane {lane} writes {work / lane / 'log'}", flush=True)
     while running:
         time.sleep(0.5)
@@ -126,7 +163,7 @@ def run_lanes(env, count, work, keyword):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", choices=["unit", "api"])
+    parser.add_argument("--only", choices=["unit", "api", "beside"])
     parser.add_argument("-k", dest="keyword", default="")
     parser.add_argument("--lanes", action="store_true")
     args = parser.parse_args()
@@ -152,17 +189,16 @@ def main():
             count.failed += 1
         env["MUSTER_TEST_DB"] = started.stdout.strip().splitlines()[-1] if started.stdout.strip() else ""
         keyword = args.keyword
-        if args.only != "api":
-            for folder in ("unit", "store"):
-                for source in sorted((ROOT / "tests" / folder).glob("test_*.c")):
-                    if keyword and keyword not in source.stem:
-                        continue
-                    run_tap(build / "tests" / folder / source.stem, env, count, 600)
-            for source in sorted((ROOT / "tests" / "fuzz").glob("fuzz_*.c")):
-                if not keyword or keyword in source.stem:
-                    run_tap(build / "tests" / "fuzz" / source.stem, env, count, 600)
-        if args.only != "unit":
-            (run_lanes if args.lanes else run_pytest)(env, count, work, keyword)
+        if args.only in ("unit", "beside") or args.lanes:
+            run_programs(env, count, build, keyword)
+        if args.lanes:
+            run_lanes(env, count, work, keyword)
+        elif args.only == "beside":
+            run_pytest(env, count, work, keyword, BESIDE)
+        elif args.only == "api":
+            run_pytest(env, count, work, keyword, BESIDE + SERVER)
+        elif not args.only:
+            run_whole(env, count, work, keyword)
     finally:
         subprocess.run(["sh", "tests/pg.sh", "stop", str(pg)], cwd=ROOT, stdout=subprocess.DEVNULL)
         if count.failed == 0 or "CI" in os.environ:

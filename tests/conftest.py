@@ -4,6 +4,7 @@ The daemon's log and exit code would show most reports; those of agents, clients
 that a test kills would be lost.  So sanitizers write to one folder, which is looked at after each
 test; UndefinedBehaviorSanitizer, which knows standard error alone, is looked for in the logs."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -24,7 +25,7 @@ for _name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
 PROOF = re.compile(r"tests/build/|/test_(scenarios|threats|restore)|::test_[A-Z]\d\d_")
 # ... in two lanes side by side (check.py --lanes).  These load the machine (the kill sweep has 32
 # daemons at a time), pin its cores or judge times, so they come one after the other.  The calm lane
-# has all the rest, which sleeps and counts.
+# has all the rest, which sleeps and counts.  In `make check` they come last, when nothing is beside them.
 BUSY = ("test_scenarios_campaign.py", "test_scenarios_database.py", "test_scenarios_flood.py",
         "test_scenarios_herd.py", "test_scenarios_kill.py", "test_scenarios_million.py",
         "test_threats.py", "test_threats_tls.py")
@@ -43,6 +44,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker("proof")
         if item.path.name in BUSY:
             item.add_marker("busy")
+    items.sort(key=lambda item: item.path.name in BUSY)
 
 
 HAS_PROC = os.path.exists("/proc/self/fd")
@@ -87,18 +89,25 @@ def no_sanitizer_reports(tmp_path):
     assert not text
 
 
+def _install(place, wanted):
+    stamp = place / "installed"
+    if stamp.exists() and stamp.read_text() == wanted.read_text():
+        return
+    made = subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", place], capture_output=True, text=True)
+    done = made.returncode == 0 and subprocess.run(
+        [place / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", wanted],
+        capture_output=True, text=True, timeout=600)
+    if not done or done.returncode != 0:
+        pytest.skip(f"nothing can be installed from PyPI: {(done or made).stderr.strip()[-300:]}")
+    stamp.write_text(wanted.read_text())
+
+
 @pytest.fixture(scope="session")
 def pypi():
     """A Python environment in the build folder with tests/requirements.txt: code that nobody here wrote."""
     root = pathlib.Path(__file__).resolve().parents[1]
     place, wanted = (root / os.environ.get("BUILD", "build")).resolve() / "pypi", root / "tests/requirements.txt"
-    stamp = place / "installed"
-    if not stamp.exists() or stamp.read_text() != wanted.read_text():
-        made = subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", place], capture_output=True, text=True)
-        done = made.returncode == 0 and subprocess.run(
-            [place / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", wanted],
-            capture_output=True, text=True, timeout=600)
-        if not done or done.returncode != 0:
-            pytest.skip(f"nothing can be installed from PyPI: {(done or made).stderr.strip()[-300:]}")
-        stamp.write_text(wanted.read_text())
+    with open(place.parent / "pypi.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a run beside this one may be at it
+        _install(place, wanted)
     return place
