@@ -67,26 +67,26 @@ static bool acts(const struct command_word *word)
 	       word->command != SUIT_COND_ABORT;
 }
 
-/* n: where it stands; argument: what it takes, n itself when it takes nothing. */
-static void check_word(struct node n, const struct command_word *word, struct node argument,
-		       struct walk *w)
+/* What has the components it is for in its argument, or in its nested lists, needs no index. */
+static bool needs_index(const struct command_word *word)
 {
-	if (w->shared && acts(word))
-		node_fail(n, "cannot stand in the shared sequence, which only checks and sets");
-	else if (word->command == SUIT_SET_COMPONENT_INDEX)
-		check_index(argument, w);
-	else if (word->command == SUIT_TRY_EACH)
-		check_try(argument, w);
-	else if (word->command == SUIT_RUN_SEQUENCE)
-		check_commands(argument, w);
-	else if (word->command == SUIT_OVERRIDE_MULTIPLE)
-		check_names(argument, w);
-	else if (!w->indexed)
-		node_fail(n, "comes before an \"index\", and there are several components");
-	else if (word->command == SUIT_COPY_PARAMS)
-		check_names(argument, w);
+	return word->command != SUIT_SET_COMPONENT_INDEX && word->command != SUIT_TRY_EACH &&
+	       word->command != SUIT_RUN_SEQUENCE && word->command != SUIT_OVERRIDE_MULTIPLE;
 }
 
+static void check_argument(struct node n, const struct command_word *word, struct walk *w)
+{
+	if (word->command == SUIT_SET_COMPONENT_INDEX)
+		check_index(n, w);
+	else if (word->command == SUIT_TRY_EACH)
+		check_try(n, w);
+	else if (word->command == SUIT_RUN_SEQUENCE)
+		check_commands(n, w);
+	else if (word->command == SUIT_OVERRIDE_MULTIPLE || word->command == SUIT_COPY_PARAMS)
+		check_names(n, w);
+}
+
+/* "fetch", {"fetch": 15} or {"custom": [...]}; a custom one is no word, and acts. */
 static void check_command(struct node n, struct walk *w)
 {
 	struct node argument = n;
@@ -94,12 +94,12 @@ static void check_command(struct node n, struct walk *w)
 	if (!name && node_members(n, 1, &argument, &name) != 1)
 		return;
 	const struct command_word *word = command_word_find(name);
-	if (word)
-		check_word(n, word, argument, w);
-	else if (w->shared)
+	if (w->shared && (!word || acts(word)))
 		node_fail(n, "cannot stand in the shared sequence, which only checks and sets");
-	else if (!w->indexed)
+	else if (!w->indexed && (!word || needs_index(word)))
 		node_fail(n, "comes before an \"index\", and there are several components");
+	else if (word)
+		check_argument(argument, word, w);
 }
 
 static void check_commands(struct node n, struct walk *w)
