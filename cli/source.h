@@ -39,6 +39,3 @@ void source_wait(struct node n, struct suit_wait *ret);
 void source_bound(struct node n, const char *text, struct suit_version_match *ret);
 void source_text(struct source *s, struct node n);
 void source_sequences(struct node n, struct suit_source *ret);
-/* One that was read: whether its indexes are there and its commands may stand in it; indexes is
- * the number of components and dependencies. */
-void source_sequence_check(struct node n, bool shared, size_t indexes);

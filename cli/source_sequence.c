@@ -11,6 +11,16 @@
 #define BYTES_MAX  16384
 #define NESTED_MAX 6
 
+/* A section that is being written.  That its commands stand in order the library looks at too;
+ * here the place is known. */
+struct section {
+	struct suit_sequence_out *out; /* its own, or that of a sequence in it */
+	unsigned depth;                /* how many may still nest */
+	int64_t last_index;            /* of components, and dependencies behind them */
+	bool shared;
+	bool indexed; /* an index was set, or there is one component alone */
+};
+
 /* --- parameters ----------------------------------------------------------------------------
  */
 
@@ -138,21 +148,21 @@ static void argument_end(struct suit_sequence_out *s, struct node n, int64_t com
 		suit_put_raw_command(s, command, scbor_out_bytes(&a->o));
 }
 
-static void put_index(struct suit_sequence_out *s, struct node n)
+static void put_index(struct section *to, struct node n)
 {
 	struct argument *a = argument_begin(n);
+	to->indexed = true;
 	if (json_is_true(n.json)) {
 		scbor_put_raw(&a->o, (struct suit_bytes){ (const uint8_t *)"\xf5", 1 });
 	} else if (json_is_array(n.json)) {
 		size_t count = node_items(n, 2 * SUIT_COMPONENTS_MAX);
 		scbor_put_array(&a->o, count);
 		for (size_t i = 0; i < count; i++)
-			scbor_put_int(&a->o, node_int(node_item(n, i), 0,
-						      2 * SUIT_COMPONENTS_MAX - 1));
+			scbor_put_int(&a->o, node_int(node_item(n, i), 0, to->last_index));
 	} else {
-		scbor_put_int(&a->o, node_int(n, 0, 2 * SUIT_COMPONENTS_MAX - 1));
+		scbor_put_int(&a->o, node_int(n, 0, to->last_index));
 	}
-	argument_end(s, n, SUIT_SET_COMPONENT_INDEX, a);
+	argument_end(to->out, n, SUIT_SET_COMPONENT_INDEX, a);
 }
 
 static void put_custom(struct suit_sequence_out *s, struct node n)
@@ -173,16 +183,16 @@ static void put_custom(struct suit_sequence_out *s, struct node n)
 	argument_end(s, n, command, a);
 }
 
-static uint64_t index_of_name(struct node n, const char *name)
+static uint64_t index_of_name(const struct section *to, struct node n, const char *name)
 {
 	uint64_t index = 0;
-	if (parse_u64(bytes_of(name), 2 * SUIT_COMPONENTS_MAX - 1, &index) != RC_OK)
-		node_fail(n, "must be called by an index");
+	if (parse_u64(bytes_of(name), (uint64_t)to->last_index, &index) != RC_OK)
+		node_fail(n, "must be called by an index from 0 to %d", (int)to->last_index);
 	return index;
 }
 
 /* {"0": {parameters}, "1": ...}: ascending, so that the map is sorted. */
-static void put_multiple(struct suit_sequence_out *s, struct node n)
+static void put_multiple(const struct section *to, struct node n)
 {
 	struct node members[2 * SUIT_COMPONENTS_MAX];
 	const char *names[2 * SUIT_COMPONENTS_MAX];
@@ -191,11 +201,11 @@ static void put_multiple(struct suit_sequence_out *s, struct node n)
 	scbor_put_map(&a->o, count);
 	for (size_t i = 0; i < count && node_is_good(n); i++) {
 		struct suit_parameters p = { 0 };
-		scbor_put_uint(&a->o, index_of_name(members[i], names[i]));
+		scbor_put_uint(&a->o, index_of_name(to, members[i], names[i]));
 		read_parameters(members[i], &p);
 		suit_put_parameter_map(&a->o, SUIT_ALG_SHA256, &p);
 	}
-	argument_end(s, n, SUIT_OVERRIDE_MULTIPLE, a);
+	argument_end(to->out, n, SUIT_OVERRIDE_MULTIPLE, a);
 }
 
 static int64_t parameter_named(struct node n)
@@ -209,7 +219,7 @@ static int64_t parameter_named(struct node n)
 }
 
 /* {"0": ["uri"]} */
-static void put_copy_params(struct suit_sequence_out *s, struct node n)
+static void put_copy_params(const struct section *to, struct node n)
 {
 	struct node members[2 * SUIT_COMPONENTS_MAX];
 	const char *names[2 * SUIT_COMPONENTS_MAX];
@@ -218,70 +228,98 @@ static void put_copy_params(struct suit_sequence_out *s, struct node n)
 	scbor_put_map(&a->o, count);
 	for (size_t i = 0; i < count && node_is_good(n); i++) {
 		size_t keys = node_items(members[i], PARAMETER_WORDS);
-		scbor_put_uint(&a->o, index_of_name(members[i], names[i]));
+		scbor_put_uint(&a->o, index_of_name(to, members[i], names[i]));
 		scbor_put_array(&a->o, keys);
 		for (size_t k = 0; k < keys; k++)
 			scbor_put_int(&a->o, parameter_named(node_item(members[i], k)));
 	}
-	argument_end(s, n, SUIT_COPY_PARAMS, a);
+	argument_end(to->out, n, SUIT_COPY_PARAMS, a);
 }
 
 /* --- nesting -------------------------------------------------------------------------------
  */
 
-static void put_commands(struct suit_sequence_out *s, struct node n, unsigned depth);
+static void put_commands(struct section *to, struct node n);
 
-static void put_nested(struct suit_sequence_out *outer, struct node n, unsigned depth)
+static void put_nested(struct section *to, struct node n)
 {
-	struct suit_sequence_out inner;
+	struct suit_sequence_out inner, *outer = to->out;
 	suit_alternative_begin(&inner, outer);
-	put_commands(&inner, n, depth);
+	to->out = &inner;
+	put_commands(to, n);
+	to->out = outer;
 	suit_sequence_end(&inner);
 }
 
-/* [2* bstr, ?nil] */
-static void put_try(struct suit_sequence_out *s, struct node n, unsigned depth)
+/* [2* bstr, ?nil].  Behind it an index is set that was before, or that every way sets. */
+static void put_try(struct section *to, struct node n)
 {
-	size_t count = node_items(n, SUIT_COMMANDS_MAX), at = suit_try_begin(s);
+	size_t count = node_items(n, SUIT_COMMANDS_MAX), at = suit_try_begin(to->out);
+	bool before = to->indexed, after = true;
 	if (count < 2)
 		node_fail(n, "needs two lists at least");
 	for (size_t i = 0; i < count; i++) {
 		struct node item = node_item(n, i);
+		to->indexed = before;
 		if (json_is_null(item.json) && i == count - 1 && i >= 2)
-			scbor_put_null(s->o);
+			scbor_put_null(to->out->o);
 		else
-			put_nested(s, item, depth);
+			put_nested(to, item);
+		after = after && to->indexed;
 	}
-	suit_try_end(s, at, count);
+	to->indexed = before || after;
+	suit_try_end(to->out, at, count);
 }
 
-static void put_run(struct suit_sequence_out *s, struct node n, unsigned depth)
+static void put_run(struct section *to, struct node n)
 {
-	s->commands++;
-	scbor_put_int(s->o, SUIT_RUN_SEQUENCE);
-	put_nested(s, n, depth);
+	to->out->commands++;
+	scbor_put_int(to->out->o, SUIT_RUN_SEQUENCE);
+	put_nested(to, n);
 }
 
 /* --- commands ------------------------------------------------------------------------------
  */
 
-static void put_worded(struct suit_sequence_out *s, const struct command_word *w, struct node n,
-		       unsigned depth)
+/* What changes a device, or waits. */
+static bool acts(const struct command_word *w)
+{
+	return w->takes_policy && strncmp(w->name, "condition-", 10) != 0 &&
+	       w->command != SUIT_COND_ABORT;
+}
+
+/* What names its components itself, or holds commands, needs no index. */
+static bool needs_index(const struct command_word *w)
+{
+	return w->command != SUIT_SET_COMPONENT_INDEX && w->command != SUIT_TRY_EACH &&
+	       w->command != SUIT_RUN_SEQUENCE && w->command != SUIT_OVERRIDE_MULTIPLE;
+}
+
+/* w is NULL for a custom command. */
+static void check_place(const struct section *to, const struct command_word *w, struct node n)
+{
+	if (to->shared && (!w || acts(w)))
+		node_fail(n, "cannot stand in the shared sequence, which only checks and sets");
+	else if (!to->indexed && (!w || needs_index(w)))
+		node_fail(n, "comes before an \"index\", and there are several components");
+}
+
+static void put_worded(struct section *to, const struct command_word *w, struct node n)
 {
 	if (w->takes_policy)
-		suit_put_command(s, w->command, (uint64_t)node_int(n, 0, 15));
+		suit_put_command(to->out, w->command, (uint64_t)node_int(n, 0, 15));
 	else if (w->command == SUIT_SET_COMPONENT_INDEX)
-		put_index(s, n);
+		put_index(to, n);
 	else if (w->command == SUIT_TRY_EACH)
-		put_try(s, n, depth);
+		put_try(to, n);
 	else if (w->command == SUIT_RUN_SEQUENCE)
-		put_run(s, n, depth);
+		put_run(to, n);
 	else if (w->command == SUIT_OVERRIDE_MULTIPLE)
-		put_multiple(s, n);
+		put_multiple(to, n);
 	else if (w->command == SUIT_COPY_PARAMS)
-		put_copy_params(s, n);
+		put_copy_params(to, n);
 	else
-		put_parameters(s, n, (enum suit_command)w->command);
+		put_parameters(to->out, n, (enum suit_command)w->command);
 }
 
 static const struct command_word *find_word(struct node n, const char *name)
@@ -300,7 +338,7 @@ static const struct command_word *find_word(struct node n, const char *name)
 }
 
 /* "fetch", or {"fetch": policy}, {"override": {...}}, {"custom": [-257, null]}. */
-static void put_command(struct suit_sequence_out *s, struct node n, unsigned depth)
+static void put_command(struct section *to, struct node n)
 {
 	const char *name;
 	struct node m;
@@ -308,31 +346,40 @@ static void put_command(struct suit_sequence_out *s, struct node n, unsigned dep
 		const struct command_word *w = find_word(n, node_string(n, 64));
 		if (w && !w->takes_policy)
 			node_fail(n, "needs an argument");
+		if (w)
+			check_place(to, w, n);
 		if (w && node_is_good(n))
-			suit_put_command(s, w->command, w->policy);
+			suit_put_command(to->out, w->command, w->policy);
 		return;
 	}
 	if (node_members(n, 1, &m, &name) != 1)
 		return;
 	if (strcmp(name, "custom") == 0) {
-		put_custom(s, m);
+		check_place(to, NULL, n);
+		put_custom(to->out, m);
 		return;
 	}
 	const struct command_word *w = find_word(m, name);
-	if (w)
-		put_worded(s, w, m, depth);
+	if (!w)
+		return;
+	check_place(to, w, n);
+	put_worded(to, w, m);
 }
 
-static void put_commands(struct suit_sequence_out *s, struct node n, unsigned depth)
+static void put_commands(struct section *to, struct node n)
 {
 	size_t count = node_items(n, SUIT_COMMANDS_MAX);
-	if (depth == 0)
+	if (to->depth == 0) {
 		node_fail(n, "is nested too deep");
+		return;
+	}
+	to->depth--;
 	for (size_t i = 0; i < count && node_is_good(n); i++)
-		put_command(s, node_item(n, i), depth - 1);
+		put_command(to, node_item(n, i));
+	to->depth++;
 }
 
-static struct suit_bytes read_sequence(struct node n)
+static struct suit_bytes read_sequence(struct node n, struct section to)
 {
 	uint8_t *bytes = arena_alloc(n.r->cli->mem, SUIT_ENVELOPE_MAX);
 	struct suit_sequence_out s;
@@ -340,7 +387,8 @@ static struct suit_bytes read_sequence(struct node n)
 	struct scbor c;
 	scbor_out_init(&o, bytes, SUIT_ENVELOPE_MAX);
 	suit_sequence_begin(&s, &o);
-	put_commands(&s, n, NESTED_MAX);
+	to.out = &s;
+	put_commands(&to, n);
 	suit_sequence_end(&s);
 	if (!scbor_out_fits(&o))
 		node_fail(n, "is too long");
@@ -354,17 +402,19 @@ static struct suit_bytes read_sequence(struct node n)
 /* An empty list leaves a section out. */
 void source_sequences(struct node n, struct suit_source *ret)
 {
+	size_t indexes = ret->component_count + ret->dependency_count;
+	struct section to = { .depth = NESTED_MAX,
+			      .last_index = indexes ? (int64_t)indexes - 1 : 0,
+			      .indexed = indexes <= 1 };
 	node_only(n, section_words);
 	for (unsigned s = 0; s < SUIT_SECTIONS; s++) {
 		struct node m = node_member(n, section_words[s]);
+		to.shared = s == SUIT_SHARED;
 		if (!node_has(n, section_words[s]))
 			continue;
 		if (json_is_array(m.json) && json_array_size(m.json) == 0)
 			ret->leave_out |= SUIT_BIT(s);
 		else
-			ret->given[s] = read_sequence(m);
-		if (node_is_good(m))
-			source_sequence_check(m, s == SUIT_SHARED,
-					      ret->component_count + ret->dependency_count);
+			ret->given[s] = read_sequence(m, to);
 	}
 }

@@ -84,12 +84,20 @@ def run_tap(program, env, count, timeout):
         print("".join(f"     {line}\n" for line in out.splitlines() if "_SEED=" in line), end="", flush=True)
 
 
-def run_programs(env, count, build, keyword):
-    for folder in ("unit", "store", "fuzz"):
-        pattern = "fuzz_*.c" if folder == "fuzz" else "test_*.c"
-        for source in sorted((ROOT / "tests" / folder).glob(pattern)):
-            if not keyword or keyword in source.stem:
-                run_tap(build / "tests" / folder / source.stem, env, count, 600)
+def run_programs(env, count, build, pg, keyword):
+    try:
+        started = subprocess.run(["sh", "tests/pg.sh", "start", str(pg)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        if started.returncode != 0:
+            print("the private PostgreSQL did not start")
+            count.failed += 1
+        env = dict(env, MUSTER_TEST_DB=started.stdout.strip().splitlines()[-1] if started.stdout.strip() else "")
+        for folder in ("unit", "store", "fuzz"):
+            pattern = "fuzz_*.c" if folder == "fuzz" else "test_*.c"
+            for source in sorted((ROOT / "tests" / folder).glob(pattern)):
+                if not keyword or keyword in source.stem:
+                    run_tap(build / "tests" / folder / source.stem, env, count, 600)
+    finally:
+        subprocess.run(["sh", "tests/pg.sh", "stop", str(pg)], cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
 def pytest_words(work, suites, keyword, marks=""):
@@ -181,16 +189,10 @@ def main():
             env.setdefault(name, seed)
         print(f"MUSTER_SEED={seed} repeats this run", flush=True)
     count = Count()
-    pg = work / "pg"
+    keyword = args.keyword
     try:
-        started = subprocess.run(["sh", "tests/pg.sh", "start", str(pg)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        if started.returncode != 0:
-            print("the private PostgreSQL did not start")
-            count.failed += 1
-        env["MUSTER_TEST_DB"] = started.stdout.strip().splitlines()[-1] if started.stdout.strip() else ""
-        keyword = args.keyword
         if args.only in ("unit", "beside") or args.lanes:
-            run_programs(env, count, build, keyword)
+            run_programs(env, count, build, work / "pg", keyword)
         if args.lanes:
             run_lanes(env, count, work, keyword)
         elif args.only == "beside":
@@ -200,7 +202,6 @@ def main():
         elif not args.only:
             run_whole(env, count, work, keyword)
     finally:
-        subprocess.run(["sh", "tests/pg.sh", "stop", str(pg)], cwd=ROOT, stdout=subprocess.DEVNULL)
         if count.failed == 0 or "CI" in os.environ:
             shutil.rmtree(work, ignore_errors=True)
         else:

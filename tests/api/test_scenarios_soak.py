@@ -40,7 +40,7 @@ ALLOWED = {"rss kB": MEMORY_KB, "pss kB": MEMORY_KB, "anonymous kB": MEMORY_KB, 
            "sessions": 6, "observers": 2, "roster": 0, "files": 0, "bytes of files": 4096}
 # A pool connects when as many work at once as never before, which a late round may be the first to do:
 # a place for each worker, two for the ticker, and the one that listens.
-CEILING = {"backends": WORKERS + 2 + 1}
+PLACES = WORKERS + 2 + 1
 if SANITIZED:  # a sanitizer keeps what was freed
     ALLOWED = {name: most for name, most in ALLOWED.items() if "kB" not in name}
 
@@ -85,11 +85,10 @@ def judge(series, seconds):
               f"an hour); " + " ".join(str(sample[name]) for _, sample in series[::max(1, len(series) // 24)]))
         if last - middle > most or (by_slope > 2 * most and by_slope > 1):
             wrong.append(f"{name} grows: {middle:.0f} to {last:.0f}, by slope {by_slope:.0f}; allowed {most}")
-    for name, most in CEILING.items():
-        values = [sample[name] for _, sample in series]
-        print(f"{name}: at most {max(values)} of {most}; {values[0]} at first, {values[-1]} at last")
-        if max(values) > most:
-            wrong.append(f"{name}: {max(values)}, and {most} is all there is room for")
+    backends = [sample["backends"] for _, sample in series]
+    print(f"backends: at most {max(backends)} of {PLACES}; {backends[0]} at first, {backends[-1]} at last")
+    if max(backends) > PLACES:
+        wrong.append(f"{max(backends)} backends, and there are {PLACES} places")
     return wrong
 
 
