@@ -173,23 +173,29 @@ static struct gate_load load_of(const struct coap_server *s, int64_t now)
 	return load;
 }
 
-void doorman_turn(struct net *net)
+/* Apart from the turn, because the letters are cleared for each call, and are many pages. */
+static void open_door(struct doorman *d, int64_t now)
 {
-	struct doorman *d = net->doorman;
 	struct letters l;
-	int64_t now = clock_monotonic();
-	struct gate_load load = load_of(net->server, now);
 	int n = BATCH;
 
-	rotate(d, now);
-	gate_pace(d->gate, now, &load);
-	if (!d->ready && !gate_is_busy(d->gate))
-		return;
 	if (d->ready)
 		read_all(d, &l, now);
 	d->ready = false;
 	for (int i = 0; i < ANSWERS && n == BATCH; i++)
 		n = answer_batch(d, &l, now);
+}
+
+void doorman_turn(struct net *net)
+{
+	struct doorman *d = net->doorman;
+	int64_t now = clock_monotonic();
+	struct gate_load load = load_of(net->server, now);
+
+	rotate(d, now);
+	gate_pace(d->gate, now, &load);
+	if (d->ready || gate_is_busy(d->gate))
+		open_door(d, now);
 }
 
 int64_t doorman_next(const struct net *net)

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define PLACES     (1u << 15)
+#define PLACES     (1u << 17)         /* 13 MB, touched once they are needed */
 #define STALE_MIN  (8 * USEC_PER_SEC) /* see stale_us */
 #define STALE_MAX  (32 * USEC_PER_SEC)
 #define LATE_US    (250 * USEC_PER_MS) /* a turn that is too long */
@@ -35,17 +35,10 @@
 #define STEPS_MAX  6.0 /* made up for at once, where turns are longer than a step */
 #define RESUMES    0.25
 #define STAY_S     4                  /* of a session, before others need its room */
-#define DRAWS      16                 /* arrivals that are looked at for one who still waits */
 #define RETURN_US  (2 * USEC_PER_SEC) /* most who were let in have come back by then */
 #define RETURNS    0.125              /* of them; where fewer do, most are forged */
 #define RETURNS_OF 200                /* let in, to say so */
 #define PRICE_MIN  0.005
-
-/* Who came, in the order of coming: the place, and when, because places are taken anew. */
-struct arrival {
-	uint32_t place;
-	int64_t at;
-};
 
 struct gate {
 	double rate;     /* let in in a second */
@@ -61,9 +54,8 @@ struct gate {
 	uint64_t returned;  /* begun by then */
 	int64_t tokens_at, paced_at, waited_at;
 	struct hello *places;
-	struct arrival *arrivals; /* a ring of PLACES */
-	uint64_t head;            /* of the ring: the next arrival */
-	uint64_t tail;            /* what is before is forgotten */
+	uint32_t *taken; /* the places in which somebody waits, in no order */
+	uint32_t waiting;
 	uint64_t dice;
 };
 
@@ -77,7 +69,7 @@ struct gate *gate_create(int sessions_max)
 	struct gate *g = xcalloc(1, sizeof(*g));
 
 	g->places = xcalloc(PLACES, sizeof(*g->places));
-	g->arrivals = xcalloc(PLACES, sizeof(*g->arrivals));
+	g->taken = xcalloc(PLACES, sizeof(*g->taken));
 	g->most = within((double)sessions_max / STAY_S, RATE_MIN, RATE_MAX);
 	g->rate = within(RATE_CALM, RATE_MIN, g->most);
 	g->price = 1;
@@ -89,7 +81,7 @@ void gate_free(struct gate *g)
 	if (!g)
 		return;
 	free(g->places);
-	free(g->arrivals);
+	free(g->taken);
 	free(g);
 }
 
@@ -97,10 +89,9 @@ void gate_wait(struct gate *g, const struct hello *h)
 {
 	uint32_t place = h->id % PLACES;
 
+	if (!g->places[place].at)
+		g->taken[g->waiting++] = place;
 	g->places[place] = *h;
-	g->arrivals[g->head++ % PLACES] = (struct arrival){ place, h->at };
-	if (g->head - g->tail > PLACES)
-		g->tail = g->head - PLACES;
 }
 
 /* They keep for BURST_S, or from one turn to the next. */
@@ -115,11 +106,6 @@ static bool has_tokens(struct gate *g, int64_t now)
 	return g->tokens > 0;
 }
 
-static const struct arrival *arrival_at(const struct gate *g, uint64_t n)
-{
-	return &g->arrivals[n % PLACES];
-}
-
 /* A hello is repeated after 1, 2, 4 and more seconds (RFC 6347 section 4.2.4.1), and the
  * numbers of its records say how often it was: so long its sender waits for an answer. */
 static int64_t stale_us(const struct hello *h)
@@ -130,65 +116,44 @@ static int64_t stale_us(const struct hello *h)
 	return STALE_MAX;
 }
 
-/* Its sender has not come again since, no other took its place, and it is not too old. */
-static bool still_waits(const struct gate *g, const struct arrival *a, int64_t now)
-{
-	const struct hello *h = &g->places[a->place];
-
-	return h->at == a->at && now - h->at <= stale_us(h);
-}
-
-static void forget_stale(struct gate *g, int64_t now)
-{
-	while (g->tail < g->head && now - arrival_at(g, g->tail)->at > STALE_MAX)
-		g->tail++;
-}
-
 /* Knuth's, MMIX: who is drawn is no secret. */
-static uint64_t throw_dice(struct gate *g, uint64_t sides)
+static uint32_t throw_dice(struct gate *g, uint32_t sides)
 {
 	g->dice = g->dice * 6364136223846793005u + 1442695040888963407u;
-	return (g->dice >> 33) % sides;
+	return (uint32_t)(g->dice >> 33) % sides;
 }
 
-/* Most of many arrivals are of senders that came again, or were let in; NULL: none. */
-static const struct arrival *draw(struct gate *g, int64_t now)
+/* Whoever is drawn gives up the place.  All who wait have the same chance, however often they
+ * have asked: those of the last seconds, say, would be devices of one kind, and then of
+ * another. Each that is found too old was put here by a hello, which pays for the look at it.
+ */
+static bool draw(struct gate *g, int64_t now, struct hello *ret)
 {
-	for (int i = 0; i < DRAWS && g->head > g->tail; i++) {
-		const struct arrival *a =
-			arrival_at(g, g->tail + throw_dice(g, g->head - g->tail));
+	while (g->waiting > 0) {
+		uint32_t drawn = throw_dice(g, g->waiting);
+		struct hello *h = &g->places[g->taken[drawn]];
 
-		if (still_waits(g, a, now))
-			return a;
+		g->taken[drawn] = g->taken[--g->waiting];
+		*ret = *h;
+		h->at = 0;
+		if (now - ret->at <= stale_us(ret))
+			return true;
 	}
-	while (g->head > g->tail) {
-		const struct arrival *a = arrival_at(g, --g->head);
-
-		if (still_waits(g, a, now))
-			return a;
-	}
-	return NULL;
+	return false;
 }
 
 bool gate_next(struct gate *g, int64_t now, struct hello *ret)
 {
-	if (!has_tokens(g, now))
+	if (!has_tokens(g, now) || !draw(g, now, ret))
 		return false;
-	forget_stale(g, now);
-	const struct arrival *a = draw(g, now);
-	if (!a)
-		return false;
-	struct hello *h = &g->places[a->place];
-	*ret = *h;
-	h->at = 0;
 	g->let_in++;
-	g->tokens -= g->price * (h->resumes ? within(g->rate / g->most, RESUMES, 1) : 1);
+	g->tokens -= g->price * (ret->resumes ? within(g->rate / g->most, RESUMES, 1) : 1);
 	return true;
 }
 
 bool gate_is_busy(const struct gate *g)
 {
-	return g->head > g->tail;
+	return g->waiting > 0;
 }
 
 static void learn(struct gate *g, int64_t elapsed, const struct gate_load *load)

@@ -3,9 +3,9 @@
  * A handshake that is begun and then given up by its peer, because it took too long, is work
  * for nothing; when a whole fleet returns at once, and is served in the order of its coming,
  * all of it is.  So hellos wait here, outside, where one costs a place in a table, and are let
- * in as fast as handshakes are finished, none that is old.  Who comes in is drawn by lot: in
- * any order of coming one kind of devices comes before another, and certificates cost much more
- * than keys.  While the thread keeps up, nobody waits.
+ * in as fast as handshakes are finished, none that is old.  Who comes in is drawn by lot from
+ * all who wait: in any order of coming one kind of devices comes before another, and
+ * certificates cost much more than keys.  While the thread keeps up, nobody waits.
  *
  * It may also be the peers, or the way to them, that cannot keep up: then handshakes take long,
  * although our turns are short, and those who wait are let in as fast as others finish.  How
