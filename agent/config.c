@@ -61,7 +61,7 @@ static const struct key keys[] = {
 	{ NUMBER(journal_blocks), 1, 65536, 64 },
 	{ NUMBER(ack_timeout_ms), 1000, 60000, 2000 }, /* libcoap takes no less */
 	{ NUMBER(request_timeout_s), 1, 600, 20 },
-	{ NUMBER(hello_timeout_s), 1, 600, 60 },
+	{ NUMBER(hello_timeout_s), 1, 600, 180 },
 	{ NUMBER(retry_min_ms), 10, 600000, 1000 },
 	{ NUMBER(retry_max_ms), 10, 3600000, 60000 },
 	{ NUMBER(trial_s), 1, 86400, 300 },

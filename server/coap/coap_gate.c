@@ -12,7 +12,7 @@
 
 #define PLACES     (1u << 17)         /* 13 MB, touched once they are needed */
 #define STALE_MIN  (8 * USEC_PER_SEC) /* see stale_us */
-#define STALE_MAX  (32 * USEC_PER_SEC)
+#define STALE_MAX  (64 * USEC_PER_SEC)
 #define LATE_US    (250 * USEC_PER_MS) /* a turn that is too long */
 #define BUSY_US    (20 * USEC_PER_MS)  /* a turn that leaves little of a processor */
 #define STEP_US    (50 * USEC_PER_MS)  /* between two changes of pace */

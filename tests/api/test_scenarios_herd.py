@@ -22,7 +22,7 @@ DOWN_S = 5 if PROVE else 1
 # have one as well, and what is measured then is them.
 SHARE = float(os.environ.get("MUSTER_HERD_SHARE", 0.25))
 # The long form's devices are as patient as our agent is.
-TIMERS = (("request-timeout-s", 20, "hello-timeout-s", 60, "retry-max-ms", 60000) if PROVE else
+TIMERS = (("request-timeout-s", 20, "hello-timeout-s", 180, "retry-max-ms", 60000) if PROVE else
           ("request-timeout-s", 15, "retry-max-ms", 5000))
 
 

@@ -485,6 +485,7 @@ int main(void)
 	/* As patient as libcoap, or as our agent: in the pauses of half a minute, and of a
 	 * whole one, somebody waits, too. */
 	test_herd(500, true, 10 * MS, 40 * S);
+	test_herd(125, true, 40 * MS, 120 * S);
 	test_mixed(&(struct scene){ SENDERS, 1000, true, 20 * MS, 10 * S, 5, 0 }, 2, 4);
 	/* More than half a minute's, and dear ones wait longest when cheap ones ask most. */
 	test_mixed(&(struct scene){ SENDERS_MAX, 1000, true, 50 * MS, 40 * S, 4, 15 * S }, 15,
