@@ -4,6 +4,7 @@ import os
 import pathlib
 import resource
 import subprocess
+import sys
 import threading
 import time
 
@@ -82,6 +83,20 @@ class Share:
             self.folder.rmdir()
         except OSError:
             pass
+
+
+class Filler:
+    """Takes what everybody else leaves of a core.  Where two cores are threads of one, the other
+    runs a fifth faster or slower with what this one does, and that is not what is measured."""
+
+    def __init__(self, core):
+        with pinned(core):
+            self.process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        os.sched_setscheduler(self.process.pid, os.SCHED_IDLE, os.sched_param(0))
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
 
 
 def descendants(pid):

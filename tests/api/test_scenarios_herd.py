@@ -33,6 +33,7 @@ def herd_world(make_world, own_pg):
     their own: in one they would all come after those with certificates."""
     cores = (0, 1) if PROVE and os.cpu_count() >= 2 else (None, None)
     share = herd.Share(SHARE if PROVE else 1)
+    fillers = [herd.Filler(cores[1])] if WHOLE else []
     print(f"\nthe daemon has {SHARE if PROVE and share.given else 'all'} of its core")
 
     def make(devices, *options, settings=None):
@@ -58,7 +59,8 @@ def herd_world(make_world, own_pg):
         return world, Herd(fleets, kinds), lambda: start(world, cores[0], share)
 
     yield make
-    share.close()
+    for closing in (share, *fillers):
+        closing.close()
 
 
 def start(world, core, share):
