@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define PLACES     (1u << 17)         /* 13 MB, touched once they are needed */
+#define PLACES     (1u << 17)         /* 13 MB, touched as far as they are needed */
 #define STALE_MIN  (8 * USEC_PER_SEC) /* see stale_us */
 #define STALE_MAX  (64 * USEC_PER_SEC)
 #define LATE_US    (250 * USEC_PER_MS) /* a turn that is too long */
@@ -53,9 +53,9 @@ struct gate {
 	int64_t returns_at; /* since when let_in counts */
 	uint64_t returned;  /* begun by then */
 	int64_t tokens_at, paced_at, waited_at;
-	struct hello *places;
-	uint32_t *taken; /* the places in which somebody waits, in no order */
+	struct hello *line; /* of those who wait, in no order and without a gap */
 	uint32_t waiting;
+	uint32_t *place_of; /* in the line, from 1, by id; 0: nobody with such an id waits */
 	uint64_t dice;
 };
 
@@ -68,8 +68,8 @@ struct gate *gate_create(int sessions_max)
 {
 	struct gate *g = xcalloc(1, sizeof(*g));
 
-	g->places = xcalloc(PLACES, sizeof(*g->places));
-	g->taken = xcalloc(PLACES, sizeof(*g->taken));
+	g->line = xcalloc(PLACES, sizeof(*g->line));
+	g->place_of = xcalloc(PLACES, sizeof(*g->place_of));
 	g->most = within((double)sessions_max / STAY_S, RATE_MIN, RATE_MAX);
 	g->rate = within(RATE_CALM, RATE_MIN, g->most);
 	g->price = 1;
@@ -80,18 +80,30 @@ void gate_free(struct gate *g)
 {
 	if (!g)
 		return;
-	free(g->places);
-	free(g->taken);
+	free(g->line);
+	free(g->place_of);
 	free(g);
+}
+
+static void stand(struct gate *g, uint32_t place, const struct hello *h)
+{
+	g->line[place] = *h;
+	g->place_of[h->id % PLACES] = place + 1;
 }
 
 void gate_wait(struct gate *g, const struct hello *h)
 {
-	uint32_t place = h->id % PLACES;
+	uint32_t place = g->place_of[h->id % PLACES];
 
-	if (!g->places[place].at)
-		g->taken[g->waiting++] = place;
-	g->places[place] = *h;
+	stand(g, place ? place - 1 : g->waiting++, h);
+}
+
+/* The last one closes the gap. */
+static void leave(struct gate *g, uint32_t place)
+{
+	g->place_of[g->line[place].id % PLACES] = 0;
+	if (place < --g->waiting)
+		stand(g, place, &g->line[g->waiting]);
 }
 
 /* They keep for BURST_S, or from one turn to the next. */
@@ -130,12 +142,10 @@ static uint32_t throw_dice(struct gate *g, uint32_t sides)
 static bool draw(struct gate *g, int64_t now, struct hello *ret)
 {
 	while (g->waiting > 0) {
-		uint32_t drawn = throw_dice(g, g->waiting);
-		struct hello *h = &g->places[g->taken[drawn]];
+		uint32_t place = throw_dice(g, g->waiting);
 
-		g->taken[drawn] = g->taken[--g->waiting];
-		*ret = *h;
-		h->at = 0;
+		*ret = g->line[place];
+		leave(g, place);
 		if (now - ret->at <= stale_us(ret))
 			return true;
 	}

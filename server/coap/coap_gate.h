@@ -2,7 +2,7 @@
  *
  * A handshake that is begun and then given up by its peer, because it took too long, is work
  * for nothing; when a whole fleet returns at once, and is served in the order of its coming,
- * all of it is.  So hellos wait here, outside, where one costs a place in a table, and are let
+ * all of it is.  So hellos wait here, outside, where one costs a place in a line, and are let
  * in as fast as handshakes are finished, none that is old.  Who comes in is drawn by lot from
  * all who wait: in any order of coming one kind of devices comes before another, and
  * certificates cost much more than keys.  While the thread keeps up, nobody waits.
@@ -39,7 +39,7 @@ struct hello {
 	_Alignas(size_t)
 		uint8_t control[GATE_CONTROL_MAX]; /* to which address of ours it came */
 	struct sockaddr_in6 from;                  /* or of IPv4: it has room for both */
-	int64_t at; /* monotonic us; 0: nobody waits in this place */
+	int64_t at;                                /* monotonic us */
 };
 
 struct gate;
