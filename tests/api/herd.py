@@ -150,6 +150,12 @@ def cpu_of_all(pids):
     return total
 
 
+def stolen_s():
+    """What the machine's host took from it, where it tells."""
+    words = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(words[8]) / TICK if len(words) > 8 else 0
+
+
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
@@ -264,6 +270,7 @@ class Wave:
                 cpu = self._cpu()
                 fleet, postgres = cpu.pop("fleet"), cpu.pop("postgres")
                 self.samples.append(sample | {"CPU daemon": sum(cpu.values()), "CPU postgres": postgres, "CPU fleet": fleet,
+                                              "CPU stolen": stolen_s(),
                                               "handshakes": self.probe.started[-1] if self.probe.started else 0})
             return sample and sample["served"] == self.herd.devices
         try:
@@ -304,7 +311,7 @@ class Wave:
             if len(w) > 1:
                 print(f"  goodput by {seconds} s: peak {max(w):.0f}/s, least {min(w):.0f}/s ({min(w) / max(w):.2f}); "
                       + " ".join(f"{x:.0f}" for x in w))
-        for what in sorted({*self.herd.kinds, "CPU daemon", "CPU postgres", "CPU fleet", "connects", "handshakes"}) if s else ():
+        for what in sorted({*self.herd.kinds, "CPU daemon", "CPU postgres", "CPU fleet", "CPU stolen", "connects", "handshakes"}) if s else ():
             print(f"    {what}: " + " ".join(f"{x:.2f}" if "CPU" in what else f"{x:.0f}" for x in w and self.windows(seconds, what)))
         if p.took:
             print(f"  API: {len(p.took)} calls, p50 {percentile(p.took, .5) * 1000:.0f} ms, "
