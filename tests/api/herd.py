@@ -1,5 +1,6 @@
 """A herd: very many devices that come back at the same moment, and what is measured meanwhile."""
 
+import hashlib
 import os
 import pathlib
 import resource
@@ -14,6 +15,8 @@ from harness import BUILD, wait_until
 PLANT = BUILD / "tests/clients/plant"
 COLUMNS = "tenant_id, device_id, endpoint, hash, credential, psk_sealed, certificate, created_at"
 TICK = os.sysconf("SC_CLK_TCK")
+GAUGED = bytes(16 << 10)
+COUNTED = ("CPU daemon", "CPU postgres", "CPU fleet", "CPU stolen", "connects", "handshakes")
 
 
 def plant(world, certificates, psks, prefix="device"):
@@ -156,6 +159,14 @@ def stolen_s():
     return int(words[8]) / TICK if len(words) > 8 else 0
 
 
+def gauge():
+    """Seconds of processor that a fixed piece of work took just now: how fast the machine is."""
+    before = time.thread_time()
+    for _ in range(60):
+        hashlib.sha256(GAUGED).digest()
+    return time.thread_time() - before
+
+
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
@@ -252,6 +263,7 @@ class Wave:
         self.world, self.herd, self.name = world, herd, name
         self.since = herd.seen()
         self.samples = []
+        self.gauged = 0.0
         self.began = time.monotonic()
         self.before = self._cpu()
         self.probe = Probe(world)
@@ -269,8 +281,10 @@ class Wave:
             if sample:
                 cpu = self._cpu()
                 fleet, postgres = cpu.pop("fleet"), cpu.pop("postgres")
+                self.gauged += gauge()
                 self.samples.append(sample | {"CPU daemon": sum(cpu.values()), "CPU postgres": postgres, "CPU fleet": fleet,
-                                              "CPU stolen": stolen_s(),
+                                              "CPU stolen": stolen_s(), "gauge": self.gauged,
+                                              "gauges": len(self.samples),
                                               "handshakes": self.probe.started[-1] if self.probe.started else 0})
             return sample and sample["served"] == self.herd.devices
         try:
@@ -311,8 +325,13 @@ class Wave:
             if len(w) > 1:
                 print(f"  goodput by {seconds} s: peak {max(w):.0f}/s, least {min(w):.0f}/s ({min(w) / max(w):.2f}); "
                       + " ".join(f"{x:.0f}" for x in w))
-        for what in sorted({*self.herd.kinds, "CPU daemon", "CPU postgres", "CPU fleet", "CPU stolen", "connects", "handshakes"}) if s else ():
+        for what in sorted({*self.herd.kinds, *COUNTED}) if s else ():
             print(f"    {what}: " + " ".join(f"{x:.2f}" if "CPU" in what else f"{x:.0f}" for x in w and self.windows(seconds, what)))
+        if s and w:
+            slow = [g / n * 1000 for g, n in zip(self.windows(seconds, "gauge"), self.windows(seconds, "gauges"))]
+            alike = [x * ms for x, ms in zip(w, slow)]
+            print("    gauge ms: " + " ".join(f"{ms:.2f}" for ms in slow))
+            print(f"  were the machine always as fast: least {min(alike) / max(alike):.2f} of the peak")
         if p.took:
             print(f"  API: {len(p.took)} calls, p50 {percentile(p.took, .5) * 1000:.0f} ms, "
                   f"p99 {percentile(p.took, .99) * 1000:.0f} ms, longest {max(p.took) * 1000:.0f} ms; wrong {p.wrong[:5]}")

@@ -14,7 +14,7 @@ from herd import Herd, Wave, parts, percentile, pinned, plant
 # MUSTER_HERD=100000 is the whole herd: half an hour, and 6 GB for the devices.  It registers
 # little by little, because what counts is how it comes back; and what the daemon and the database
 # leave of their core is for the devices too.
-DEVICES = int(os.environ.get("MUSTER_HERD", 30_000 if PROVE else 200))
+DEVICES = int(os.environ.get("MUSTER_HERD", 20_000 if PROVE else 200))
 WHOLE = DEVICES > 50_000
 SPREAD_MS = DEVICES * 5 // 2 if WHOLE else 0
 DOWN_S = 5 if PROVE else 1
