@@ -315,7 +315,8 @@ static void step(struct history *h)
 static const struct db_stmt look = {
 	"look",
 	"SELECT d.lifecycle, d.credential, d.psk_sealed, d.certificate, d.registration, "
-	"s.seen_at, j.job_id, j.attempt, j.release_id, j.manifest_digest, EXISTS (SELECT 1 "
+	"d.created_at, s.seen_at, j.job_id, j.attempt, j.release_id, j.manifest_digest, EXISTS "
+	"(SELECT 1 "
 	"FROM campaign c, stage "
 	"t, member m WHERE c.state = 2 AND t.campaign_id = c.campaign_id AND t.stage = c.stage "
 	"AND m.campaign_id = c.campaign_id AND m.device_id = d.device_id AND m.bucket < "
@@ -398,8 +399,11 @@ static const char *compare_row(struct node *n, const struct uuid *id,
 	if (v.lifecycle == DEVICE_ACTIVE &&
 	    v.registration != head_of(db_row_bytes(rows, 0, "registration", mem)))
 		return "another registration";
-	/* One that was deleted and came back has no row, and what is in memory is of old. */
-	if (!db_row_is_null(rows, 0, "seen_at") && v.last_seen > db_row_i64(rows, 0, "seen_at"))
+	/* One that was deleted and came back has no row, or one that a node wrote which had not
+	 * heard of that yet; and what is in memory is of old. */
+	if (!db_row_is_null(rows, 0, "seen_at") &&
+	    v.last_seen >= db_row_i64(rows, 0, "created_at") &&
+	    v.last_seen > db_row_i64(rows, 0, "seen_at"))
 		return "a sign of life that the database has not";
 	return v.lifecycle == DEVICE_ACTIVE ? compare_job(rows, &v) : NULL;
 }
