@@ -59,11 +59,11 @@ def test_B02_R15_forged_hellos(devices, cookie):
     began = time.monotonic()
     process = subprocess.Popen([str(FLOOD), str(devices.server.coap_port), str(RATE), str(SECONDS), str(cookie)],
                                stdout=subprocess.PIPE, text=True)
-    halves, rss_mb = [], [before_mb]
+    took, failed, rss_mb = [], 0, [before_mb]
     for half in (1, 2):
-        halves.append(handshakes(devices, names, began + SECONDS * half / 2))
+        these, wrong = handshakes(devices, names, began + SECONDS * half / 2)
+        took, failed = took + these, failed + wrong
         rss_mb.append(herd.rss_mb(pid))
-    took, failed = [t for took, _ in halves for t in took], sum(failed for _, failed in halves)
     sent = int(process.communicate(timeout=60)[0])
     cpu_s = herd.cpu_by_thread(pid)["coap"] - before_s
     print(f"\n{sent} forged hellos in {SECONDS} s, cookie of {cookie}: RSS {', '.join(f'{mb:.1f}' for mb in rss_mb)} MB; "

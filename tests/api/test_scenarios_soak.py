@@ -184,8 +184,8 @@ class Churn:
         time.sleep(5)
         print("resumed:", *self.world.sql("SELECT job_id, device_id, state, campaign_id FROM job ORDER BY job_id DESC LIMIT 4"))
 
-    def observer(self, name, ticket):
-        peer = self.session(name, session_out=ticket)
+    def observer(self, name, **options):
+        peer = self.session(name, **options)
         assert peer.post("/register", registration(name, **self.ids())).answer == "2.04"
         assert peer.get("/update", [(OBSERVE, b"")], timeout=PATIENCE_S).answer == "2.05"
         return peer
@@ -198,7 +198,7 @@ class Churn:
             if peer.closed:
                 print(f"{name} was idle for too long")
                 peer.drop()
-                peers[name] = self.observer(name, tickets[name])
+                peers[name] = self.observer(name, session_out=tickets[name])
             if peer.closed or cbor2.loads(answer.payload)[1] != 1:
                 return False
         return True
@@ -208,7 +208,7 @@ class Churn:
         word, come back with a ticket, and go for good."""
         names = [self.devices.add("psk", "p"), self.devices.add("cert", "c")]
         tickets = {name: self.folder / f"ticket-{name}" for name in names}
-        peers = {name: self.observer(name, ticket) for name, ticket in tickets.items()}
+        peers = {name: self.observer(name, session_out=ticket) for name, ticket in tickets.items()}
         campaign = self.world.campaign(self.base, target={"devices": names})
         wait_until(lambda: self.offered(peers, tickets), 30, 0.1, "offers")
         self.act("pause", campaign)
@@ -232,10 +232,7 @@ class Churn:
 
     def stayed(self, _):
         """A device that stays observes once more, and goes without a word."""
-        peer = self.session(self.stays)
-        assert peer.post("/register", registration(self.stays, **self.ids())).answer == "2.04"
-        assert peer.get("/update", [(OBSERVE, b"")], timeout=PATIENCE_S).answer == "2.05"
-        peer.drop()
+        self.observer(self.stays).drop()
 
     def refused(self, n):
         """Nobody comes in, and nothing is kept of who tried."""

@@ -316,9 +316,8 @@ static const struct db_stmt look = {
 	"look",
 	"SELECT d.lifecycle, d.credential, d.psk_sealed, d.certificate, d.registration, "
 	"d.created_at, s.seen_at, j.job_id, j.attempt, j.release_id, j.manifest_digest, EXISTS "
-	"(SELECT 1 "
-	"FROM campaign c, stage "
-	"t, member m WHERE c.state = 2 AND t.campaign_id = c.campaign_id AND t.stage = c.stage "
+	"(SELECT 1 FROM campaign c, stage t, member m WHERE c.state = 2 AND t.campaign_id = "
+	"c.campaign_id AND t.stage = c.stage "
 	"AND m.campaign_id = c.campaign_id AND m.device_id = d.device_id AND m.bucket < "
 	"t.threshold AND NOT EXISTS (SELECT 1 FROM job o WHERE o.device_id = d.device_id AND "
 	"o.campaign_id = c.campaign_id)) AS exposed FROM device d LEFT JOIN device_seen s "
