@@ -122,7 +122,8 @@ struct doorman {
 	int64_t rotated_at; /* monotonic us */
 	struct steer steer;
 	struct gate *gate;
-	bool ready; /* something came */
+	struct letters *letters; /* a batch of datagrams, in or out */
+	bool ready;              /* something came */
 };
 
 struct net_stats {
