@@ -1,21 +1,18 @@
 """A herd: very many devices that come back at the same moment, and what is measured meanwhile."""
 
-import hashlib
 import os
 import pathlib
 import resource
 import subprocess
-import sys
 import threading
 import time
 
 from fleet import SECRET, run
 from harness import BUILD, wait_until
+from machine import TICK, stolen_s
 
 PLANT = BUILD / "tests/clients/plant"
 COLUMNS = "tenant_id, device_id, endpoint, hash, credential, psk_sealed, certificate, created_at"
-TICK = os.sysconf("SC_CLK_TCK")
-GAUGED = bytes(16 << 10)
 COUNTED = ("CPU daemon", "CPU postgres", "CPU fleet", "CPU stolen", "connects", "handshakes")
 
 
@@ -31,75 +28,6 @@ def plant(world, certificates, psks, prefix="device"):
     run(pg.bin / "psql", pg.dsn(world.server.database), "-Xq", "-v", "ON_ERROR_STOP=1",
         "-c", f"\\copy device ({COLUMNS}) FROM '{folder / 'devices.copy'}'", "-c", "ANALYZE device")
     return ["cert-list", folder / "certificates.pem", "cert-key", folder / "key.pem", "ca", world.server.ca_path]
-
-
-class pinned:
-    """Children that are started inside run on one core."""
-
-    def __init__(self, core):
-        self.core = core
-
-    def __enter__(self):
-        self.before = os.sched_getaffinity(0)
-        if self.core is not None:
-            os.sched_setaffinity(0, {self.core})
-
-    def __exit__(self, *_):
-        os.sched_setaffinity(0, self.before)
-
-
-class Share:
-    """A part of a core, for processes that are put into it: a control group of our own.  Where we
-    may not make one, `given` is false, and they keep what they have."""
-
-    QUOTA_US = 1000  # the least that the kernel takes: whoever waits for the next period waits short
-
-    def __init__(self, share):
-        period = int(self.QUOTA_US / share)
-        for root, limits in (("/sys/fs/cgroup/cpu", {"cpu.cfs_period_us": period, "cpu.cfs_quota_us": self.QUOTA_US}),
-                             ("/sys/fs/cgroup", {"cpu.max": f"{self.QUOTA_US} {period}"})):
-            self.folder = pathlib.Path(root, f"muster-test-{os.getpid()}-{id(self):x}")
-            self.given = self._make(limits)
-            if self.given:
-                return
-
-    def _make(self, limits):
-        try:
-            self.folder.mkdir()
-            # Where no control groups are mounted it is a folder like any other.
-            if all((self.folder / file).exists() for file in (*limits, "cgroup.procs")):
-                for file, value in limits.items():
-                    (self.folder / file).write_text(str(value))
-                return True
-        except OSError:
-            pass
-        self.close()
-        return False
-
-    def hold(self, pid):
-        if self.given:
-            (self.folder / "cgroup.procs").write_text(str(pid))
-
-    def close(self):
-        """Once nobody is in it any more."""
-        try:
-            self.folder.rmdir()
-        except OSError:
-            pass
-
-
-class Filler:
-    """Takes what everybody else leaves of a core.  Where two cores are threads of one, the other
-    runs a fifth faster or slower with what this one does, and that is not what is measured."""
-
-    def __init__(self, core):
-        with pinned(core):
-            self.process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-        os.sched_setscheduler(self.process.pid, os.SCHED_IDLE, os.sched_param(0))
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
 
 
 def descendants(pid):
@@ -151,20 +79,6 @@ def cpu_of_all(pids):
         except OSError:
             continue
     return total
-
-
-def stolen_s():
-    """What the machine's host took from it, where it tells."""
-    words = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()
-    return int(words[8]) / TICK if len(words) > 8 else 0
-
-
-def gauge():
-    """Seconds of processor that a fixed piece of work took just now: how fast the machine is."""
-    before = time.thread_time()
-    for _ in range(60):
-        hashlib.sha256(GAUGED).digest()
-    return time.thread_time() - before
 
 
 def percentile(values, share):
@@ -259,8 +173,8 @@ class Herd:
 class Wave:
     """From now until every device of the herd has been served."""
 
-    def __init__(self, world, herd, name):
-        self.world, self.herd, self.name = world, herd, name
+    def __init__(self, world, herd, name, gauge):
+        self.world, self.herd, self.name, self.gauge = world, herd, name, gauge
         self.since = herd.seen()
         self.samples = []
         self.gauged = 0.0
@@ -281,7 +195,7 @@ class Wave:
             if sample:
                 cpu = self._cpu()
                 fleet, postgres = cpu.pop("fleet"), cpu.pop("postgres")
-                self.gauged += gauge()
+                self.gauged += self.gauge.measure()
                 self.samples.append(sample | {"CPU daemon": sum(cpu.values()), "CPU postgres": postgres, "CPU fleet": fleet,
                                               "CPU stolen": stolen_s(), "gauge": self.gauged,
                                               "gauges": len(self.samples),
@@ -314,6 +228,17 @@ class Wave:
         """Per device, over the wave."""
         return (self.samples[-1][what] - self.samples[0][what]) / self.herd.devices
 
+    def report_pace(self, goodput, seconds):
+        """The same, whatever the machine did meanwhile: for a second of the daemon's processor, and
+        that in handshakes which OpenSSL alone would have done in it."""
+        bare = [g / n for g, n in zip(self.windows(seconds, "gauge"), self.windows(seconds, "gauges"))]
+        cpu = self.windows(seconds, "CPU daemon")
+        pace = [x * s / used for x, s, used in zip(goodput, bare, cpu) if used > 0]
+        print("    ms of a bare handshake: " + " ".join(f"{s * 1000:.2f}" for s in bare))
+        if pace:
+            print(f"  served in the daemon's time for a bare handshake: peak {max(pace):.2f}, least {min(pace):.2f} "
+                  f"({min(pace) / max(pace):.2f}); " + " ".join(f"{x:.2f}" for x in pace))
+
     def report(self):
         p, s = self.probe, self.samples
         print(f"\n{self.name}: {s[-1]['served'] if s else 0} of {self.herd.devices} served in {self.took:.1f} s")
@@ -325,13 +250,10 @@ class Wave:
             if len(w) > 1:
                 print(f"  goodput by {seconds} s: peak {max(w):.0f}/s, least {min(w):.0f}/s ({min(w) / max(w):.2f}); "
                       + " ".join(f"{x:.0f}" for x in w))
-        for what in sorted({*self.herd.kinds, *COUNTED}) if s else ():
-            print(f"    {what}: " + " ".join(f"{x:.2f}" if "CPU" in what else f"{x:.0f}" for x in w and self.windows(seconds, what)))
         if s and w:
-            slow = [g / n * 1000 for g, n in zip(self.windows(seconds, "gauge"), self.windows(seconds, "gauges"))]
-            alike = [x * ms for x, ms in zip(w, slow)]
-            print("    gauge ms: " + " ".join(f"{ms:.2f}" for ms in slow))
-            print(f"  were the machine always as fast: least {min(alike) / max(alike):.2f} of the peak")
+            for what in sorted({*self.herd.kinds, *COUNTED}):
+                print(f"    {what}: " + " ".join(f"{x:.2f}" if "CPU" in what else f"{x:.0f}" for x in self.windows(seconds, what)))
+            self.report_pace(w, seconds)
         if p.took:
             print(f"  API: {len(p.took)} calls, p50 {percentile(p.took, .5) * 1000:.0f} ms, "
                   f"p99 {percentile(p.took, .99) * 1000:.0f} ms, longest {max(p.took) * 1000:.0f} ms; wrong {p.wrong[:5]}")

@@ -8,8 +8,10 @@ import time
 import pytest
 
 import herd
+import machine
 from fleet import PROVE, make_world  # noqa: F401
-from herd import Herd, Wave, parts, percentile, pinned, plant
+from herd import Herd, Wave, parts, percentile, plant
+from machine import pinned
 
 # MUSTER_HERD=100000 is the whole herd: half an hour, and 6 GB for the devices.  It registers
 # little by little, because what counts is how it comes back; and what the daemon and the database
@@ -32,8 +34,8 @@ def herd_world(make_world, own_pg):
     long form, the server side has one and the fleet the other.  Those with keys are a fleet of
     their own: in one they would all come after those with certificates."""
     cores = (0, 1) if PROVE and os.cpu_count() >= 2 else (None, None)
-    share = herd.Share(SHARE if PROVE else 1)
-    fillers = [herd.Filler(cores[1])] if WHOLE else []
+    share = machine.Share(SHARE if PROVE else 1)
+    fillers = [machine.Filler(cores[1])] if WHOLE else []
     print(f"\nthe daemon has {SHARE if PROVE and share.given else 'all'} of its core")
 
     def make(devices, *options, settings=None):
@@ -56,7 +58,8 @@ def herd_world(make_world, own_pg):
         for fleet in fleets if WHOLE else ():
             os.setpriority(os.PRIO_PROCESS, fleet.process.pid, 19)
         kinds = ["certificates" if prefix.startswith("device") else "keys" for prefix in given]
-        return world, Herd(fleets, kinds), lambda: start(world, cores[0], share)
+        gauge = machine.Gauge(world.folder, cores[0])
+        return world, Herd(fleets, kinds), gauge, lambda: start(world, cores[0], share)
 
     yield make
     for closing in (share, *fillers):
@@ -95,12 +98,12 @@ def judge(wave):
 
 
 def test_R12_B12_herd_comes_back_after_an_outage(herd_world):
-    world, crowd, start_again = herd_world(DEVICES)
+    world, crowd, gauge, start_again = herd_world(DEVICES)
     patience = 60 + DEVICES / 50
-    waves = [Wave(world, crowd, "first registration").wait(patience)]
+    waves = [Wave(world, crowd, "first registration", gauge).wait(patience)]
     for name, cold in (("back, with tickets", False), ("back, without tickets", True))[:2 if PROVE else 1]:
         outage(world, crowd, start_again, cold)
-        waves.append(Wave(world, crowd, name).wait(patience))
+        waves.append(Wave(world, crowd, name, gauge).wait(patience))
     for wave in waves[1:] if WHOLE else waves:
         judge(wave)
     crowd.stop()
