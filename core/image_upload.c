@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 struct image_upload {
+	struct images *images;
 	const char *dir; /* the store's */
 	char temp[IMAGE_PATH_MAX];
 	int fd;
@@ -32,6 +33,7 @@ enum rc image_upload_begin(struct images *s, int64_t max_size, struct image_uplo
 {
 	struct image_upload *u = xcalloc(1, sizeof(*u));
 
+	u->images = s;
 	u->dir = images_dir(s);
 	u->max_size = max_size;
 	enum rc rc = image_fresh_path(u->dir, "tmp", u->temp);
@@ -87,7 +89,7 @@ static enum rc upload_keep(struct image_upload *u, const struct digest *d)
 		return rc;
 	/* Over a file of the same name: the bytes are the same, and ours are known to be good.
 	 */
-	if (rename(u->temp, path) < 0)
+	if (images_rename(u->images, u->temp, path) < 0)
 		return rc_of_errno();
 	u->temp[0] = 0;
 	return image_sync_dir(folder);

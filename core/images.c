@@ -27,6 +27,12 @@
 #define WANTED_MAX   64
 #define AT_HAND      8 /* images that a thread opens again without the lock */
 
+/* Which file it is, whatever its name: as long as it is open or mapped no other has the same. */
+struct file_id {
+	dev_t device;
+	ino_t inode;
+};
+
 enum image_state { IMAGE_READING, IMAGE_READY, IMAGE_BAD };
 
 struct image {
@@ -34,6 +40,7 @@ struct image {
 	struct digest digest;
 	struct bytes bytes;
 	struct image_chunks *chunks;
+	struct file_id file;
 	atomic_bool rotten;     /* its bytes have changed under the mapping */
 	enum image_state state; /* under the lock */
 	enum rc bad;            /* why, when IMAGE_BAD */
@@ -44,6 +51,7 @@ struct image {
 struct images {
 	uint64_t number; /* of this store in the process */
 	char *dir;
+	pthread_mutex_t names; /* held where a file gets or loses its name */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct image *buckets[BUCKETS];
@@ -119,6 +127,7 @@ enum rc images_create(const char *dir, struct images **ret)
 	struct images *s = xcalloc(1, sizeof(*s));
 	s->number = atomic_fetch_add(&stores, 1) + 1;
 	s->dir = xstrdup(dir);
+	pthread_mutex_init(&s->names, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	*ret = s;
@@ -157,13 +166,24 @@ void images_free(struct images *s)
 	list_unmap(s->rotten);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->names);
 	free(s->dir);
 	free(s);
 }
 
 /* --- the file --- */
 
-static enum rc file_map(const char *path, struct bytes *ret)
+static struct file_id id_of(const struct stat *st)
+{
+	return (struct file_id){ st->st_dev, st->st_ino };
+}
+
+static bool same_file(struct file_id a, struct file_id b)
+{
+	return a.device == b.device && a.inode == b.inode;
+}
+
+static enum rc file_map(const char *path, struct bytes *ret, struct file_id *ret_file)
 {
 	CLEAN(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
@@ -172,6 +192,7 @@ static enum rc file_map(const char *path, struct bytes *ret)
 		return errno == ENOENT ? RC_NOT_FOUND : RC_INTERNAL;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > IMAGE_SIZE_MAX)
 		return RC_INTERNAL;
+	*ret_file = id_of(&st);
 	if (st.st_size == 0) {
 		*ret = (struct bytes){ (const uint8_t *)"", 0 };
 		return RC_OK;
@@ -183,42 +204,70 @@ static enum rc file_map(const char *path, struct bytes *ret)
 	return RC_OK;
 }
 
-static void file_quarantine(struct images *s, const char *path)
+int images_rename(struct images *s, const char *temp, const char *path)
+{
+	pthread_mutex_lock(&s->names);
+	int done = rename(temp, path);
+	pthread_mutex_unlock(&s->names);
+	return done;
+}
+
+static bool put_away(struct images *s, const char *path, struct file_id file)
 {
 	char away[IMAGE_PATH_MAX];
+	struct stat st;
 
-	atomic_fetch_add(&s->quarantined, 1);
+	if (lstat(path, &st) < 0 || !same_file(id_of(&st), file))
+		return false;
 	if (image_fresh_path(s->dir, "quarantine", away) != RC_OK || rename(path, away) < 0)
 		unlink(path);
+	return true;
+}
+
+/* False: another file has its name by now, and may be good: somebody uploaded it again. */
+static bool file_quarantine(struct images *s, const char *path, struct file_id file)
+{
+	pthread_mutex_lock(&s->names);
+	bool away = put_away(s, path, file);
+	pthread_mutex_unlock(&s->names);
+	atomic_fetch_add(&s->quarantined, away);
+	return away;
+}
+
+struct whole_file {
+	struct bytes bytes; /* mapped */
+	struct image_chunks *chunks;
+	struct file_id id;
+};
+
+static void whole_file_drop(struct whole_file *f)
+{
+	image_chunks_free(f->chunks);
+	if (f->bytes.n)
+		munmap((void *)(uintptr_t)f->bytes.p, f->bytes.n);
+	*f = (struct whole_file){ 0 };
 }
 
 /* Reads the file; without the lock. */
-static enum rc file_verify(struct images *s, const struct digest *d, struct bytes *ret,
-			   struct image_chunks **ret_chunks)
+static enum rc file_verify(struct images *s, const struct digest *d, struct whole_file *ret)
 {
 	char path[IMAGE_PATH_MAX];
-	struct bytes b;
 	struct digest is;
 
 	enum rc rc = image_path(s->dir, d, path);
 	if (rc == RC_OK)
-		rc = file_map(path, &b);
+		rc = file_map(path, &ret->bytes, &ret->id);
 	if (rc != RC_OK)
 		return rc;
 	atomic_bool bad = false;
-	image_watch(b, &bad);
-	struct image_chunks *chunks = image_chunks_create(b, clock_monotonic(), &is);
+	image_watch(ret->bytes, &bad);
+	ret->chunks = image_chunks_create(ret->bytes, clock_monotonic(), &is);
 	image_unwatch();
-	if (!atomic_load(&bad) && digest_equal(&is, d)) {
-		*ret = b;
-		*ret_chunks = chunks;
+	if (!atomic_load(&bad) && digest_equal(&is, d))
 		return RC_OK;
-	}
-	image_chunks_free(chunks);
-	if (b.n)
-		munmap((void *)(uintptr_t)b.p, b.n);
-	file_quarantine(s, path);
-	return RC_INTERNAL;
+	bool away = file_quarantine(s, path, ret->id);
+	whole_file_drop(ret);
+	return away ? RC_INTERNAL : RC_UNAVAILABLE;
 }
 
 /* --- the table, under the lock --- */
@@ -290,15 +339,15 @@ static enum rc image_drop_bad(struct image *i)
 static struct image *image_open_file(struct images *s, const struct digest *d)
 {
 	struct image *i = table_add(s, d);
-	struct image_chunks *chunks = NULL;
-	struct bytes b = { 0 };
+	struct whole_file f = { 0 };
 
 	atomic_fetch_add(&i->refs, 1);
 	pthread_mutex_unlock(&s->lock);
-	enum rc rc = file_verify(s, d, &b, &chunks);
+	enum rc rc = file_verify(s, d, &f);
 	pthread_mutex_lock(&s->lock);
-	i->bytes = b;
-	i->chunks = chunks;
+	i->bytes = f.bytes;
+	i->chunks = f.chunks;
+	i->file = f.id;
 	i->bad = rc;
 	i->state = rc == RC_OK ? IMAGE_READY : IMAGE_BAD;
 	if (rc != RC_OK)
@@ -314,17 +363,15 @@ static void drop_rotten(struct images *s, struct image *i)
 	s->rotten = i;
 }
 
-/* What is found to be rotten while it is read goes away at the next open. */
+/* What was found to be rotten while it was read is read anew from its file, which may be
+ * another by now, or the same with good bytes again. */
 static struct image *find_sound(struct images *s, const struct digest *d)
 {
 	struct image *i = table_find(s, d);
-	char path[IMAGE_PATH_MAX];
 
 	if (!i || !atomic_load(&i->rotten))
 		return i;
 	drop_rotten(s, i);
-	if (image_path(s->dir, d, path) == RC_OK)
-		file_quarantine(s, path);
 	return NULL;
 }
 
@@ -495,28 +542,31 @@ bool image_read(struct image *i, size_t offset, size_t size, void *to)
 	return !atomic_load(&i->rotten);
 }
 
-bool images_condemn(struct images *s, const struct digest *d, bool readable)
+static void condemn_mapping(struct images *s, const struct digest *d, struct file_id file)
 {
-	struct image_chunks *chunks = NULL;
-	char path[IMAGE_PATH_MAX];
-	struct bytes b = { 0 };
-
 	pthread_mutex_lock(&s->lock);
 	struct image *i = table_find(s, d);
-	if (i && i->state == IMAGE_READY) {
+	if (i && i->state == IMAGE_READY && same_file(i->file, file)) {
 		atomic_store(&i->rotten, true);
 		drop_rotten(s, i);
 	}
 	pthread_mutex_unlock(&s->lock);
-	if (!readable) {
-		if (image_path(s->dir, d, path) == RC_OK)
-			file_quarantine(s, path);
-		return true;
-	}
-	enum rc rc = file_verify(s, d, &b, &chunks);
-	image_chunks_free(chunks);
-	if (b.n)
-		munmap((void *)(uintptr_t)b.p, b.n);
+}
+
+bool images_condemn(struct images *s, const struct digest *d, int fd, bool readable)
+{
+	struct whole_file f = { 0 };
+	char path[IMAGE_PATH_MAX];
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || image_path(s->dir, d, path) != RC_OK)
+		return false;
+	condemn_mapping(s, d, id_of(&st));
+	if (!readable)
+		return file_quarantine(s, path, id_of(&st));
+	enum rc rc = file_verify(s, d, &f);
+	if (rc == RC_OK)
+		whole_file_drop(&f);
 	return rc == RC_INTERNAL;
 }
 

@@ -18,8 +18,8 @@ enum rc images_create(const char *dir, struct images **ret) MUST_CHECK;
 void images_free(struct images *s);
 
 /* An open image: RC_NOT_FOUND when there is none, RC_INTERNAL when its bytes no longer have the
- * digest (it is then quarantined).  The first open reads the file once.  Release with
- * image_close(), any thread. */
+ * digest (it is then quarantined), RC_UNAVAILABLE when another file came in its place while it
+ * was read.  The first open reads the file once.  Release with image_close(), any thread. */
 enum rc images_open(struct images *s, const struct digest *d, struct image **ret) MUST_CHECK;
 /* The same for a thread that must not wait: RC_UNAVAILABLE when the image is large and has not
  * been read since the start; the store's own thread then reads it, so ask again in a second. */
@@ -29,14 +29,11 @@ void image_close(struct image *i);
 size_t image_size(const struct image *i);
 /* Copies bytes that are still what was verified, as of a few seconds ago: a file may change
  * under its mapping, be cut, or not be read any more.  False for ever once they were not; the
- * next open puts the file away.  Offset and size lie within the image. */
+ * next open reads the file anew.  Offset and size lie within the image. */
 bool image_read(struct image *i, size_t offset, size_t size, void *to) MUST_CHECK;
 /* One more reference to the same mapping. */
 struct image *image_ref(struct image *i);
 
-/* The scrub found it bad: no open finds it any more.  With `readable` the file is read once
- * more, because a good one may have come in its place: then false. */
-bool images_condemn(struct images *s, const struct digest *d, bool readable);
 /* How many were put away since the start. */
 int64_t images_quarantined(struct images *s);
 

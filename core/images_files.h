@@ -1,4 +1,4 @@
-/* Where the image store keeps its files.  For core/images.c and core/image_upload.c alone.
+/* Where the image store keeps its files.  For core/images*.c and core/image_upload.c alone.
  *
  *   DIR/ab/cdef...   image, named by its digest
  *   DIR/tmp/         uploads in progress; emptied at the start
@@ -13,6 +13,12 @@
 struct images;
 
 const char *images_dir(const struct images *s);
+/* An uploaded file takes its place, over the one that is there.  -1 and errno. */
+int images_rename(struct images *s, const char *temp, const char *path);
+/* The scrub found that the file, which is still open, is bad: those who have it open get nothing
+ * more of it.  It is put away if it still has its name; a good one may have come in its place.
+ * With `readable` the file of that name is read once more before.  Was it put away? */
+bool images_condemn(struct images *s, const struct digest *d, int fd, bool readable);
 /* RC_INVALID when the path is too long. */
 enum rc image_path(const char *dir, const struct digest *d,
 		   char ret[IMAGE_PATH_MAX]) MUST_CHECK;

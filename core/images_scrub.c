@@ -114,10 +114,10 @@ static bool finish_file(struct images_scrub *scrub, bool readable)
 	struct digest is;
 
 	sha256_finish(TAKE(scrub->hash), &is);
+	bool good = readable && digest_equal(&is, &scrub->digest);
+	bool away = !good && images_condemn(scrub->images, &scrub->digest, scrub->fd, readable);
 	close_file(scrub);
-	if (readable && digest_equal(&is, &scrub->digest))
-		return false;
-	return images_condemn(scrub->images, &scrub->digest, readable);
+	return away;
 }
 
 bool images_scrub_step(struct images_scrub *scrub, int64_t budget, struct digest *ret)

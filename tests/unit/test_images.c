@@ -7,6 +7,7 @@
 #include "core/image_chunks.h"
 #include "core/image_fault.h"
 #include "core/images.h"
+#include "core/images_files.h"
 #include "core/images_scrub.h"
 #include "tests/tap.h"
 #include "tests/unit/temp_dir.h"
@@ -236,8 +237,14 @@ static void test_A15_scrub(void)
 	image_close(i);
 	is_int(put(b, &d, &size), RC_OK, "uploaded again");
 	is_int(get(&d, b), RC_OK, "it is served");
-	ok(!images_condemn(store, &d, true), "a good file in its place is not put away");
+	is_int(images_open(store, &d, &i), RC_OK, "opened");
+	int fd = open(file_of(&d), O_RDONLY);
+	is_int(put(b, &d, &size), RC_OK, "uploaded while the scrub reads it");
+	ok(!images_condemn(store, &d, fd, false), "a good file in its place is not put away");
+	ok(!images_condemn(store, &d, fd, true), "nor with another look");
+	close(fd);
 	is_int(get(&d, b), RC_OK, "and stays");
+	image_close(i);
 	ok(!images_scrub_step(scrub, 1 << 20, &found), "the scrub finds nothing more");
 	images_scrub_free(scrub);
 }
@@ -302,9 +309,15 @@ static void test_A15_cut(void)
 	ok(!image_read(i, 250000, sizeof(piece), piece), "what is not there is not served");
 	ok(!image_read(i, 0, sizeof(piece), piece), "nor anything else of it");
 	image_close(i);
-	is_int(images_open(store, &d, &i), RC_NOT_FOUND, "the next open puts it away");
+	is_int(images_open(store, &d, &i), RC_INTERNAL, "the next open puts it away");
 	is_int(put(b, &d, &size), RC_OK, "stored again");
 	is_int(get(&d, b), RC_OK, "it is there");
+	is_int(images_open(store, &d, &i), RC_OK, "opened");
+	is_int(truncate(file_of(&d), 10000), 0, "cut");
+	ok(!image_read(i, 250000, sizeof(piece), piece), "what is not there is not served");
+	image_close(i);
+	is_int(put(b, &d, &size), RC_OK, "stored before anybody opens it again");
+	is_int(get(&d, b), RC_OK, "the good one is not put away in the place of the bad");
 }
 
 /* The same while it is hashed, and then for the thread that does not watch. */
