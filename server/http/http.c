@@ -45,7 +45,7 @@ static void secret_free(char *text)
 static char *file_text(const char *path)
 {
 	CLEAN(file) FILE *f = fopen(path, "re");
-	char *text = f ? xcalloc(1, FILE_MAX + 1) : NULL;
+	char *text = f ? xcalloc(1, FILE_MAX + 2) : NULL; /* a byte too many, and the end */
 	size_t n = f ? fread(text, 1, FILE_MAX + 1, f) : 0;
 
 	if (!f || ferror(f) || n > FILE_MAX) {

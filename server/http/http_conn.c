@@ -53,7 +53,8 @@ void http_addresses_free(struct http_addresses *a)
 	free(a);
 }
 
-/* IPv4 as mapped into IPv6; of IPv6 the first 64 bits, because one peer has them all. */
+/* IPv4 as mapped into IPv6, which it is already where one socket listens to both; of IPv6 the
+ * first 64 bits, because one peer has them all. */
 static void address_ip(const struct sockaddr *address, uint8_t ret[16])
 {
 	memset(ret, 0, 16);
@@ -65,7 +66,7 @@ static void address_ip(const struct sockaddr *address, uint8_t ret[16])
 	} else if (address->sa_family == AF_INET6) {
 		const struct sockaddr_in6 *in =
 			(const struct sockaddr_in6 *)(const void *)address;
-		memcpy(ret, &in->sin6_addr, 8);
+		memcpy(ret, &in->sin6_addr, IN6_IS_ADDR_V4MAPPED(&in->sin6_addr) ? 16 : 8);
 	}
 }
 

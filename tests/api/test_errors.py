@@ -413,6 +413,12 @@ def test_B11_connections_of_one_address_are_limited(server):
     harness.wait_until(lambda: answers(one), what="room again")
 
 
+def test_a_certificate_file_that_is_too_large_is_refused(server, tmp_path):
+    (tmp_path / "bundle.pem").write_text("x" * 70_000)
+    one = server({"http.certificate": tmp_path / "bundle.pem", "http.key": tmp_path / "bundle.pem"}, start=False)
+    assert "too large" in one.command("serve", code=1).stderr
+
+
 def answers(one):
     try:
         return one.admin().get("/livez").status_code == 200

@@ -268,9 +268,25 @@ def descriptors(pid):
                for line in open(f"/proc/{pid}/net/tcp"))
 
 
-def test_B11_one_address_has_its_share_of_connections(server):
-    """With the standard settings one address cannot take all connections from the others."""
-    daemon = server({"log.level": "info", "http.max_per_address": 32})
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "[::]"])
+def test_B11_one_address_has_its_share_of_connections(server, listen):
+    """One address cannot take all connections from the others; where one socket listens for IPv6 and
+    IPv4, those of IPv4 are not all one."""
+    if listen == "[::]" and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    daemon = server({"log.level": "info", "http.max_per_address": 32}, start=False)
+    daemon.settings["http.listen"] = f"{listen}:{daemon.https_port}"
+    daemon.write_config()
+    daemon.start()
     held = []
     try:
         for _ in range(64):
