@@ -23,6 +23,7 @@
 #define RECEIVE_MAX (4 << 20)
 
 #define AT_TYPE     0
+#define AT_EPOCH    3
 #define AT_SEQUENCE 5
 #define AT_MESSAGE  13
 #define AT_SESSION  (13 + 12 + 34)
@@ -65,7 +66,8 @@ static void write_reply(const struct steer *s, const struct hello *h, uint8_t *o
 
 static bool is_hello(const uint8_t *p, size_t n)
 {
-	return n >= HELLO_MIN && p[AT_TYPE] == 22 && p[AT_MESSAGE] == 1;
+	return n >= HELLO_MIN && p[AT_TYPE] == 22 && !p[AT_EPOCH] && !p[AT_EPOCH + 1] &&
+	       p[AT_MESSAGE] == 1;
 }
 
 static int receive(int fd, struct letters *l)

@@ -132,6 +132,8 @@ static void calm(struct peer *p)
 {
 	if (!p->suspect_at)
 		return;
+	if (p->session)
+		coap_session_set_nstart(p->session, COAP_DEFAULT_NSTART);
 	TAILQ_REMOVE(&p->net->suspects, p, suspect);
 	p->suspect_at = 0;
 	p->pings = 0;
@@ -206,6 +208,8 @@ static void hello_seen(void *arg)
 
 	if (p->suspect_at || p->doomed || !p->session)
 		return;
+	/* Whatever else it has not acknowledged, the pings must leave (RFC 7252 4.7). */
+	coap_session_set_nstart(p->session, COAP_DEFAULT_NSTART + PINGS);
 	p->suspect_at = p->net->now;
 	p->pings = 0;
 	TAILQ_INSERT_TAIL(&p->net->suspects, p, suspect);
@@ -229,7 +233,7 @@ static void peer_connected(coap_session_t *session)
 		p->admitted = RC_NOT_FOUND;
 	count(&stats->resumed, p->id.resumed);
 	p->number = atomic_fetch_add(&shard->net->server->numbers, 1) + 1;
-	p->watch = (struct dtls_watch){ hello_seen, p, clock_monotonic() };
+	p->watch = (struct dtls_watch){ hello_seen, p };
 	dtls_watch_session(session, &p->watch);
 	if (peer_admit(p) == RC_DENIED) {
 		log_info("handshake refused: the credential is revoked or replaced", "peer",

@@ -247,16 +247,20 @@ static void put_check(struct program *p, const struct steer *s, const struct ste
 static void build(struct program *p, const struct steer *s)
 {
 	put_words(p);
-	/* Anything but a ClientHello outside of a session: */
+	/* Anything that libcoap does not take for a ClientHello; it looks at these two bytes
+	 * alone, and keeps a session for half a minute for whatever has them. */
 	put(p, BPF_LD | BPF_W | BPF_LEN, 0);
-	put_jump(p, BPF_JGT | BPF_K, AT_SESSION, 0, 6);
+	put_jump(p, BPF_JGT | BPF_K, AT_HANDSHAKE, 0, 4);
 	put(p, BPF_LD | BPF_B | BPF_ABS, 0);
-	unless(p, HANDSHAKE, 4);
-	put(p, BPF_LD | BPF_H | BPF_ABS, AT_EPOCH);
-	unless(p, 0, 2);
+	unless(p, HANDSHAKE, 2);
 	put(p, BPF_LD | BPF_B | BPF_ABS, AT_HANDSHAKE);
 	put_jump(p, BPF_JEQ | BPF_K, CLIENT_HELLO, TO_SHARD_SIZE, 0);
 	put_to_shard(p, s);
+	/* Under a session's keys these are random bytes, one time in 256, and with another
+	 * number they come again. */
+	put(p, BPF_LD | BPF_H | BPF_ABS, AT_EPOCH);
+	put_jump(p, BPF_JEQ | BPF_K, 0, 1, 0);
+	put(p, BPF_RET | BPF_K, 0);
 	/* A read past the end of the datagram ends the program with 0: the doorman. */
 	put(p, BPF_LD | BPF_B | BPF_ABS, AT_SESSION);
 	put(p, BPF_MISC | BPF_TAX, 0);

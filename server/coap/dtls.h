@@ -84,14 +84,13 @@ enum rc dtls_identify(struct dtls *d, coap_session_t *session,
  * its credential is another one by now. */
 enum rc dtls_admit(struct dtls *d, struct dtls_identity *id) MUST_CHECK;
 
-/* Calls seen(arg) when a client begins a new handshake on an established session.  A device
- * that lost its state does so from the same port, and libcoap gives the message to the old
- * session, which drops it.  `age_s` tells how long the session is established. */
+/* A session's handshake is finished.  From now on calls seen(arg) when a client begins a new
+ * one on it.  A device that lost its state does so from the same port, and libcoap gives the
+ * message to the old session, which drops it. */
 typedef void dtls_hello_seen(void *arg);
 struct dtls_watch {
 	dtls_hello_seen *seen;
 	void *arg;
-	int64_t since; /* monotonic, us */
 };
 /* *w stays where it is as long as the session. */
-void dtls_watch_session(coap_session_t *session, struct dtls_watch *w);
+void dtls_watch_session(coap_session_t *session, const struct dtls_watch *w);

@@ -1,15 +1,17 @@
-/* Handshakes that are begun and not finished.  The one thing to know: libcoap gives whatever
- * comes from an address to the session of that address, and OpenSSL drops a ClientHello in the
- * middle of a handshake as an old one.  So a device that died there and begins again from the
+/* Handshakes that are begun and not finished, and hellos on sessions.  The one thing to know:
+ * libcoap gives whatever comes from an address to the session of that address, and OpenSSL
+ * drops a ClientHello there as an old one.  So a device that died and begins again from the
  * same port would not be heard until its old handshake has run out, half a minute later (RFC
- * 6347 4.2.8).  We look at what OpenSSL reads, through a callback of its BIO: a hello with
- * another random is of another handshake, and whoever sent it has shown our cookie. */
+ * 6347 4.2.8), or its session.  We look at what OpenSSL reads, through a callback of its BIO: a
+ * hello with another random is of another handshake, and whoever sent it has shown our cookie.
+ * What else may come from a forged address, and where in a datagram, tells nothing. */
 
 #include "server/coap/dtls_internal.h"
 
 #include "base/clock.h"
 
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <string.h>
 
 #define AT_EPOCH    3
@@ -17,10 +19,12 @@
 #define AT_FRAGMENT (13 + 6)
 #define AT_RANDOM   (13 + 12 + 2)
 
+/* Lives as long as its BIO. */
 struct dtls_handshake {
 	struct dtls_handshakes *among; /* NULL: taken out */
 	SSL *ssl;
-	int64_t begun_at, heard_at; /* monotonic, us */
+	const struct dtls_watch *watch; /* of the session that came of it; NULL: nobody's */
+	int64_t begun_at, heard_at;     /* monotonic, us */
 	TAILQ_ENTRY(dtls_handshake) link;
 };
 
@@ -50,7 +54,7 @@ static bool begins_anew(const struct dtls_handshake *one, const uint8_t *p, size
 {
 	uint8_t mine[SSL3_RANDOM_SIZE];
 
-	return is_hello(p, n) && !SSL_is_init_finished(one->ssl) &&
+	return is_hello(p, n) &&
 	       SSL_get_client_random(one->ssl, mine, sizeof(mine)) == sizeof(mine) &&
 	       memcmp(mine, p + AT_RANDOM, sizeof(mine)) != 0;
 }
@@ -68,24 +72,47 @@ static void note_datagram(struct dtls_handshake *one, bool over)
 		TAILQ_INSERT_TAIL(&h->begun, one, link);
 }
 
+/* SSL_get_error() looks at the thread's queue of errors first, and libcoap ends a session for
+ * what it finds there; but that may be of another peer, whose handshake failed just before.
+ * Where an alert is written, this session has failed itself. */
+static void forget_errors_of_others(int what, const char *buf, size_t size)
+{
+	bool alert = what == BIO_CB_WRITE && size > 0 && buf[0] == SSL3_RT_ALERT;
+
+	if (!alert && ERR_peek_error())
+		ERR_clear_error();
+}
+
+/* False: it is not to be read. */
+static bool take_datagram(struct dtls_handshake *one, const uint8_t *p, size_t n)
+{
+	bool anew = begins_anew(one, p, n);
+
+	if (one->among && !SSL_is_init_finished(one->ssl)) {
+		note_datagram(one, anew);
+		return !anew; /* its answer would be of the old handshake */
+	}
+	if (anew && one->watch)
+		one->watch->seen(one->watch->arg);
+	return true;
+}
+
 static long on_bio(BIO *bio, int what, const char *buf, size_t size, int i, long l, int ret,
 		   size_t *processed)
 {
 	struct dtls_handshake *one = (void *)BIO_get_callback_arg(bio);
 
-	(void)size, (void)i, (void)l;
+	(void)i, (void)l;
 	if (what == BIO_CB_FREE) {
 		take_out(one);
 		free(one);
 		return 1;
 	}
-	if (what != (BIO_CB_READ | BIO_CB_RETURN) || ret <= 0 || !processed || !one->among)
+	if (what == BIO_CB_READ || what == BIO_CB_WRITE)
+		forget_errors_of_others(what, buf, size);
+	if (what != (BIO_CB_READ | BIO_CB_RETURN) || ret <= 0 || !processed ||
+	    take_datagram(one, (const uint8_t *)buf, *processed))
 		return ret;
-	bool over = begins_anew(one, (const uint8_t *)buf, *processed);
-	note_datagram(one, over);
-	if (!over)
-		return ret;
-	/* Not to be read: its answer would be of the old handshake. */
 	BIO_set_retry_read(bio);
 	return -1;
 }
@@ -98,7 +125,7 @@ void handshake_begins(struct dtls_port *port, SSL *ssl)
 		return;
 	struct dtls_handshake *one = xcalloc(1, sizeof(*one));
 	int64_t now = clock_monotonic();
-	*one = (struct dtls_handshake){ port->handshakes, ssl, now, now, { 0 } };
+	*one = (struct dtls_handshake){ port->handshakes, ssl, NULL, now, now, { 0 } };
 	TAILQ_INSERT_TAIL(&one->among->begun, one, link);
 	one->among->count++;
 	one->among->total++;
@@ -106,18 +133,19 @@ void handshake_begins(struct dtls_port *port, SSL *ssl)
 	BIO_set_callback_ex(bio, on_bio);
 }
 
-void handshake_ends(SSL *ssl)
+void dtls_watch_session(coap_session_t *session, const struct dtls_watch *w)
 {
-	BIO *bio = SSL_get_rbio(ssl);
+	coap_tls_library_t library;
+	SSL *ssl = coap_session_get_tls(session, &library);
+	BIO *bio = ssl ? SSL_get_rbio(ssl) : NULL;
 
-	if (BIO_get_callback_ex(bio) != on_bio)
+	if (!bio || BIO_get_callback_ex(bio) != on_bio)
 		return;
 	struct dtls_handshake *one = (void *)BIO_get_callback_arg(bio);
-	BIO_set_callback_ex(bio, NULL);
 	if (one->among)
 		one->among->took_us += (uint64_t)(clock_monotonic() - one->begun_at);
 	take_out(one);
-	free(one);
+	one->watch = w;
 }
 
 static bool is_over(const struct dtls_handshakes *h, const struct dtls_handshake *one,

@@ -3,7 +3,6 @@
 
 #include "server/coap/dtls_internal.h"
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "core/roster.h"
 
@@ -12,8 +11,6 @@
 
 #define DEVICES_UNIT "devices" /* organisational unit that the embedded CA gives to devices */
 #define DECOY_SIZE   16
-/* While a handshake's last messages may still be repeated, epoch 0 means little by itself. */
-#define FRESH_US (60 * USEC_PER_SEC)
 
 static bool name_char_ok(char c, bool first)
 {
@@ -218,34 +215,4 @@ const coap_bin_const_t *identity_key(coap_bin_const_t *identity, coap_session_t 
 	bool may_try = guess_try(d->guesses, coap_session_get_addr_remote(session), name);
 	ret = (coap_bin_const_t){ .length = identity_key_of(d, name, may_try, key), .s = key };
 	return &ret;
-}
-
-/* Record header (RFC 6347 4.1): type, version, epoch, sequence number, length. */
-static void watch_records(int sent, int version, int type, const void *buf, size_t n, SSL *ssl,
-			  void *arg)
-{
-	const struct dtls_watch *w = arg;
-	const uint8_t *p = buf;
-
-	(void)version;
-	if (sent || type != SSL3_RT_HEADER || n < DTLS1_RT_HEADER_LENGTH ||
-	    p[0] != SSL3_RT_HANDSHAKE || p[3] || p[4] || !SSL_is_init_finished(ssl))
-		return;
-	/* A new handshake counts its records from 0; a repeated flight of ours goes on
-	 * counting. */
-	bool from_the_start = !p[5] && !p[6] && !p[7] && !p[8] && !p[9] && p[10] <= 1;
-	if (from_the_start || clock_monotonic() - w->since > FRESH_US)
-		w->seen(w->arg);
-}
-
-void dtls_watch_session(coap_session_t *session, struct dtls_watch *w)
-{
-	coap_tls_library_t library;
-	SSL *ssl = coap_session_get_tls(session, &library);
-
-	if (!ssl)
-		return;
-	handshake_ends(ssl);
-	SSL_set_msg_callback(ssl, watch_records);
-	SSL_set_msg_callback_arg(ssl, w);
 }

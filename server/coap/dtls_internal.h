@@ -64,9 +64,8 @@ void tickets_close(struct dtls *d);
 /* Issues and reads tickets of this SSL_CTX with the shared keys. */
 bool tickets_attach(struct dtls *d, SSL_CTX *ctx);
 
-/* dtls_begun.c; inside of its first ClientHello, and when it is finished */
+/* dtls_begun.c; inside of its first ClientHello */
 void handshake_begins(struct dtls_port *port, SSL *ssl);
-void handshake_ends(SSL *ssl);
 
 /* dtls_identity.c */
 /* A key for every name: its device's, or when it may not try or there is none, one that nobody

@@ -186,15 +186,25 @@ static void try_short(void)
 {
 	static const uint8_t head[13 + 12 + 34 + 1] = { 22, [13] = 1 };
 	struct sockaddr_storage from;
+	uint8_t whole[HELLO_MAX];
 	struct port p;
-	int kept = 0;
+	int kept = 0, refused = 0;
 
 	if (!port_open(&p, AF_INET, false))
 		return;
 	CLEAN(fd) int fd = sender_open(&p, AF_INET, &from);
-	for (size_t n = 1; n <= sizeof(head); n++)
-		kept += send_to(&p, fd, head, n) != NOBODY;
-	ok(kept == (int)sizeof(head), "a hello that is cut off anywhere goes somewhere");
+	int home = send_to(&p, fd, head, 13);
+	for (size_t n = 1; n <= 13; n++)
+		kept += send_to(&p, fd, head, n) == home;
+	for (size_t n = 14; n <= sizeof(head); n++)
+		refused += send_to(&p, fd, head, n) == 0;
+	ok(home > 0 && kept == 13, "what is too short to be a hello goes to its shard");
+	ok(refused == (int)sizeof(head) - 13, "a hello that is cut off goes to the doorman");
+	uint32_t cookie = htonl(steer_cookie(&p.steer, (const struct sockaddr *)&from));
+	size_t n = hello(whole, 0, (const uint8_t *)&cookie, sizeof(cookie));
+	ok(send_to(&p, fd, whole, n) == home, "one with a cookie does not");
+	whole[4] = 1;
+	ok(send_to(&p, fd, whole, n) == 0, "but one that claims to be of a session does");
 	port_close(&p);
 }
 
