@@ -27,7 +27,8 @@
 #define WANTED_MAX   64
 #define AT_HAND      8 /* images that a thread opens again without the lock */
 
-/* Which file it is, whatever its name: as long as it is open or mapped no other has the same. */
+/* Which file it is, whatever its name: as long as it is open or mapped no other has the same.
+ */
 struct file_id {
 	dev_t device;
 	ino_t inode;

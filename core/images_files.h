@@ -15,9 +15,9 @@ struct images;
 const char *images_dir(const struct images *s);
 /* An uploaded file takes its place, over the one that is there.  -1 and errno. */
 int images_rename(struct images *s, const char *temp, const char *path);
-/* The scrub found that the file, which is still open, is bad: those who have it open get nothing
- * more of it.  It is put away if it still has its name; a good one may have come in its place.
- * With `readable` the file of that name is read once more before.  Was it put away? */
+/* The scrub found that the file, which is still open, is bad: those who have it open get
+ * nothing more of it.  It is put away if it still has its name; a good one may have come in its
+ * place. With `readable` the file of that name is read once more before.  Was it put away? */
 bool images_condemn(struct images *s, const struct digest *d, int fd, bool readable);
 /* RC_INVALID when the path is too long. */
 enum rc image_path(const char *dir, const struct digest *d,
