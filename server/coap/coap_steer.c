@@ -201,21 +201,48 @@ static void put_load(struct program *p, uint16_t size, uint32_t at, uint32_t wor
 	put(p, BPF_ST, word);
 }
 
+#define WORDS_4_SIZE 12
+#define WORDS_6_SIZE 18
+
+/* Options may come before the port. */
+static void put_words_of_4(struct program *p)
+{
+	put_constant(p, WORD, 0);
+	put_constant(p, WORD + 1, 0);
+	put_constant(p, WORD + 2, MAPPED);
+	put_load(p, BPF_W, NET(12), WORD + 3);
+	put(p, BPF_LDX | BPF_B | BPF_MSH, NET(0));
+	put(p, BPF_LD | BPF_H | BPF_IND, NET(0));
+	put(p, BPF_ST, WORD + 4);
+	put(p, BPF_JMP | BPF_JA, WORDS_6_SIZE);
+}
+
+/* And so may a header with options, whose second byte says how long it is: what leaves a mesh
+ * may still have one (RFC 9008). */
+static void put_words_of_6(struct program *p)
+{
+	for (uint32_t i = 0; i < 4; i++)
+		put_load(p, BPF_W, NET(8 + 4 * i), WORD + i);
+	put(p, BPF_LDX | BPF_IMM, 0);
+	put(p, BPF_LD | BPF_B | BPF_ABS, NET(6));
+	put_jump(p, BPF_JEQ | BPF_K, IPPROTO_HOPOPTS, 1, 0);
+	unless(p, IPPROTO_DSTOPTS, 4);
+	put(p, BPF_LD | BPF_B | BPF_ABS, NET(41));
+	put(p, BPF_ALU | BPF_ADD | BPF_K, 1);
+	put(p, BPF_ALU | BPF_LSH | BPF_K, 3);
+	put(p, BPF_MISC | BPF_TAX, 0);
+	put(p, BPF_LD | BPF_H | BPF_IND, NET(40));
+	put(p, BPF_ST, WORD + 4);
+}
+
 /* Source address and port to scratch memory. */
 static void put_words(struct program *p)
 {
 	put(p, BPF_LD | BPF_B | BPF_ABS, NET(0));
 	put(p, BPF_ALU | BPF_AND | BPF_K, 0xf0);
-	unless(p, 0x40, 11);
-	put_constant(p, WORD, 0);
-	put_constant(p, WORD + 1, 0);
-	put_constant(p, WORD + 2, MAPPED);
-	put_load(p, BPF_W, NET(12), WORD + 3);
-	put_load(p, BPF_H, NET(20), WORD + 4);
-	put(p, BPF_JMP | BPF_JA, 10);
-	for (uint32_t i = 0; i < 4; i++)
-		put_load(p, BPF_W, NET(8 + 4 * i), WORD + i);
-	put_load(p, BPF_H, NET(40), WORD + 4);
+	unless(p, 0x40, WORDS_4_SIZE);
+	put_words_of_4(p);
+	put_words_of_6(p);
 }
 
 /* To the shard of the sender: 1 + a part of (address words + port) * spread. */

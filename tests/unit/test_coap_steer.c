@@ -7,6 +7,7 @@
 #include "tests/tap.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 
@@ -182,6 +183,35 @@ static void try_family(int family, bool mapped, const char *name)
 	port_close(&p);
 }
 
+/* Whoever has to add options to its datagrams is steered by its port all the same. */
+static void try_options(int family, int level, int option, const char *name)
+{
+	static const uint8_t padding_4[] = { 1, 1, 1, 0 },
+			     padding_6[] = { 0, 0, 1, 4, 0, 0, 0, 0 };
+	uint8_t h[HELLO_MAX], data[40] = { 23, 0xfe, 0xfd, 0, 1 };
+	bool six = family == AF_INET6;
+	struct sockaddr_storage from;
+	struct port p;
+
+	if (!port_open(&p, family, false)) {
+		ok(six, "%s: there are no sockets", name);
+		return;
+	}
+	CLEAN(fd) int fd = sender_open(&p, family, &from);
+	int home = send_to(&p, fd, data, sizeof(data));
+	if (setsockopt(fd, level, option, six ? padding_6 : padding_4,
+		       six ? sizeof(padding_6) : sizeof(padding_4)) != 0) {
+		ok(errno == EPERM, "%s: may not be sent", name);
+	} else {
+		uint32_t cookie = htonl(steer_cookie(&p.steer, (const struct sockaddr *)&from));
+		size_t n = hello(h, 0, (const uint8_t *)&cookie, sizeof(cookie));
+		ok(home > 0 && send_to(&p, fd, data, sizeof(data)) == home,
+		   "%s: a session stays at home", name);
+		ok(send_to(&p, fd, h, n) == home, "%s: a good cookie is known", name);
+	}
+	port_close(&p);
+}
+
 static void try_short(void)
 {
 	static const uint8_t head[13 + 12 + 34 + 1] = { 22, [13] = 1 };
@@ -213,6 +243,9 @@ int main(void)
 	try_family(AF_INET, false, "IPv4");
 	try_family(AF_INET6, false, "IPv6");
 	try_family(AF_INET6, true, "IPv4 on a socket of IPv6");
+	try_options(AF_INET, IPPROTO_IP, IP_OPTIONS, "options of IPv4");
+	try_options(AF_INET6, IPPROTO_IPV6, IPV6_HOPOPTS, "options for each hop");
+	try_options(AF_INET6, IPPROTO_IPV6, IPV6_DSTOPTS, "options for the end");
 	try_short();
 	return tap_done();
 }
