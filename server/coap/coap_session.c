@@ -142,6 +142,7 @@ static void calm(struct peer *p)
 /* The session is no more, or cannot be sent to any more; exchanges may still hold the peer. */
 static void peer_gone(struct peer *p)
 {
+	dtls_watch_session(p->session, NULL);
 	coap_session_set_app_data(p->session, NULL);
 	p->session = NULL;
 	observe_stop(p);

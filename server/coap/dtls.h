@@ -92,5 +92,5 @@ struct dtls_watch {
 	dtls_hello_seen *seen;
 	void *arg;
 };
-/* *w stays where it is as long as the session. */
+/* *w stays where it is until the session ends or is no longer watched (NULL). */
 void dtls_watch_session(coap_session_t *session, const struct dtls_watch *w);
