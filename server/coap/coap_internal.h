@@ -198,6 +198,12 @@ enum rc endpoint_open(coap_context_t *ctx, coap_proto_t proto, coap_address_t *a
 		      int *ret_fd) MUST_CHECK;
 uint16_t endpoint_port(const coap_address_t *a);
 
+/* --- coap_clock.c: libcoap's time ----------------------------------------------------------
+ */
+
+/* Whether libcoap found our clock; after coap_startup(). */
+bool ticks_are_ours(void);
+
 /* --- coap_walk.c: libcoap's own housekeeping -----------------------------------------------
  */
 

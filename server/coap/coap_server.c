@@ -53,6 +53,8 @@ static enum rc library_start(void)
 	coap_set_log_handler(library_log);
 	coap_set_log_level(chatty ? LOG_INFO : LOG_CRIT);
 	coap_dtls_set_log_level(chatty ? LOG_INFO : LOG_CRIT);
+	if (!ticks_are_ours())
+		log_warn("libcoap keeps its own time: a clock that is set ends sessions");
 	return walk_init();
 }
 
@@ -214,7 +216,7 @@ static void *keep_keys(void *arg)
 
 	pthread_mutex_lock(&s->mutex);
 	while (!atomic_load(&s->ending)) {
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += ROTATE_EVERY_S;
 		pthread_cond_timedwait(&s->wake_keeper, &s->mutex, &until);
 		if (!atomic_load(&s->ending))
@@ -325,6 +327,17 @@ static enum rc server_open(struct coap_server *s, const struct coap_server_optio
 	return RC_OK;
 }
 
+static void keeper_init(struct coap_server *s)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wake_keeper, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 static void start_threads(struct coap_server *s)
 {
 	for (int i = 0; i < s->threads; i++) {
@@ -352,8 +365,7 @@ enum rc coap_server_start(struct core *core, struct dispatcher *dispatcher,
 	s->threads = options->threads;
 	s->wakes_per_s = wakes / s->threads ? wakes / s->threads : 1;
 	s->nets = xcalloc((size_t)s->threads, sizeof(*s->nets));
-	pthread_mutex_init(&s->mutex, NULL);
-	pthread_cond_init(&s->wake_keeper, NULL);
+	keeper_init(s);
 	rc = server_open(s, options);
 	if (rc != RC_OK) {
 		server_free(s);

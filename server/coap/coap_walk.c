@@ -13,6 +13,7 @@
 #include "base/log.h"
 
 #include <dlfcn.h>
+#include <sys/epoll.h>
 
 /* libcoap times nothing finer than a second.  Walks take a fiftieth of the thread's time at
  * most, until that would make its timers late. */
@@ -37,15 +38,16 @@ enum rc walk_init(void)
 	return RC_OK;
 }
 
+/* By libcoap itself, at the end of a turn without events: so it is by its own clock, whichever
+ * it found (coap_clock.c). */
 void walk_now(struct shard *s)
 {
-	coap_tick_t now;
+	struct epoll_event none;
 
-	s->rearm = s->stale = false;
+	s->rearm = s->stale = s->put_off = false;
 	s->walked_at = s->net->now;
-	coap_ticks(&now);
 	int64_t began = clock_monotonic();
-	library_walk(s->ctx, now);
+	coap_io_do_epoll(s->ctx, &none, 0);
 	s->walk_us = clock_monotonic() - began;
 }
 

@@ -1,15 +1,22 @@
 """Clocks that jump ten years, each for itself: no stage opens before its time, nobody is taken for
 silent, no token runs out; and what waits goes on when the clock is right again."""
 
+import os
+import pathlib
 import time
 
+import cbor2
 import pytest
 
+from coap_peer import ACK, CON, GET, OBSERVE, Message
 from faults import WrongClock
 from fleet import DOWNLOADING, PROVE, SUCCEEDED, a_seed, make_world, must  # noqa: F401
 from harness import wait_until
+from test_campaigns import Device
 
 HELD_S = 10 if PROVE else 2.6  # a clock is looked at every two seconds
+HOUR = 1 / (365 * 24)
+AGAIN_S = 4  # the first copy is given 2 to 3 s, and libcoap's walk may be half a second late
 JUMPS = [{whose: years} for whose in ("server", "database", "device") for years in (10, -10, 0)] if PROVE else [
     {"server": 10}, {"server": 0, "database": -10}, {"database": 0, "device": 10}]
 
@@ -78,6 +85,63 @@ def test_R10_clocks_jump(make_world, own_pg, clocks, monkeypatch):
     world.judge(running, {SUCCEEDED: 6}, held.ledger)
     first.stop()
     print(f"{len(JUMPS)} jumps, 0 wrong openings, 0 expired jobs, 0 expired tokens")
+
+
+def an_observer(world):
+    """A session that is told of offers."""
+    device = Device(world, "watcher")
+    device.register()
+    request = device.peer.message(GET, "/update", options=[(OBSERVE, b"")])
+    device.peer.send(request)
+    assert device.peer.answer_to(request).option(OBSERVE) is not None
+    return device, request
+
+
+def test_R10_a_clock_that_is_set_forward_ends_no_session(make_world, clocks):
+    """An hour, where a session may be silent for five minutes."""
+    world = make_world(env=clocks["server"].env)
+    device, request = an_observer(world)
+    clocks["server"].set(HOUR)
+    time.sleep(3)
+    assert device.ask()[1] == 0 and not device.peer.closed, "the session ended"
+    world.campaign(world.release(size=1000))
+    pushed = device.peer.answer_to(request, 20)
+    assert pushed and cbor2.loads(pushed.payload)[1] == 1, "the observation ended"
+
+
+def test_R10_a_clock_that_is_set_back_holds_no_push_up(make_world, clocks):
+    """What was sent before and what is sent after comes again when nobody acknowledges it.  By no
+    more than the daemon's age: libcoap's own ticks began with it."""
+    world = make_world(env=clocks["server"].env)
+    clocks["server"].set(HOUR)
+    device, request = an_observer(world)
+    campaign = world.campaign(world.release(size=1000))
+
+    def comes_again(offer):
+        again = device.peer.receive(AGAIN_S)
+        assert again and again.mid == offer.mid, "a push was not sent again"
+        device.peer.send(Message(ACK, 0, again.mid))
+
+    pushed = device.peer.receive(20)
+    assert pushed and pushed.kind == CON and pushed.token == request.token
+    clocks["server"].set(0)
+    comes_again(pushed)
+    must(world.admin.post(f"/v1/campaigns/{campaign}/abort", {},
+                          headers={"If-Match": f'"{world.status(campaign)["revision"]}"'}), 200)
+    pushed = device.peer.receive(20)
+    assert pushed and cbor2.loads(pushed.payload)[1] == 0
+    comes_again(pushed)
+
+
+def test_R10_who_keeps_ticket_keys_waits_by_no_wall_clock(make_world, clocks):
+    """Where the program's clock is behind the kernel's, a wait for a time of day is over at once."""
+    clocks["server"].set(-HOUR)
+    world = make_world(env=clocks["server"].env)
+    time.sleep(2)
+    tasks = pathlib.Path(f"/proc/{world.server.process.pid}/task").iterdir()
+    keeper = next(t for t in tasks if (t / "comm").read_text().strip() == "coap-keys")
+    ticks = (keeper / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    assert sum(map(int, ticks)) < 0.2 * os.sysconf("SC_CLK_TCK"), f"it is busy: {ticks}"
 
 
 if PROVE:
