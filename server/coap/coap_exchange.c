@@ -411,7 +411,7 @@ static void run(struct peer *p, const struct inquiry *q, struct req *req, coap_p
 	x->q = *q;
 	x->q.payload = (struct bytes){ NULL, 0 };
 	if (q->observe == OBSERVE_STOP)
-		observe_stop(p);
+		observe_cancel(p, q);
 	if (!exchange_dispatch(x)) {
 		wait_for(x, response);
 		return;

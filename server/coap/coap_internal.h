@@ -56,6 +56,7 @@ struct device_note {
 struct observation {
 	uint8_t token[TOKEN_MAX];
 	uint8_t token_size;
+	uint16_t mid; /* of the message that began it */
 	enum format accept;
 	uint32_t seq;       /* 24 bits on the wire */
 	uint32_t number;    /* tells it from one that it replaced */
@@ -304,6 +305,8 @@ void plain_handle(struct shard *shard, coap_session_t *session, const coap_pdu_t
 /* Registers what x asked for; returns the sequence number for its answer. */
 uint32_t observe_start(struct peer *p, const struct exchange *x, const struct reply *reply);
 void observe_stop(struct peer *p);
+/* The peer asks for it no more: ends the observation that has its token (RFC 7641 4.1). */
+void observe_cancel(struct peer *p, const struct inquiry *q);
 /* What is observed may have changed. */
 void observe_changed(struct peer *p);
 /* The answer to a notification's exchange. */

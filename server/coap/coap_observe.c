@@ -52,9 +52,20 @@ static void dequeue(struct peer *p)
 	o->queued = false;
 }
 
+static bool has_token_of(const struct observation *o, const struct inquiry *q)
+{
+	return o && o->token_size == q->token_size &&
+	       memcmp(o->token, q->token, q->token_size) == 0;
+}
+
+/* A copy of the message that began the observation changes nothing: its answer is as new as can
+ * be, but a peer that has one already passes over it, so what is to be pushed still is. */
 uint32_t observe_start(struct peer *p, const struct exchange *x, const struct reply *reply)
 {
 	size_t size = strlen(x->req->path) + 1;
+
+	if (has_token_of(p->observed, &x->q) && p->observed->mid == x->q.mid)
+		return p->observed->seq;
 	uint32_t seq = p->observed ? p->observed->seq + 1 : 1;
 	struct observation *o = xcalloc(1, sizeof(*o) + size);
 
@@ -62,6 +73,7 @@ uint32_t observe_start(struct peer *p, const struct exchange *x, const struct re
 	memcpy(o->path, x->req->path, size);
 	memcpy(o->token, x->q.token, sizeof(o->token));
 	o->token_size = x->q.token_size;
+	o->mid = x->q.mid;
 	o->accept = x->req->accept;
 	o->seq = seq & SEQ_MASK;
 	o->number = ++p->net->observations ? p->net->observations : ++p->net->observations;
@@ -79,6 +91,12 @@ void observe_stop(struct peer *p)
 	free(p->observed);
 	p->observed = NULL;
 	atomic_fetch_sub_explicit(&p->net->stats.observers, 1, memory_order_relaxed);
+}
+
+void observe_cancel(struct peer *p, const struct inquiry *q)
+{
+	if (has_token_of(p->observed, q))
+		observe_stop(p);
 }
 
 void observe_changed(struct peer *p)
