@@ -95,22 +95,20 @@ static enum rc identify_psk(SSL *ssl, struct dtls_identity *ret)
 	return RC_OK;
 }
 
-/* The key that the handshake was made with, which the roster may have replaced meanwhile.
- * libcoap keeps it on the session (which is the SSL's app data).  A resumed session was made
- * with today's key, or its ticket had not been taken. */
-static void tag_of_handshake(struct dtls *d, SSL *ssl, struct dtls_identity *id)
+/* The key that the session was made with, which the roster may have replaced meanwhile: a
+ * resumed one's stands in its ticket, since a handshake may take longer than a key is good; in
+ * a full one libcoap keeps it on the session (which is the SSL's app data). */
+static enum rc tag_of_handshake(SSL *ssl, struct dtls_identity *id)
 {
 	const coap_session_t *session = SSL_get_app_data(ssl);
 	const coap_bin_const_t *used = session ? coap_session_get_psk_key(session) : NULL;
-	uint8_t key[PSK_MAX];
 
-	if (!id->resumed && used && used->length) {
-		tag_of_key((struct bytes){ used->s, used->length }, id->tag);
-		return;
-	}
-	size_t n = key_of(d, &id->device_id, key);
-	tag_of_key((struct bytes){ key, n }, id->tag);
-	OPENSSL_cleanse(key, sizeof(key));
+	if (id->resumed)
+		return ticket_tag(ssl, id->tag) ? RC_OK : RC_UNAUTHENTICATED;
+	if (!used || !used->length)
+		return RC_UNAUTHENTICATED;
+	tag_of_key((struct bytes){ used->s, used->length }, id->tag);
+	return RC_OK;
 }
 
 enum rc identity_of_ssl(struct dtls *d, SSL *ssl, struct dtls_identity *ret)
@@ -123,9 +121,10 @@ enum rc identity_of_ssl(struct dtls *d, SSL *ssl, struct dtls_identity *ret)
 		return rc;
 	device_id_derive(d->core->tenant_secret, id.name, &id.device_id);
 	if (id.kind == CREDENTIAL_PSK)
-		tag_of_handshake(d, ssl, &id);
-	*ret = id;
-	return RC_OK;
+		rc = tag_of_handshake(ssl, &id);
+	if (rc == RC_OK)
+		*ret = id;
+	return rc;
 }
 
 enum rc dtls_identify(struct dtls *d, coap_session_t *session, struct dtls_identity *ret)

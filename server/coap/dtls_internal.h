@@ -63,6 +63,8 @@ enum rc tickets_open(struct dtls *d, const struct dtls_options *options) MUST_CH
 void tickets_close(struct dtls *d);
 /* Issues and reads tickets of this SSL_CTX with the shared keys. */
 bool tickets_attach(struct dtls *d, SSL_CTX *ctx);
+/* Of the ticket that a resumed session came with. */
+bool ticket_tag(SSL *ssl, uint8_t ret[DTLS_TAG_SIZE]) MUST_CHECK;
 
 /* dtls_begun.c; inside of its first ClientHello */
 void handshake_begins(struct dtls_port *port, SSL *ssl);

@@ -226,16 +226,35 @@ static int note_write(SSL *ssl, void *arg)
 	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), &note, sizeof(note));
 }
 
+static bool note_of(SSL_SESSION *session, struct ticket_note *ret)
+{
+	void *data = NULL;
+	size_t n = 0;
+
+	if (!session || SSL_SESSION_get0_ticket_appdata(session, &data, &n) != 1 ||
+	    n != sizeof(*ret))
+		return false;
+	memcpy(ret, data, sizeof(*ret));
+	return true;
+}
+
+bool ticket_tag(SSL *ssl, uint8_t ret[DTLS_TAG_SIZE])
+{
+	struct ticket_note note;
+
+	if (!note_of(SSL_get_session(ssl), &note))
+		return false;
+	memcpy(ret, note.tag, sizeof(note.tag));
+	return true;
+}
+
 static bool note_is_good(struct dtls *d, SSL_SESSION *session)
 {
 	struct dtls_identity id = { .device = NULL };
 	struct ticket_note note;
-	void *data = NULL;
-	size_t n = 0;
 
-	if (SSL_SESSION_get0_ticket_appdata(session, &data, &n) != 1 || n != sizeof(note))
+	if (!note_of(session, &note))
 		return false;
-	memcpy(&note, data, sizeof(note));
 	id.kind = note.kind;
 	id.device_id = note.device_id;
 	memcpy(id.tag, note.tag, sizeof(id.tag));

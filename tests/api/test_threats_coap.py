@@ -18,10 +18,11 @@ import requests
 from coap_peer import (ACK, BLOCK1, BLOCK2, CBOR, CON, DELETE, ETAG, FORMAT, GET, NON, OBSERVE, PATH, POST, REQUEST_TAG,
                        SUIT_REPORT, DtlsPeer, Message, block, client_hello, number)
 from contract import check_discreet
-from fleet import PROVE, a_seed
+from fleet import PROVE, a_seed, must
 from harness import SPARE_MB, free_port, wait_until
 from test_coap_traps import Devices, asks, devices, make_devices, parts, registration  # noqa: F401
 
+CHANGE_CIPHER_SPEC = 20
 FACTOR_MAX = 3.0  # RFC 7252 11.3, RFC 9175 2.4
 
 
@@ -265,13 +266,16 @@ class Tap(threading.Thread):
                     if s is self.inside:
                         raw, self.client = s.recvfrom(4096)
                         self.up.append(raw)
-                        self.outside.send(raw)
+                        self.forward(raw)
                     else:
                         raw = s.recv(4096)
                         self.down.append(raw)
                         self.inside.sendto(raw, self.client)
                 except OSError:
                     pass
+
+    def forward(self, raw):
+        self.outside.send(raw)
 
     def secured(self):
         """The datagrams from the client under its session's keys that carry application data."""
@@ -284,14 +288,33 @@ class Tap(threading.Thread):
         self.outside.close()
 
 
+class Holder(Tap):
+    """Keeps what the client sends back, from the end of its handshake on, until it is told to let go."""
+
+    def __init__(self, port):
+        self.held, self.holding = [], True
+        super().__init__(port)
+
+    def forward(self, raw):
+        if self.holding and (self.held or raw[0] == CHANGE_CIPHER_SPEC):
+            self.held.append(raw)
+        else:
+            super().forward(raw)
+
+    def let_go(self):
+        self.holding = False
+        for raw in self.held:
+            super().forward(raw)
+
+
 @pytest.fixture
 def tapped(devices):
     taps = []
 
-    def make(name):
-        tap = Tap(devices.server.coap_port)
+    def make(name, kind=Tap, **options):
+        tap = kind(devices.server.coap_port)
         taps.append(tap)
-        peer = DtlsPeer(tap.port, **devices.credentials[name])
+        peer = DtlsPeer(tap.port, **devices.credentials[name], **options)
         devices.open.append(peer)
         return tap, peer
 
@@ -336,6 +359,24 @@ def test_B03_a_replayed_record_moves_no_session(devices, tapped, kind):
         assert raw[13] == 1 or not got, f"{key}: a record was answered that is no ClientHello"
     assert requests_of(devices.server) == before + 2, "a replayed request was taken"
     assert len(tap.down) == down + 2, "a replayed record was answered to the session's own address"
+
+
+def test_a_replaced_key_ends_a_resumption_that_is_under_way(devices, tapped, tmp_path):
+    """The ticket was good when the hello came; the last flight is held back until the key is another one."""
+    name, ticket = devices.add("psk"), tmp_path / "ticket"
+    first = devices.session(name, session_out=ticket)
+    asks(first)
+    first.close()
+    tap, thief = tapped(name, Holder, session_in=ticket)
+    assert thief.resumed and wait_until(lambda: tap.held, 5, 0.05, "the last flight")
+    key = os.urandom(16)
+    must(devices.admin.post(f"/v1/devices/{name}/credential", {"psk": base64.b64encode(key).decode()}), 200)
+    tap.let_go()
+    m = thief.get("/update", timeout=3)
+    assert m is None or m.answer == "4.01", m
+    assert thief.wait_closed(3), "the session goes on"
+    devices.credentials[name] = {"psk": (name, key)}
+    asks(devices.session(name))
 
 
 def test_B04_records_of_an_earlier_session_do_nothing(devices):
