@@ -515,7 +515,9 @@ enum rc ticker_tick(struct ticker *t)
 	rc = all_work(t, db);
 	if (rc != RC_OK && !atomic_load(&t->winding_down)) {
 		log_warn("tick failed", "result", rc_name(rc), "error", db_error(db));
-		t->up_since = rc == RC_UNAVAILABLE ? 0 : t->up_since;
+		/* One statement that waited too long says nothing of how others are served. */
+		if (rc == RC_UNAVAILABLE && !db_timed_out(db))
+			t->up_since = 0;
 	}
 	db_release(t->pool, db);
 	return rc;

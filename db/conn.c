@@ -310,3 +310,8 @@ const char *db_sqlstate(const struct db *db)
 {
 	return db->sqlstate;
 }
+
+bool db_timed_out(const struct db *db)
+{
+	return !db->broken && sqlstate_is_timeout(db->sqlstate);
+}

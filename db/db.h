@@ -55,6 +55,9 @@ const char *db_connect_error(void);
 void db_close(struct db *db);
 const char *db_error(const struct db *db);
 const char *db_sqlstate(const struct db *db);
+/* After RC_UNAVAILABLE: a statement took too long, or waited too long for a lock.  The
+ * connection is good, and the server serves others. */
+bool db_timed_out(const struct db *db);
 
 enum rc db_begin(struct db *db) MUST_CHECK;
 /* RC_UNAVAILABLE also when this thread was short of memory since it began. */

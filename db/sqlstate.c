@@ -49,3 +49,8 @@ bool sqlstate_is_fatal(const char *sqlstate)
 
 	return m && m->fatal;
 }
+
+bool sqlstate_is_timeout(const char *sqlstate)
+{
+	return strcmp(sqlstate, "57014") == 0 || strcmp(sqlstate, "55P03") == 0;
+}
