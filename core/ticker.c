@@ -39,7 +39,8 @@
 #define WITHDRAWN_US        (600 * USEC_PER_SEC) /* a withdrawal takes no longer */
 #define CLOCK_US            (2 * USEC_PER_SEC)
 #define OUTBOX_KEEP_US      (3600 * USEC_PER_SEC)
-#define PURGE_LIMIT         10000
+#define PURGE_LIMIT         10000               /* rows in one transaction */
+#define PURGE_FOR_US        (500 * USEC_PER_MS) /* in one tick */
 #define DUE_BATCH           1000
 #define DUE_BATCHES         20 /* in one tick, so that nothing else waits for long */
 #define RERUNS_MAX          3
@@ -51,7 +52,7 @@ struct ticker {
 	struct ticker_options options;
 	struct arena *mem;
 	struct lease lease;
-	bool held, more_due;
+	bool held, more_due, more_old;
 	bool all_surveyed; /* since the lease was taken */
 	bool taken_back;   /* offers of releases that were withdrawn long ago; likewise */
 	int64_t up_since;  /* wall; 0 while the database is away */
@@ -60,7 +61,8 @@ struct ticker {
 	int64_t witnessed_at; /* monotonic */
 	_Atomic bool gave_up, winding_down;
 	struct images_scrub *scrub; /* NULL without images, as in tests */
-	int64_t flushed_at, renewed_at, node_at, purged_at, clock_at; /* monotonic */
+	/* monotonic */
+	int64_t flushed_at, renewed_at, node_at, taken_back_at, purged_at, clock_at;
 	enum clock_verdict clocks;
 	bool proved;  /* the clock was right once: nothing is judged before */
 	bool stepped; /* soaks are to begin again */
@@ -396,16 +398,6 @@ static enum rc deadlines(struct ticker *t, struct db *db)
 	return rc;
 }
 
-static enum rc work_purge(struct ticker *t, struct call *c, const void *arg)
-{
-	(void)t;
-	(void)arg;
-	enum rc rc = outbox_store_purge(c->db, c->now - OUTBOX_KEEP_US);
-	if (rc != RC_OK)
-		return rc;
-	return idempotency_store_purge(c->db, c->now - IDEMPOTENCY_KEEP_US, PURGE_LIMIT);
-}
-
 /* With a new lease all that were ever withdrawn: also before this was done at once. */
 static enum rc work_withdrawn(struct ticker *t, struct call *c, const void *arg)
 {
@@ -413,20 +405,76 @@ static enum rc work_withdrawn(struct ticker *t, struct call *c, const void *arg)
 	return release_take_back_since(c, t->taken_back ? c->now - WITHDRAWN_US : 0);
 }
 
-static enum rc purge(struct ticker *t, struct db *db)
+static enum rc take_back(struct ticker *t, struct db *db)
 {
 	int64_t now = clock_monotonic();
 
-	if (t->purged_at && now < t->purged_at + PURGE_US)
+	if (t->taken_back_at && now < t->taken_back_at + PURGE_US)
 		return RC_OK;
-	t->purged_at = now;
+	t->taken_back_at = now;
 	enum rc rc = run(t, db, work_withdrawn, NULL);
 	if (rc != RC_OK)
 		return rc;
 	t->taken_back = true;
 	t->all_surveyed = false; /* an older daemon beside this one may have stored some */
-	return run(t, db, work_purge, NULL);
+	return RC_OK;
 }
+
+/* --- what is old --- */
+
+static enum rc work_purge_outbox(struct ticker *t, struct call *c, const void *arg)
+{
+	int64_t n = 0;
+
+	(void)arg;
+	enum rc rc = outbox_store_purge(c->db, c->now - OUTBOX_KEEP_US, PURGE_LIMIT, &n);
+	t->more_old = n == PURGE_LIMIT;
+	return rc;
+}
+
+static enum rc work_purge_answers(struct ticker *t, struct call *c, const void *arg)
+{
+	int64_t n = 0;
+
+	(void)arg;
+	enum rc rc =
+		idempotency_store_purge(c->db, c->now - IDEMPOTENCY_KEEP_US, PURGE_LIMIT, &n);
+	t->more_old = n == PURGE_LIMIT;
+	return rc;
+}
+
+/* In portions, each a transaction of its own: what is old may be more than one statement can
+ * delete in its time.  ret_rest: the tick had not time for all. */
+static enum rc purge_some(struct ticker *t, struct db *db, ticker_work *work, bool *ret_rest)
+{
+	int64_t until = clock_monotonic() + PURGE_FOR_US;
+	enum rc rc;
+
+	do
+		rc = run(t, db, work, NULL);
+	while (rc == RC_OK && t->more_old && clock_monotonic() < until);
+	*ret_rest = rc == RC_OK && t->more_old;
+	return rc;
+}
+
+/* What is left over is the next tick's; what failed is tried again with the next purge, and
+ * does not hold up the other. */
+static enum rc purge(struct ticker *t, struct db *db)
+{
+	int64_t now = clock_monotonic();
+	bool rows = false, answers = false;
+
+	if (t->purged_at && now < t->purged_at + PURGE_US)
+		return RC_OK;
+	t->purged_at = now;
+	enum rc rc = purge_some(t, db, work_purge_answers, &answers);
+	enum rc other = purge_some(t, db, work_purge_outbox, &rows);
+	if (rows || answers)
+		t->purged_at = 0;
+	return rc == RC_OK ? other : rc;
+}
+
+/* --- old manifests --- */
 
 /* At the end of a tick, some at a time: offers go on by what was noted until then. */
 static enum rc work_survey(struct ticker *t, struct call *c, const void *arg)
@@ -472,6 +520,8 @@ static enum rc lease_work(struct ticker *t, struct db *db)
 		rc = deadlines(t, db);
 	if (rc == RC_OK)
 		rc = work_campaigns(t, db);
+	if (rc == RC_OK)
+		rc = take_back(t, db);
 	if (rc == RC_OK)
 		rc = purge(t, db);
 	if (rc == RC_OK)

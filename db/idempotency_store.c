@@ -96,11 +96,11 @@ enum rc idempotency_store_put(struct db *db, int32_t tenant, const struct idempo
 	return db_run(db, &stmts[PUT], &a, NULL);
 }
 
-enum rc idempotency_store_purge(struct db *db, int64_t before, int limit)
+enum rc idempotency_store_purge(struct db *db, int64_t before, int limit, int64_t *ret_count)
 {
 	struct db_args a = { 0 };
 
 	db_arg_i64(&a, before);
 	db_arg_i64(&a, limit);
-	return db_run(db, &stmts[PURGE], &a, NULL);
+	return db_run_count(db, &stmts[PURGE], &a, ret_count);
 }

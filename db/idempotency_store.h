@@ -25,5 +25,6 @@ enum rc idempotency_store_get(struct db *db, int32_t tenant, struct arena *mem, 
 			      struct idempotency_row *row) MUST_CHECK;
 enum rc idempotency_store_put(struct db *db, int32_t tenant,
 			      const struct idempotency_row *row) MUST_CHECK;
-/* Deletes up to limit rows that are older; for the ticker. */
-enum rc idempotency_store_purge(struct db *db, int64_t before, int limit) MUST_CHECK;
+/* Deletes up to limit rows that are older, and says how many; for the ticker. */
+enum rc idempotency_store_purge(struct db *db, int64_t before, int limit,
+				int64_t *ret_count) MUST_CHECK;

@@ -61,10 +61,28 @@ static void test_late_commit(struct world *w)
 	add(late, 9);
 	db_rollback(late);
 	is_int(read_new(w, &mark, 2), 0, "what was rolled back was never there");
-	must(outbox_store_purge(w->db, 2) == RC_OK, "purge");
-	is_int(sql_i64(w, "SELECT count(*) AS n FROM outbox"), 0, "old rows go");
 	db_close(early);
 	db_close(late);
+}
+
+static int64_t purge(struct world *w, int limit)
+{
+	int64_t n = -1;
+
+	must(outbox_store_purge(w->db, 2, limit, &n) == RC_OK, "purge");
+	return n;
+}
+
+static void test_purge_in_portions(struct world *w)
+{
+	sql(w->db, "TRUNCATE outbox");
+	for (uint8_t n = 1; n <= 25; n++)
+		add(w->db, n);
+	is_int(purge(w, 10), 10, "of many old rows ten go");
+	is_int(sql_i64(w, "SELECT count(*) AS n FROM outbox"), 15, "and the others stay");
+	is_int(purge(w, 10), 10, "ten more");
+	is_int(purge(w, 10), 5, "then the rest");
+	is_int(sql_i64(w, "SELECT count(*) AS n FROM outbox"), 0, "and all are gone");
 }
 
 /* Another database of the same cluster, whose transactions are in every snapshot. */
@@ -309,6 +327,7 @@ int main(void)
 
 	world_open(&w);
 	test_late_commit(&w);
+	test_purge_in_portions(&w);
 	test_another_database(&w);
 	test_second_daemon(&w);
 	test_start_waits_for_lookers(&w);

@@ -97,6 +97,21 @@ static void test_clocks_begin_anew(struct world *w)
 	world_later(0);
 }
 
+/* More old rows than go in one transaction, or in the time of one statement. */
+static void test_much_that_is_old(struct world *w)
+{
+	be_impatient(w);
+	sql(w->db,
+	    "INSERT INTO idempotency (tenant_id, operator_id, key, fingerprint, status, body, "
+	    "created_at) SELECT 1, gen_random_uuid(), 'k' || i, '', 200, '', %" PRId64
+	    " FROM generate_series(1, 25000) i",
+	    clock_wall() - 25 * 3600 * USEC_PER_SEC);
+	for (int i = 0; i < 20; i++)
+		world_tick(w, 1);
+	is_int(sql_i64(w, "SELECT count(*) AS n FROM idempotency"), 0,
+	       "old answers go in portions, all of them before the next purge");
+}
+
 int main(void)
 {
 	struct world w;
@@ -105,6 +120,7 @@ int main(void)
 	be_impatient(&w);
 	test_clocks_go_on(&w);
 	test_clocks_begin_anew(&w);
+	test_much_that_is_old(&w);
 	world_close(&w);
 	return tap_done();
 }
