@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/call.h"
+#include "core/outbox_rules.h"
 
 /* State, stage or pause of a campaign changed. */
 enum rc outbox_campaign(struct call *c, const struct uuid *campaign_id) MUST_CHECK;
@@ -10,3 +11,10 @@ enum rc outbox_campaign(struct call *c, const struct uuid *campaign_id) MUST_CHE
 enum rc outbox_device(struct call *c, const struct uuid *device_id) MUST_CHECK;
 /* Lifecycle or credential of a device changed, or it was made or deleted. */
 enum rc outbox_credential(struct call *c, const struct uuid *device_id) MUST_CHECK;
+
+#define OUTBOX_KEEP_US (INT64_C(3600) * 1000000)
+
+/* Deletes up to limit rows that every reader was let past for an hour, as far as the horizons
+ * tell that were seen before; notes today's.  now: monotonic. */
+enum rc outbox_purge(struct call *c, struct outbox_horizons *seen, int64_t now, int limit,
+		     int64_t *ret_count) MUST_CHECK;

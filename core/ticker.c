@@ -13,6 +13,7 @@
 #include "core/clock_rules.h"
 #include "core/images_scrub.h"
 #include "core/job.h"
+#include "core/outbox.h"
 #include "core/release.h"
 #include "core/release_resurvey.h"
 #include "core/seen.h"
@@ -20,7 +21,6 @@
 #include "db/campaign_store.h"
 #include "db/idempotency_store.h"
 #include "db/lease_store.h"
-#include "db/outbox_store.h"
 #include "db/stage_store.h"
 
 #include <pthread.h>
@@ -38,7 +38,6 @@
 #define PURGE_US            (60 * USEC_PER_SEC)
 #define WITHDRAWN_US        (600 * USEC_PER_SEC) /* a withdrawal takes no longer */
 #define CLOCK_US            (2 * USEC_PER_SEC)
-#define OUTBOX_KEEP_US      (3600 * USEC_PER_SEC)
 #define PURGE_LIMIT         10000               /* rows in one transaction */
 #define PURGE_FOR_US        (500 * USEC_PER_MS) /* in one tick */
 #define DUE_BATCH           1000
@@ -56,6 +55,7 @@ struct ticker {
 	bool all_surveyed; /* since the lease was taken */
 	bool taken_back;   /* offers of releases that were withdrawn long ago; likewise */
 	int64_t up_since;  /* wall; 0 while the database is away */
+	struct outbox_horizons horizons; /* of the outbox, since the lease was taken */
 	bool remembers;
 	struct witness_mark mark;
 	int64_t witnessed_at; /* monotonic */
@@ -427,7 +427,7 @@ static enum rc work_purge_outbox(struct ticker *t, struct call *c, const void *a
 	int64_t n = 0;
 
 	(void)arg;
-	enum rc rc = outbox_store_purge(c->db, c->now - OUTBOX_KEEP_US, PURGE_LIMIT, &n);
+	enum rc rc = outbox_purge(c, &t->horizons, clock_monotonic(), PURGE_LIMIT, &n);
 	t->more_old = n == PURGE_LIMIT;
 	return rc;
 }
@@ -505,6 +505,7 @@ static enum rc renew(struct ticker *t, struct db *db)
 	if (!t->held || t->lease.fence == fence)
 		return RC_OK;
 	t->all_surveyed = t->taken_back = false;
+	t->horizons = (struct outbox_horizons){ 0 };
 	log_info("this daemon holds the ticker's lease", "fence", log_i64(t->lease.fence));
 	return RC_OK;
 }

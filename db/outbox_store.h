@@ -37,6 +37,6 @@ enum rc outbox_store_horizon(struct db *db, int64_t *ret_xid) MUST_CHECK;
 enum rc outbox_store_read(struct db *db, int32_t tenant, struct outbox_mark *mark,
 			  int64_t horizon, int limit, struct arena *mem,
 			  struct outbox_row **ret, int *ret_count) MUST_CHECK;
-/* Deletes up to limit rows that are older than this, and says how many. */
-enum rc outbox_store_purge(struct db *db, int64_t before, int limit,
+/* Deletes up to limit rows of transactions below this id, and says how many. */
+enum rc outbox_store_purge(struct db *db, int64_t below, int limit,
 			   int64_t *ret_count) MUST_CHECK;

@@ -65,24 +65,57 @@ static void test_late_commit(struct world *w)
 	db_close(late);
 }
 
-static int64_t purge(struct world *w, int limit)
+static int64_t rows_left(struct world *w)
 {
+	return sql_i64(w, "SELECT count(*) AS n FROM outbox");
+}
+
+/* As the ticker does it, at this time of its own; returns how many went. */
+static int64_t purge(struct world *w, struct outbox_horizons *seen, int64_t hours, int limit)
+{
+	struct call c = { .core = &w->core, .mem = w->mem, .db = w->db, .tenant = TENANT };
 	int64_t n = -1;
 
-	must(outbox_store_purge(w->db, 2, limit, &n) == RC_OK, "purge");
+	must(outbox_purge(&c, seen, hours * OUTBOX_KEEP_US, limit, &n) == RC_OK, "purge");
 	return n;
 }
 
 static void test_purge_in_portions(struct world *w)
 {
+	struct outbox_horizons seen = { 0 };
+
 	sql(w->db, "TRUNCATE outbox");
 	for (uint8_t n = 1; n <= 25; n++)
 		add(w->db, n);
-	is_int(purge(w, 10), 10, "of many old rows ten go");
-	is_int(sql_i64(w, "SELECT count(*) AS n FROM outbox"), 15, "and the others stay");
-	is_int(purge(w, 10), 10, "ten more");
-	is_int(purge(w, 10), 5, "then the rest");
-	is_int(sql_i64(w, "SELECT count(*) AS n FROM outbox"), 0, "and all are gone");
+	is_int(purge(w, &seen, 1, 10), 0, "nothing goes before it could be read for an hour");
+	add(w->db, 26);
+	is_int(purge(w, &seen, 2, 10), 10, "of many old rows ten go");
+	is_int(rows_left(w), 16, "and the others stay");
+	is_int(purge(w, &seen, 2, 10), 10, "ten more");
+	is_int(purge(w, &seen, 2, 10), 5, "then the rest");
+	is_int(rows_left(w), 1, "but what was written in this hour");
+	is_int(purge(w, &seen, 3, 10), 1, "which goes after the next");
+}
+
+/* A reader that is held up by a transaction older than the row must get it in the end. */
+static void test_purge_leaves_what_nobody_could_read(struct world *w)
+{
+	struct outbox_horizons seen = { 0 };
+	struct outbox_mark mark = { 0, -1 };
+	struct db *open = world_connect(w);
+
+	(void)read_new(w, &mark, 100);
+	sql(open, "BEGIN; SELECT pg_current_xact_id()");
+	add(w->db, 7);
+	sql(w->db, "UPDATE outbox SET at = %" PRId64, clock_wall() - 2 * OUTBOX_KEEP_US);
+	for (int hour = 1; hour < 4; hour++)
+		is_int(purge(w, &seen, hour, 10), 0, "it stays, however old");
+	is_int(read_new(w, &mark, 100), 0, "nobody may read it yet");
+	sql(open, "COMMIT");
+	is_int(purge(w, &seen, 4, 10), 0, "nor does it go when the transaction ends");
+	is_int(read_new(w, &mark, 100), 7, "its reader gets it");
+	is_int(purge(w, &seen, 5, 10), 1, "an hour later it goes");
+	db_close(open);
 }
 
 /* Another database of the same cluster, whose transactions are in every snapshot. */
@@ -328,6 +361,7 @@ int main(void)
 	world_open(&w);
 	test_late_commit(&w);
 	test_purge_in_portions(&w);
+	test_purge_leaves_what_nobody_could_read(&w);
 	test_another_database(&w);
 	test_second_daemon(&w);
 	test_start_waits_for_lookers(&w);
