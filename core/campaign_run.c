@@ -61,12 +61,15 @@ static enum rc refuse(struct call *c, const struct campaign *campaign)
 		&(struct campaign_change){ CAMPAIGN_DRAFT, why, "campaign.refuse" });
 }
 
+/* Without a lock first: who runs already makes offers, and has nothing to do here. */
 enum rc campaign_begin(struct call *c, const struct uuid *campaign_id)
 {
 	struct campaign_row row;
 	struct audience audience;
 
-	enum rc rc = campaign_store_lock(c->db, c->tenant, campaign_id, c->mem, &row);
+	enum rc rc = campaign_store_get(c->db, c->tenant, campaign_id, c->mem, &row);
+	if (rc == RC_OK && row.campaign.state == CAMPAIGN_STARTING)
+		rc = campaign_store_lock(c->db, c->tenant, campaign_id, c->mem, &row);
 	if (rc != RC_OK || row.campaign.state != CAMPAIGN_STARTING)
 		return rc;
 	/* A million members take longer than a statement of a device may. */

@@ -305,7 +305,15 @@ static enum rc work_campaign(struct ticker *t, struct call *c, const void *arg)
 	return rc == RC_OK ? campaign_judge(c, id, &changed) : rc;
 }
 
-/* A campaign that fails does not hold up the others. */
+/* The others need not wait for this one. */
+static bool is_its_own(const struct ticker *t, const struct db *db, enum rc rc)
+{
+	if (rc == RC_UNAVAILABLE)
+		return db_timed_out(db) && !atomic_load(&t->winding_down);
+	return rc != RC_OK && rc != RC_CONFLICT;
+}
+
+/* A campaign that fails, or that cannot be had in time, does not hold up the others. */
 static enum rc work_campaigns(struct ticker *t, struct db *db)
 {
 	CLEAN(arena) struct arena *mem = arena_create();
@@ -316,7 +324,7 @@ static enum rc work_campaigns(struct ticker *t, struct db *db)
 	for (int i = 0; rc == RC_OK && i < n; i++) {
 		char text[UUID_TEXT_SIZE];
 		rc = run(t, db, work_campaign, &ids[i]);
-		if (rc != RC_OK && rc != RC_UNAVAILABLE && rc != RC_CONFLICT) {
+		if (is_its_own(t, db, rc)) {
 			log_error("campaign was not advanced", "campaign",
 				  uuid_format(&ids[i], text), "result", rc_name(rc), "error",
 				  db_error(db));

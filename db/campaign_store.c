@@ -15,6 +15,14 @@
 	"JOIN release r ON r.tenant_id = c.tenant_id AND r.release_id = c.release_id "
 #define WRONG_CLASS "(t.vendor_id IS DISTINCT FROM $3 OR t.class_id IS DISTINCT FROM $4)"
 
+/* A turn at the campaign: an advisory lock, whose waiters are served in order.  A row's lock is
+ * not fair: who would share a row that others share does not wait behind one who would have it
+ * alone, so as long as offers are made in transactions that overlap, nobody would ever stop
+ * them.  The row is locked all the same, for it is the truth wherever one is connected. */
+#define TURN(id) "(uuid_hash_extended(" id ", 1667329392))"
+/* Those who make offers wait behind whoever waits for his turn: not for too long. */
+#define TURN_TIMEOUT_MS "3000" /* longer than a batch of offers takes */
+
 #define NEWER_RELEASES                                                                         \
 	"SELECT 1 FROM release n WHERE n.tenant_id = $1 AND n.vendor_id = $3 "                 \
 	"AND n.class_id = $4 AND n.components = $5 AND n.sequence > $6"
@@ -22,6 +30,8 @@
 enum {
 	INSERT,
 	GET,
+	TAKE_TURN,
+	TAKE_TURNS,
 	LOCK,
 	LIST,
 	ACTIVE,
@@ -48,6 +58,16 @@ static const struct db_stmt stmts[] = {
 		     "$12, $13, $14, $15, $16)" },
 	[GET] = { "campaign_get",
 		  CAMPAIGN_COLUMNS "WHERE c.tenant_id = $1 AND c.campaign_id = $2" },
+	/* Statements of their own: what is read next is read after the wait. */
+	[TAKE_TURN] = { "campaign_turn", "SELECT pg_advisory_xact_lock" TURN("$1::uuid") },
+	/* Offers are made of running ones alone.  Everybody who takes several turns does so in
+	 * this order. */
+	[TAKE_TURNS] = { "campaign_turns_of_release",
+			 "SELECT pg_advisory_xact_lock" TURN(
+				 "c.campaign_id") " FROM (SELECT campaign_id FROM "
+						  "campaign WHERE tenant_id = $1 AND "
+						  "release_id = $2 AND state = 2 "
+						  "ORDER BY campaign_id) c" },
 	[LOCK] = { "campaign_lock",
 		   CAMPAIGN_COLUMNS "WHERE c.tenant_id = $1 AND c.campaign_id = $2 "
 				    "FOR UPDATE OF c" },
@@ -66,8 +86,11 @@ static const struct db_stmt stmts[] = {
 		   "started_at = CASE WHEN $4::smallint = 1 THEN $8 ELSE started_at END, "
 		   "ended_at = CASE WHEN $4::smallint IN (4, 5) THEN $8 ELSE ended_at END "
 		   "WHERE tenant_id = $1 AND campaign_id = $2 AND state = $3" },
-	[HOLD] = { "campaign_hold", "SELECT state FROM campaign WHERE tenant_id = $1 AND "
-				    "campaign_id = $2 FOR SHARE" },
+	/* The turn first, with what the scan finds; then the row, as it is after that wait. */
+	[HOLD] = { "campaign_hold",
+		   "SELECT state, pg_advisory_xact_lock_shared" TURN(
+			   "campaign_id") " FROM campaign WHERE tenant_id = $1 AND campaign_id "
+					  "= $2 FOR SHARE" },
 	[STOP_OFFERS] = { "campaign_stop_offers",
 			  "SELECT campaign_id FROM campaign WHERE tenant_id = $1 AND "
 			  "release_id = $2 AND state IN (0, 1, 2, 3) "
@@ -233,15 +256,28 @@ enum rc campaign_store_get(struct db *db, int32_t tenant, const struct uuid *cam
 	return rc;
 }
 
+/* RC_UNAVAILABLE when those before take too long. */
+static enum rc take_turn(struct db *db, int statement, const struct db_args *a)
+{
+	enum rc rc = db_exec(db, "SET LOCAL lock_timeout = " TURN_TIMEOUT_MS);
+
+	if (rc == RC_OK)
+		rc = db_run(db, &stmts[statement], a, NULL);
+	return rc == RC_OK ? db_exec(db, "SET LOCAL lock_timeout = DEFAULT") : rc;
+}
+
 enum rc campaign_store_lock(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			    struct arena *mem, struct campaign_row *ret)
 {
-	struct db_args a = { 0 };
+	struct db_args a = { 0 }, turn = { 0 };
 	struct campaign_row row;
 
+	db_arg_uuid(&turn, campaign_id);
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, campaign_id);
-	enum rc rc = get_by(db, &stmts[LOCK], &a, mem, &row);
+	enum rc rc = take_turn(db, TAKE_TURN, &turn);
+	if (rc == RC_OK)
+		rc = get_by(db, &stmts[LOCK], &a, mem, &row);
 	if (rc == RC_OK)
 		rc = read_stages(db, tenant, mem, &row);
 	if (rc == RC_OK)
@@ -353,7 +389,8 @@ enum rc campaign_store_stop_offers(struct db *db, int32_t tenant, const struct u
 
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, release_id);
-	return find_ids(db, STOP_OFFERS, &a, mem, ret, ret_count);
+	enum rc rc = take_turn(db, TAKE_TURNS, &a);
+	return rc == RC_OK ? find_ids(db, STOP_OFFERS, &a, mem, ret, ret_count) : rc;
 }
 
 enum rc campaign_store_withdrawn(struct db *db, int32_t tenant, int64_t since,

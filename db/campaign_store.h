@@ -24,7 +24,8 @@ enum rc campaign_store_insert(struct db *db, int32_t tenant,
 			      const struct campaign_insert *in) MUST_CHECK;
 enum rc campaign_store_get(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			   struct arena *mem, struct campaign_row *ret) MUST_CHECK;
-/* Likewise, and locks the row. */
+/* Likewise, and locks it: waits, in its turn, for offers that are being made of it, up to three
+ * seconds; offers wait behind it. */
 enum rc campaign_store_lock(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			    struct arena *mem, struct campaign_row *ret) MUST_CHECK;
 /* Newest first, after (created_at, campaign_id); INT64_MAX and a zero id: from the start. */
@@ -50,7 +51,8 @@ struct campaign_move_row {
 /* RC_RETRY when it is not in state `from` any more. */
 enum rc campaign_store_move(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			    const struct campaign_move_row *move) MUST_CHECK;
-/* Holds the campaign in its state until the transaction ends; ret is that state. */
+/* Holds the campaign in its state until the transaction ends; ret is that state.  Waits behind
+ * whoever waits to lock it. */
 enum rc campaign_store_hold(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			    enum campaign_state *ret) MUST_CHECK;
 /* Ids of the campaigns of a release that are not over.  Waits for offers of theirs that are
