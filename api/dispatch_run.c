@@ -80,8 +80,10 @@ static enum rc run_transaction(struct dispatcher *d, struct call *c, struct req 
 	rc = db_begin(db);
 	if (rc == RC_OK)
 		rc = run_call(c, req);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
+		call_before_commit(c);
 		rc = db_commit(db);
+	}
 	if (rc != RC_OK)
 		db_rollback(db);
 	db_release(d->pool, db);
@@ -288,6 +290,8 @@ static enum rc batch_transaction(struct dispatcher *d, struct batch *b, bool *re
 	if (rc == RC_OK)
 		rc = batch_handlers(b, db);
 	if (rc == RC_OK) {
+		for (int i = b->at; i < b->end; i++)
+			call_before_commit(&b->calls[i].call);
 		rc = db_commit(db);
 		*ret_unknown = rc == RC_UNAVAILABLE;
 	}

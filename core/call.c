@@ -2,11 +2,16 @@
 
 #include "core/call.h"
 
+#include "core/core.h"
+#include "core/roster_update.h"
+
+#include <assert.h>
+
 #define FIELDS_MAX 32 /* more wrong fields than this are not told one by one */
 
 struct call_hook {
 	struct call_hook *next;
-	void (*fn)(struct core *core, void *arg);
+	void (*fn)(struct call *c, void *arg);
 	void *arg;
 };
 
@@ -42,7 +47,7 @@ enum rc call_field(struct call *c, const char *pointer, const char *fmt, ...)
 	return err_rc(ERR_VALIDATION);
 }
 
-void call_after_commit(struct call *c, void (*fn)(struct core *core, void *arg), void *arg)
+void call_after_commit(struct call *c, void (*fn)(struct call *c, void *arg), void *arg)
 {
 	struct call_hook *hook = arena_new(c->mem, struct call_hook);
 
@@ -55,10 +60,17 @@ void call_after_commit(struct call *c, void (*fn)(struct core *core, void *arg),
 	c->last_hook = hook;
 }
 
+void call_before_commit(struct call *c)
+{
+	if (c->hooks)
+		c->turn = roster_turn(c->core->roster);
+}
+
 void call_run_hooks(struct call *c)
 {
+	assert(!c->hooks || c->turn);
 	for (struct call_hook *h = c->hooks; h; h = h->next)
-		h->fn(c->core, h->arg);
+		h->fn(c, h->arg);
 	c->hooks = c->last_hook = NULL;
 }
 
@@ -68,4 +80,5 @@ void call_clear(struct call *c)
 	c->detail = NULL;
 	c->fields = NULL;
 	c->hooks = c->last_hook = NULL;
+	c->turn = 0;
 }

@@ -37,6 +37,7 @@ struct call {
 	const char *detail;  /* for the peer; never SQL, paths or secrets */
 	struct call_field *fields;
 	struct call_hook *hooks, *last_hook;
+	uint64_t turn; /* of the roster's writers; 0 until call_before_commit() */
 };
 
 /* Notes what went wrong and returns err_rc(e):
@@ -45,11 +46,13 @@ enum rc call_fail(struct call *c, enum err e, const char *fmt, ...) PRINTF(3, 4)
 /* Notes one wrong field; returns err_rc(ERR_VALIDATION). */
 enum rc call_field(struct call *c, const char *pointer, const char *fmt, ...) PRINTF(3, 4);
 
-/* Runs fn(core, arg) after the commit, in the order of registration, before the answer leaves;
+/* Runs fn(c, arg) after the commit, in the order of registration, before the answer leaves;
  * not at all when the transaction is rolled back.  This is how memory follows the database.
  * arg lives in the call's arena. */
-void call_after_commit(struct call *c, void (*fn)(struct core *core, void *arg), void *arg);
-/* For the dispatcher. */
+void call_after_commit(struct call *c, void (*fn)(struct call *c, void *arg), void *arg);
+/* For the dispatcher.  Right before the commit, with all locks still held: takes the turn of
+ * the hooks (core/roster_update.h). */
+void call_before_commit(struct call *c);
 void call_run_hooks(struct call *c);
 /* Before a rerun: forgets error, fields and hooks. */
 void call_clear(struct call *c);

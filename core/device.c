@@ -80,9 +80,12 @@ static enum rc note(struct call *c, enum event_kind kind, const struct uuid *id,
 
 /* --- the roster, after the commit --- */
 
-static void hook_put(struct core *core, void *arg)
+static void hook_put(struct call *c, void *arg)
 {
-	roster_put_device(core->roster, arg);
+	struct roster_put *put = arg;
+
+	put->turn = c->turn;
+	roster_put_device(c->core->roster, put);
 }
 
 static void put_later(struct call *c, const struct device *d,
@@ -90,8 +93,7 @@ static void put_later(struct call *c, const struct device *d,
 {
 	struct roster_put *put = arena_new(c->mem, struct roster_put);
 
-	*put = (struct roster_put){ .turn = roster_turn(c->core->roster),
-				    .device_id = d->device_id,
+	*put = (struct roster_put){ .device_id = d->device_id,
 				    .lifecycle = d->lifecycle,
 				    .credential = made->stored.kind,
 				    .psk = made->proof,
@@ -103,9 +105,7 @@ static void revoke_later(struct call *c, const struct uuid *id)
 {
 	struct roster_put *put = arena_new(c->mem, struct roster_put);
 
-	*put = (struct roster_put){ .turn = roster_turn(c->core->roster),
-				    .device_id = *id,
-				    .lifecycle = DEVICE_REVOKED };
+	*put = (struct roster_put){ .device_id = *id, .lifecycle = DEVICE_REVOKED };
 	call_after_commit(c, hook_put, put);
 }
 

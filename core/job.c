@@ -23,22 +23,21 @@ struct job_hook {
 	int64_t job_id;
 	int32_t attempt;
 	const struct roster_release *release; /* NULL: the job is over */
-	uint64_t turn;
 };
 
-static void roster_follow(struct core *core, void *arg)
+static void roster_follow(struct call *c, void *arg)
 {
 	const struct job_hook *hook = arg;
-	struct roster_device *d = roster_find(core->roster, &hook->device_id);
+	struct roster_device *d = roster_find(c->core->roster, &hook->device_id);
 
 	if (!d)
 		return;
 	if (hook->release) {
-		roster_set_job(d, hook->job_id, hook->attempt, hook->release, hook->turn);
+		roster_set_job(d, hook->job_id, hook->attempt, hook->release, c->turn);
 		return;
 	}
-	roster_clear_job(d, hook->job_id, hook->turn);
-	roster_wake_device(core->roster, d);
+	roster_clear_job(d, hook->job_id, c->turn);
+	roster_wake_device(c->core->roster, d);
 }
 
 static void follow_after_commit(struct call *c, const struct job *job,
@@ -46,8 +45,7 @@ static void follow_after_commit(struct call *c, const struct job *job,
 {
 	struct job_hook *hook = arena_new(c->mem, struct job_hook);
 
-	*hook = (struct job_hook){ job->device_id, job->job_id, job->attempt, release,
-				   roster_turn(c->core->roster) };
+	*hook = (struct job_hook){ job->device_id, job->job_id, job->attempt, release };
 	call_after_commit(c, roster_follow, hook);
 }
 
@@ -59,16 +57,16 @@ struct memo_hook {
 	int64_t now;
 };
 
-static void memo_follow(struct core *core, void *arg)
+static void memo_follow(struct call *c, void *arg)
 {
 	const struct memo_hook *hook = arg;
 
 	for (size_t i = 0; i < hook->count; i++) {
 		const struct job *job = &hook->moves[i].to;
 		if (job_state_is_open(job->state))
-			job_memo_put(core->jobs, job, hook->now);
+			job_memo_put(c->core->jobs, job, hook->now);
 		else
-			job_memo_drop(core->jobs, job->job_id);
+			job_memo_drop(c->core->jobs, job->job_id);
 	}
 }
 
@@ -271,17 +269,17 @@ static void write_tally(struct writing *w, const struct job *job, int32_t what, 
 	w->tallies[i].n += n;
 }
 
-static void count_fallback(struct core *core, void *arg)
+static void count_fallback(struct call *c, void *arg)
 {
 	(void)arg;
-	atomic_fetch_add(&core->delta_fallbacks, 1);
+	atomic_fetch_add(&c->core->delta_fallbacks, 1);
 }
 
-static void count_saved(struct core *core, void *arg)
+static void count_saved(struct call *c, void *arg)
 {
 	const int64_t *saved = arg;
 
-	atomic_fetch_add(&core->bytes_saved, (uint64_t)*saved);
+	atomic_fetch_add(&c->core->bytes_saved, (uint64_t)*saved);
 }
 
 static void count_saved_after_commit(struct call *c, const struct job *job)

@@ -35,11 +35,11 @@ struct idle {
 	uint32_t clock;
 };
 
-static void roster_idle(struct core *core, void *arg)
+static void roster_idle(struct call *c, void *arg)
 {
 	const struct idle *idle = arg;
 
-	(void)core;
+	(void)c;
 	roster_work_done(idle->device, idle->clock);
 }
 
@@ -272,15 +272,13 @@ static enum rc consider(struct call *c, const struct device_row *device,
 struct job_again {
 	struct roster_device *device;
 	struct offer offer;
-	uint64_t turn;
 };
 
-static void roster_job_again(struct core *core, void *arg)
+static void roster_job_again(struct call *c, void *arg)
 {
 	const struct job_again *a = arg;
 
-	(void)core;
-	roster_set_job(a->device, a->offer.job_id, a->offer.attempt, a->offer.release, a->turn);
+	roster_set_job(a->device, a->offer.job_id, a->offer.attempt, a->offer.release, c->turn);
 }
 
 /* There is no next attempt. */
@@ -349,7 +347,7 @@ static enum rc open_job(struct call *c, const struct job *job, struct offer *ret
 	if (rc != RC_OK)
 		return rc;
 	*ret = (struct offer){ true, job->job_id, job->attempt, release };
-	*again = (struct job_again){ c->actor.device, *ret, roster_turn(c->core->roster) };
+	*again = (struct job_again){ c->actor.device, *ret };
 	call_after_commit(c, roster_job_again, again);
 	return RC_OK;
 }

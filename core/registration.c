@@ -34,23 +34,20 @@ bool registration_is_known(const struct roster_device *d, const struct digest *d
 struct registration_hook {
 	struct roster_device *device;
 	uint64_t registration;
-	uint64_t turn;
 };
 
-static void roster_follow(struct core *core, void *arg)
+static void roster_follow(struct call *c, void *arg)
 {
 	const struct registration_hook *hook = arg;
 
-	(void)core;
-	roster_set_registration(hook->device, hook->registration, hook->turn);
+	roster_set_registration(hook->device, hook->registration, c->turn);
 }
 
 static void follow_after_commit(struct call *c, const struct digest *digest)
 {
 	struct registration_hook *hook = arena_new(c->mem, struct registration_hook);
 
-	*hook = (struct registration_hook){ c->actor.device, digest_head(digest),
-					    roster_turn(c->core->roster) };
+	*hook = (struct registration_hook){ c->actor.device, digest_head(digest) };
 	call_after_commit(c, roster_follow, hook);
 }
 

@@ -1,6 +1,8 @@
 /* The roster's load: everything by COPY after each connect, a few devices when the outbox names
  * them.  What this node wrote after the read began is newer than what was read, and stays; but
- * the row may hold another node's change too, so such a device is read once more. */
+ * the row may hold another node's change too, so such a device is read once more.  What this
+ * node committed before the read began, and has not told the roster yet, comes too late:
+ * another node may have changed the row since, and that was read. */
 
 #include "core/roster.h"
 
@@ -29,6 +31,7 @@ struct load {
 	struct roster *roster;
 	struct arena *mem;
 	uint64_t writes; /* the roster's write counter when the read began */
+	uint64_t turn;   /* taken then */
 	uint32_t number;
 	bool full;
 	bool ready; /* there may be sessions to wake */
@@ -88,8 +91,8 @@ static void load_job(struct roster_device *d, const struct roster_row *row, stru
 }
 
 /* A credential that was replaced ends the sessions that were made with it. */
-static void load_entry(struct roster_device *d, const struct roster_row *row,
-		       struct bytes proof, struct changes *ret)
+static void load_entry(const struct load *load, struct roster_device *d,
+		       const struct roster_row *row, struct bytes proof, struct changes *ret)
 {
 	bool revoked =
 		row->lifecycle == DEVICE_REVOKED && ENTRY_LOAD(d, lifecycle) != DEVICE_REVOKED;
@@ -97,6 +100,9 @@ static void load_entry(struct roster_device *d, const struct roster_row *row,
 	ret->credential = ENTRY_LOAD(d, load) != 0 &&
 			  (revoked || ENTRY_LOAD(d, credential) != (uint8_t)row->credential ||
 			   !entry_psk_equal(d, proof));
+	ENTRY_STORE(d, device_turn, load->turn);
+	ENTRY_STORE(d, job_turn, load->turn);
+	ENTRY_STORE(d, registration_turn, load->turn);
 	ENTRY_STORE(d, lifecycle, (uint8_t)row->lifecycle);
 	ENTRY_STORE(d, credential, (uint8_t)row->credential);
 	entry_set_psk(d, proof);
@@ -122,7 +128,7 @@ static void load_row(void *arg, const struct roster_row *row)
 	if (newer)
 		entry_set_work(d);
 	else
-		load_entry(d, row, proof, &changes);
+		load_entry(load, d, row, proof, &changes);
 	ENTRY_STORE(d, load, load->number);
 	entry_write_end(d);
 	if (newer)
@@ -211,6 +217,8 @@ static void load_begin(struct load *load, struct roster *r, struct arena *mem, b
 		.full = full,
 		.ready = roster_ready(r),
 	};
+	/* After the counter was read: an entry with a later turn is newer. */
+	load->turn = roster_turn(r);
 }
 
 static enum rc reload_some(struct load *load, struct db *db, const struct uuid *ids,

@@ -10,9 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The hooks of two transactions may run in another order than their commits.  A turn is taken
- * inside the transaction, while it holds the lock on the row that it is about (a device's, a
- * job's); a change that comes after one with a later turn is dropped.  0 in its place: now. */
+/* The hooks of two transactions may run in another order than their commits, and a read may
+ * come between.  A turn is taken right before the commit, while the transaction holds the lock
+ * on the row that it is about (a device's, a job's), and before a read; a change that comes
+ * after one with a later turn is dropped.  One that was being committed when a read took its
+ * turn may be dropped although the read did not see it: its row in the outbox brings it, or,
+ * when it wrote none, the read saw what it saw.  0 in its place: now. */
 uint64_t roster_turn(struct roster *r);
 
 struct roster_put {

@@ -263,8 +263,10 @@ static enum rc run_once(struct ticker *t, struct call *c, ticker_work *work, con
 		rc = lease_store_guard(c->db, &t->lease);
 	if (rc == RC_OK)
 		rc = work(t, c, arg);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
+		call_before_commit(c);
 		rc = db_commit(c->db);
+	}
 	if (rc == RC_OK)
 		call_run_hooks(c);
 	else

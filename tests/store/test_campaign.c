@@ -490,6 +490,8 @@ static void test_asked_in_an_older_transaction(struct world *w)
 	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_STARTING,
 	       "a campaign does not start while somebody looks at members");
 	struct call c1 = ask_in(w, db, &d[1], clock, &second);
+	call_before_commit(&c0);
+	call_before_commit(&c1);
 	must(db_commit(db) == RC_OK, "commit");
 	world_tick(w, 1);
 	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_RUNNING, "then it does");

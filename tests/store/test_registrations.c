@@ -308,6 +308,7 @@ static void run(struct said *s, bool many, bool keep, struct outcome *ret)
 		ret->rc[i] = list[i].rc;
 		ret->err[i] = calls[i].err;
 		ret->detail[i] = calls[i].detail ? calls[i].detail : "";
+		call_before_commit(&calls[i]);
 		if (list[i].rc == RC_OK)
 			call_run_hooks(&calls[i]);
 	}

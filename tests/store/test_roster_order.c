@@ -16,8 +16,8 @@ struct halted {
 	struct call call;
 };
 
-static void halt(struct world *w, struct halted *h, struct actor_device *d, world_work *work,
-		 void *arg)
+static void halt_before_commit(struct world *w, struct halted *h, struct actor_device *d,
+			       world_work *work, void *arg)
 {
 	*h = (struct halted){ .db = world_connect(w), .mem = arena_create() };
 	h->call = (struct call){
@@ -28,9 +28,20 @@ static void halt(struct world *w, struct halted *h, struct actor_device *d, worl
 		.now = clock_wall(),
 		.actor = { ACTOR_DEVICE, ROLE_DEVICE, d->id, d->endpoint, d->entry, 0 },
 	};
-	must(db_begin(h->db) == RC_OK && work(&h->call, arg) == RC_OK &&
-		     db_commit(h->db) == RC_OK,
-	     "the first transaction");
+	must(db_begin(h->db) == RC_OK && work(&h->call, arg) == RC_OK, "the first transaction");
+}
+
+static void commit(struct halted *h)
+{
+	call_before_commit(&h->call);
+	must(db_commit(h->db) == RC_OK, "its commit");
+}
+
+static void halt(struct world *w, struct halted *h, struct actor_device *d, world_work *work,
+		 void *arg)
+{
+	halt_before_commit(w, h, d, work, arg);
+	commit(h);
 }
 
 static void go_on(struct halted *h)
@@ -128,6 +139,82 @@ static void test_credential(struct world *w)
 	       "a revoked device does not come back by a late hook");
 }
 
+/* --- another daemon --- */
+
+/* The same database, another roster. */
+static struct world other_daemon(const struct world *w)
+{
+	struct world other = *w;
+
+	other.core.roster = roster_create();
+	other.core.jobs = job_memo_create();
+	uuid_random(&other.core.node_id);
+	return other;
+}
+
+static void other_daemon_ends(struct world *other)
+{
+	roster_free(other->core.roster);
+	job_memo_free(other->core.jobs);
+}
+
+/* As its notifier does it when it hears of the device. */
+static void reload(struct world *w, const struct actor_device *d)
+{
+	must(roster_reload(w->core.roster, w->db, &d->id, 1) == RC_OK, "a reload");
+}
+
+/* What another daemon has changed since, and this one has read. */
+static void test_changed_by_another(struct world *w)
+{
+	struct uuid release = world_release(w, 4, 4), id;
+	struct world other = other_daemon(w);
+	char name[] = "shared";
+	struct actor_device d;
+	struct halted h;
+	struct offer o;
+	uint8_t psk[PSK_MAX];
+
+	must(roster_load(w->core.roster, w->db, TENANT, w->core.seal_key) == RC_OK, "a load");
+	world_device(w, name, &d);
+	d.runs = 1;
+	must(device_register(&d) == RC_OK, "the device cannot register");
+	id = start_campaign(w, &release);
+	halt(w, &h, &d, work_offer, &o);
+	must(o.has_job && world_move(&other, &id, MOVE_ABORT) == RC_OK, "the abort");
+	reload(w, &d);
+	go_on(&h);
+	is_int(job_of(&d), 0, "a job that another daemon aborted does not come back");
+
+	halt(w, &h, &d, work_replace, name);
+	must(world_call(&other, NULL, work_revoke, name) == RC_OK, "the revocation");
+	reload(w, &d);
+	go_on(&h);
+	is_int((int64_t)roster_psk(w->core.roster, &d.id, psk), 0,
+	       "nor does a credential that another daemon revoked");
+	other_daemon_ends(&other);
+}
+
+/* A batch may last for a second: a read meanwhile is older than what it brings. */
+static void test_read_before_the_commit(struct world *w)
+{
+	struct uuid release = world_release(w, 5, 5);
+	struct actor_device d;
+	struct halted h;
+	struct offer o;
+
+	world_device(w, "batched", &d);
+	d.runs = 1;
+	must(device_register(&d) == RC_OK, "the device cannot register");
+	(void)start_campaign(w, &release);
+	halt_before_commit(w, &h, &d, work_offer, &o);
+	reload(w, &d);
+	commit(&h);
+	go_on(&h);
+	ok(o.has_job && job_of(&d) == o.job_id,
+	   "who is told of a job may fetch it, though the roster was read before the commit");
+}
+
 /* --- a load beside writers --- */
 
 struct loading {
@@ -191,6 +278,8 @@ int main(void)
 	w.core.seal_key = (struct bytes){ seal_key, sizeof(seal_key) };
 	test_job(&w);
 	test_credential(&w);
+	test_changed_by_another(&w);
+	test_read_before_the_commit(&w);
 	test_load(&w);
 	world_close(&w);
 	return tap_done();

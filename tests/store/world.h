@@ -313,6 +313,7 @@ static inline enum rc world_call_on(struct world *w, struct db *db, struct actor
 		rc = db_begin(db);
 		if (rc == RC_OK)
 			rc = work(&c, arg);
+		call_before_commit(&c);
 		if (rc == RC_OK)
 			rc = db_commit(db);
 		else
