@@ -23,9 +23,14 @@
 enum { CANDIDATES, GET, RELEASE, INSTALLED, VARIANTS, RUNS };
 
 static const struct db_stmt stmts[] = {
+	/* Campaigns of a withdrawn release run on, and must not take the place of others. */
 	[CANDIDATES] = { "offer_candidates",
 			 OFFER_COLUMNS "WHERE c.tenant_id = $1 AND c.state = 2 "
 				       "AND m.bucket < t.threshold AND j.job_id IS NULL "
+				       "AND EXISTS (SELECT FROM release r "
+				       "WHERE r.tenant_id = c.tenant_id "
+				       "AND r.release_id = c.release_id "
+				       "AND r.withdrawn_at IS NULL) "
 				       "ORDER BY c.started_at, c.campaign_id LIMIT 16" },
 	[GET] = { "offer_get", OFFER_COLUMNS "WHERE c.tenant_id = $1 AND c.campaign_id = $3" },
 	[RELEASE] = { "offer_release",

@@ -574,6 +574,26 @@ static void test_withdrawn_meanwhile(struct world *w)
 	must(world_move(w, &new.release_id, MOVE_ABORT) == RC_OK, "no abort");
 }
 
+/* Only so many candidates are looked at. */
+static void test_withdrawn_hide_no_other(struct world *w)
+{
+	struct uuid old = world_release(w, 57, 57), newer = world_release(w, 58, 58);
+	struct campaign_new new = plan(&newer, "{\"devices\":[\"hidden-00\"]}");
+	struct actor_device d;
+	struct offer o;
+
+	make_devices(w, "hidden", &d, 1);
+	for (int i = 0; i < 16; i++)
+		(void)run_campaign(w, plan(&old, "{\"devices\":[\"hidden-00\"]}"));
+	sql(w->db, "UPDATE release SET withdrawn_at = 1 WHERE sequence = 57");
+	(void)run_campaign(w, new);
+	world_expose(w, &d, 1);
+	must(device_ask(&d, &o) == RC_OK, "it is not answered");
+	ok(o.has_job, "sixteen campaigns of a withdrawn release hide no other");
+	sql(w->db, "UPDATE campaign SET state = 5 WHERE release_id = "
+		   "(SELECT release_id FROM release WHERE sequence = 57)");
+}
+
 /* A release of two components, of which `config` is the same in all of them. */
 static struct uuid release_of_two(struct world *w, uint8_t digest)
 {
@@ -745,6 +765,7 @@ int main(void)
 	test_current_and_newer(&w);
 	test_abort(&w);
 	test_withdrawn_meanwhile(&w);
+	test_withdrawn_hide_no_other(&w);
 	test_all_are_held_that_may_offer(&w);
 	test_tallies_are_the_jobs(&w);
 	test_asked_in_an_older_transaction(&w);
