@@ -5,15 +5,13 @@
 
 #include <unistd.h>
 
-#define IMPATIENCE_MS 300
-
-/* The ticker's own connections give up soon, so that a test need not wait for long. */
-static void be_impatient(struct world *w)
+/* A ticker whose connections give up soon, so that a test need not wait for long. */
+static void new_ticker(struct world *w, int64_t impatience_ms)
 {
 	struct db_options options = world_options(w);
 
 	options.connections = 2;
-	options.statement_timeout_ms = IMPATIENCE_MS;
+	options.statement_timeout_ms = impatience_ms;
 	ticker_free(w->ticker);
 	db_pool_free(w->pool);
 	w->pool = db_pool_create(&options);
@@ -100,7 +98,7 @@ static void test_clocks_begin_anew(struct world *w)
 /* More old rows than go in one transaction, or in the time of one statement. */
 static void test_much_that_is_old(struct world *w)
 {
-	be_impatient(w);
+	new_ticker(w, 5000);
 	sql(w->db,
 	    "INSERT INTO idempotency (tenant_id, operator_id, key, fingerprint, status, body, "
 	    "created_at) SELECT 1, gen_random_uuid(), 'k' || i, '', 200, '', %" PRId64
@@ -117,7 +115,7 @@ int main(void)
 	struct world w;
 
 	world_open(&w);
-	be_impatient(&w);
+	new_ticker(&w, 300);
 	test_clocks_go_on(&w);
 	test_clocks_begin_anew(&w);
 	test_much_that_is_old(&w);
