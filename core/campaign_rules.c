@@ -57,12 +57,17 @@ static int64_t counts_pending(const struct stage_counts *counts)
 	return n;
 }
 
-/* Failures of a stage that still count. */
-static int64_t counts_unforgiven(const struct stage_counts *counts, const struct stage *stage)
+int64_t stage_forgives(const struct stage *stage, const struct stage_counts *counts)
 {
 	int64_t failed = counts_failed(counts);
 
-	return failed > stage->forgiven ? failed - stage->forgiven : 0;
+	return failed < stage->forgiven ? failed : stage->forgiven;
+}
+
+/* Failures of a stage that still count. */
+static int64_t counts_unforgiven(const struct stage_counts *counts, const struct stage *stage)
+{
+	return counts_failed(counts) - stage_forgives(stage, counts);
 }
 
 struct sample {

@@ -39,6 +39,10 @@ void counts_complete(struct stage_counts *counts, int64_t members);
 int64_t counts_finished(const struct stage_counts *counts);
 int64_t counts_failed(const struct stage_counts *counts);
 
+/* How many failures a stage forgives from now on: no more than it has.  A forgiven one that
+ * came back good leaves no room for another. */
+int64_t stage_forgives(const struct stage *stage, const struct stage_counts *counts);
+
 enum gate_verdict {
 	GATE_WAIT,    /* nothing to say */
 	GATE_REACHED, /* enough have succeeded: soak from now */

@@ -163,6 +163,37 @@ static enum rc act(struct call *c, struct campaign *campaign, const struct stage
 	return RC_INTERNAL;
 }
 
+static bool forgives_less(const struct campaign *campaign, const struct stage_counts *counts)
+{
+	for (int i = 0; i <= campaign->stage; i++)
+		if (stage_forgives(&campaign->stages[i], &counts[i]) <
+		    campaign->stages[i].forgiven)
+			return true;
+	return false;
+}
+
+static enum rc forgive_less(struct call *c, struct campaign *campaign,
+			    const struct stage_counts *counts)
+{
+	enum rc rc = RC_OK;
+
+	for (int i = 0; rc == RC_OK && i <= campaign->stage; i++) {
+		struct stage *stage = &campaign->stages[i];
+		int64_t forgiven = stage_forgives(stage, &counts[i]);
+		if (forgiven == stage->forgiven)
+			continue;
+		stage->forgiven = forgiven;
+		rc = put_stage(c, campaign, stage->state, stage);
+	}
+	return rc;
+}
+
+/* Devices come back good also while the campaign is paused. */
+static bool is_judged(const struct campaign *campaign)
+{
+	return campaign->state == CAMPAIGN_RUNNING || campaign->state == CAMPAIGN_PAUSED;
+}
+
 /* Without a lock first: most of the time there is nothing to do. */
 static enum rc has_verdict(struct call *c, const struct uuid *campaign_id, bool *ret)
 {
@@ -172,11 +203,13 @@ static enum rc has_verdict(struct call *c, const struct uuid *campaign_id, bool 
 
 	*ret = false;
 	enum rc rc = campaign_store_get(c->db, c->tenant, campaign_id, c->mem, &row);
-	if (rc != RC_OK || row.campaign.state != CAMPAIGN_RUNNING)
+	if (rc != RC_OK || !is_judged(&row.campaign))
 		return rc;
 	rc = campaign_counts(c, &row.campaign, &counts, NULL);
 	if (rc == RC_OK)
-		*ret = gate_judge(&row.campaign, counts, c->now, reason) != GATE_WAIT;
+		*ret = forgives_less(&row.campaign, counts) ||
+		       (row.campaign.state == CAMPAIGN_RUNNING &&
+			gate_judge(&row.campaign, counts, c->now, reason) != GATE_WAIT);
 	return rc;
 }
 
@@ -189,8 +222,12 @@ enum rc campaign_judge(struct call *c, const struct uuid *campaign_id, bool *ret
 	if (rc != RC_OK || !*ret_changed)
 		return rc;
 	rc = campaign_store_lock(c->db, c->tenant, campaign_id, c->mem, &row);
-	if (rc != RC_OK || row.campaign.state != CAMPAIGN_RUNNING)
+	if (rc != RC_OK || !is_judged(&row.campaign))
 		return rc;
 	rc = campaign_counts(c, &row.campaign, &counts, NULL);
-	return rc == RC_OK ? act(c, &row.campaign, counts) : rc;
+	if (rc == RC_OK)
+		rc = forgive_less(c, &row.campaign, counts);
+	return rc == RC_OK && row.campaign.state == CAMPAIGN_RUNNING
+		       ? act(c, &row.campaign, counts)
+		       : rc;
 }

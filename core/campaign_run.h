@@ -8,6 +8,7 @@
 /* A starting campaign: members, thresholds, first stage.  Goes back to draft, saying why, when
  * its devices do not fit any more.  Nothing when it is not starting. */
 enum rc campaign_begin(struct call *c, const struct uuid *campaign_id) MUST_CHECK;
-/* A running campaign: passes, trips or finishes as its gate says; ret_changed. */
+/* A running campaign: passes, trips or finishes as its gate says; ret_changed.  A running or
+ * paused one forgets what it forgave to devices that came back good. */
 enum rc campaign_judge(struct call *c, const struct uuid *campaign_id,
 		       bool *ret_changed) MUST_CHECK;

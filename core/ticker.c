@@ -322,7 +322,7 @@ static enum rc work_campaigns(struct ticker *t, struct db *db)
 	struct uuid *ids;
 	int n;
 
-	enum rc rc = campaign_store_active(db, t->options.tenant, mem, &ids, &n);
+	enum rc rc = campaign_store_judged(db, t->options.tenant, mem, &ids, &n);
 	for (int i = 0; rc == RC_OK && i < n; i++) {
 		char text[UUID_TEXT_SIZE];
 		rc = run(t, db, work_campaign, &ids[i]);

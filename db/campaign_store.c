@@ -35,6 +35,7 @@ enum {
 	LOCK,
 	LIST,
 	ACTIVE,
+	JUDGED,
 	MOVE,
 	HOLD,
 	STOP_OFFERS,
@@ -78,6 +79,11 @@ static const struct db_stmt stmts[] = {
 	[ACTIVE] = { "campaign_active", "SELECT campaign_id FROM campaign WHERE tenant_id = $1 "
 					"AND state IN (1, 2) "
 					"ORDER BY started_at, campaign_id" },
+	[JUDGED] = { "campaign_judged",
+		     "SELECT c.campaign_id FROM campaign c WHERE c.tenant_id = $1 "
+		     "AND (c.state IN (1, 2) OR (c.state = 3 AND EXISTS (SELECT FROM stage t "
+		     "WHERE t.tenant_id = $1 AND t.campaign_id = c.campaign_id "
+		     "AND t.forgiven > 0))) ORDER BY c.started_at, c.campaign_id" },
 	[MOVE] = { "campaign_move",
 		   "UPDATE campaign SET state = $4::smallint, pause_reason = $5, stage = $6, "
 		   "members = "
@@ -323,19 +329,6 @@ static void read_ids(const struct db_rows *rows, struct arena *mem, struct uuid 
 	*ret_count = n;
 }
 
-enum rc campaign_store_active(struct db *db, int32_t tenant, struct arena *mem,
-			      struct uuid **ret, int *ret_count)
-{
-	struct db_args a = { 0 };
-	CLEAN(rows) struct db_rows *rows = NULL;
-
-	db_arg_i64(&a, tenant);
-	enum rc rc = db_run(db, &stmts[ACTIVE], &a, &rows);
-	if (rc == RC_OK)
-		read_ids(rows, mem, ret, ret_count);
-	return rc;
-}
-
 enum rc campaign_store_move(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			    const struct campaign_move_row *move)
 {
@@ -380,6 +373,24 @@ static enum rc find_ids(struct db *db, int statement, const struct db_args *a,
 	if (rc == RC_OK)
 		read_ids(rows, mem, ret, ret_count);
 	return rc;
+}
+
+enum rc campaign_store_active(struct db *db, int32_t tenant, struct arena *mem,
+			      struct uuid **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	return find_ids(db, ACTIVE, &a, mem, ret, ret_count);
+}
+
+enum rc campaign_store_judged(struct db *db, int32_t tenant, struct arena *mem,
+			      struct uuid **ret, int *ret_count)
+{
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	return find_ids(db, JUDGED, &a, mem, ret, ret_count);
 }
 
 enum rc campaign_store_stop_offers(struct db *db, int32_t tenant, const struct uuid *release_id,

@@ -37,8 +37,11 @@ struct campaign_page {
 enum rc campaign_store_list(struct db *db, int32_t tenant, const struct campaign_page *page,
 			    struct arena *mem, struct campaign_row **ret,
 			    int *ret_count) MUST_CHECK;
-/* Ids of campaigns that the ticker has work with: starting and running, oldest first. */
+/* Ids of campaigns that are starting or running, oldest first. */
 enum rc campaign_store_active(struct db *db, int32_t tenant, struct arena *mem,
+			      struct uuid **ret, int *ret_count) MUST_CHECK;
+/* Those that the ticker has work with: also paused ones that have forgiven failures. */
+enum rc campaign_store_judged(struct db *db, int32_t tenant, struct arena *mem,
 			      struct uuid **ret, int *ret_count) MUST_CHECK;
 
 struct campaign_move_row {

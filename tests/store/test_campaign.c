@@ -194,6 +194,75 @@ static void test_silent_trips(struct world *w)
 	world_later(0);
 }
 
+/* A target: those of make_devices(). */
+static const char *named(struct world *w, const struct actor_device *d, int n)
+{
+	const char *names = "";
+
+	for (int i = 0; i < n; i++)
+		names = arena_printf(w->mem, "%s%s\"%s\"", names, i ? "," : "", d[i].endpoint);
+	return arena_printf(w->mem, "{\"devices\":[%s]}", names);
+}
+
+/* Those that are offered the release install it and reboot; how many. */
+static int install_all(struct world *w, struct actor_device *d, int n,
+		       struct actor_device **ret)
+{
+	struct offer o;
+	int jobs = 0;
+
+	world_expose(w, d, n);
+	for (int i = 0; i < n; i++) {
+		must(device_ask(&d[i], &o) == RC_OK, "a device was not answered");
+		if (!o.has_job)
+			continue;
+		fetch_and_install(&d[i], &o);
+		ret[jobs++] = &d[i];
+	}
+	return jobs;
+}
+
+/* Two of a stage of four fall silent, are forgiven, and come back good.  Then the other two
+ * fail. */
+static void test_R27_forgiven_and_back(struct world *w, uint8_t number, bool paused)
+{
+	static const struct stage stages[] = { { .count = 4, .gate = GATE },
+					       { .share = 10000, .gate = GATE } };
+	struct actor_device d[8], *first[8];
+	struct uuid release = world_release(w, number, number);
+	struct offer o;
+
+	make_devices(w, arena_printf(w->mem, "back-%d", number), d, 8);
+	struct campaign_new new = plan(&release, named(w, d, 8));
+	new.stages = stages;
+	new.stage_count = 2;
+	struct uuid id = run_campaign(w, new);
+	must(install_all(w, d, 8, first) == 4, "four are offered it");
+	world_later(61);
+	must(device_ask(first[2], &o) == RC_OK && device_ask(first[3], &o) == RC_OK, "two ask");
+	world_tick(w, 2);
+	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_PAUSED, "two silent: it trips");
+	must(world_move(w, &id, MOVE_RESUME) == RC_OK, "it is resumed");
+	if (paused)
+		must(world_move(w, &id, MOVE_PAUSE) == RC_OK, "and paused");
+	boot(first[0], number);
+	boot(first[1], number);
+	is_int(world_count(w, &id, JOB_SUCCEEDED), 2, "both come back good");
+	world_tick(w, 1);
+	boot(first[2], 1);
+	boot(first[3], 1);
+	is_int(world_count(w, &id, JOB_ROLLED_BACK), 2, "the other two roll back");
+	if (paused)
+		must(world_move(w, &id, MOVE_RESUME) == RC_OK, "it is resumed again");
+	world_tick(w, 1);
+	struct campaign_item item = world_look(w, &id);
+	is_int(item.row.campaign.state, CAMPAIGN_PAUSED,
+	       "what was forgiven to others does not hide them");
+	is_int(item.row.campaign.stage, 0, "no further stage opened");
+	is_int(world_move(w, &id, MOVE_ABORT), RC_OK, "it is aborted");
+	world_later(0);
+}
+
 static void test_stalled(struct world *w)
 {
 	struct actor_device d;
@@ -756,6 +825,8 @@ int main(void)
 	test_to_the_end(&w);
 	test_rollback_trips(&w);
 	test_silent_trips(&w);
+	test_R27_forgiven_and_back(&w, 18, false);
+	test_R27_forgiven_and_back(&w, 19, true);
 	test_stalled(&w);
 	test_deadline_too_far(&w);
 	test_lies_and_power_cuts(&w);

@@ -131,6 +131,29 @@ static void test_forgiven_and_late(void)
 	       "more forgiven than failed is no credit");
 }
 
+static void test_R27_what_is_forgiven_comes_back_good(void)
+{
+	struct stage stage = stage_of(100);
+	struct campaign c = { .stages = &stage, .stage_count = 1 };
+	struct stage_counts counts = { 0 };
+	char reason[GATE_REASON_SIZE];
+
+	stage.forgiven = 10;
+	counts.n[JOB_SILENT] = 12;
+	is_int(stage_forgives(&stage, &counts), 10, "two more than were forgiven count");
+	counts.n[JOB_SILENT] = 3;
+	counts.n[JOB_SUCCEEDED] = 7;
+	stage.forgiven = stage_forgives(&stage, &counts);
+	is_int(stage.forgiven, 3, "seven came back good: three are forgiven still");
+	counts.n[JOB_SUCCEEDED] = 87;
+	counts.n[JOB_ROLLED_BACK] = 10;
+	is_int(gate_judge(&c, &counts, SECOND, reason), GATE_TRIP,
+	       "as many others fail: they count");
+	counts.n[JOB_SUCCEEDED] = 97;
+	counts.n[JOB_ROLLED_BACK] = 0;
+	is_int(gate_judge(&c, &counts, SECOND, reason), GATE_PASS, "nobody else does");
+}
+
 static void test_sizes(void)
 {
 	struct stage stages[4] = {
@@ -220,6 +243,7 @@ int main(void)
 	test_gate();
 	test_soak();
 	test_forgiven_and_late();
+	test_R27_what_is_forgiven_comes_back_good();
 	test_sizes();
 	test_check();
 	test_moves();
