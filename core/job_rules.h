@@ -64,7 +64,7 @@ bool job_is_chosen(const struct job *job);
 struct job_boot {
 	bool new_boot;        /* another boot id than the job's */
 	bool runs_release;    /* all installed digests (or versions) of the release */
-	bool runs_old;        /* what ran when the job was offered */
+	bool runs_old;        /* what ran when the job was offered (or an older version) */
 	bool campaign_active; /* running or paused */
 	int32_t max_attempts;
 	bool delta;       /* what it was offered patches what it has */

@@ -4,6 +4,7 @@
 #include "core/offer_rules.h"
 
 #include "core/job_rules.h"
+#include "core/version.h"
 
 #include "base/rc.h"
 
@@ -177,4 +178,32 @@ bool offer_runs_release(const struct component *components, int component_count,
 		name += size + (name[size] == ',');
 	}
 	return release->components[0] != '\0';
+}
+
+/* What is no version of our grammar cannot be newer. */
+static bool version_is_older(const struct component *have, const struct release *release,
+			     struct arena *mem)
+{
+	struct bytes runs, wanted;
+
+	return have->version && strcmp(have->version, release->version) != 0 &&
+	       version_key(release->version, mem, &wanted) == RC_OK &&
+	       (version_key(have->version, mem, &runs) != RC_OK ||
+		version_key_compare(runs, wanted) < 0);
+}
+
+bool offer_runs_older(const struct component *components, int component_count,
+		      const struct release *release, struct arena *mem)
+{
+	const char *name = release->components;
+
+	while (*name) {
+		size_t size = strcspn(name, ",");
+		const struct component *have =
+			component_find(components, component_count, name, size);
+		if (have && version_is_older(have, release, mem))
+			return true;
+		name += size + (name[size] == ',');
+	}
+	return false;
 }

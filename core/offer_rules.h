@@ -2,6 +2,7 @@
  * check-in and explains to an operator. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/model/campaign.h"
 #include "base/model/device.h"
 #include "base/model/job.h"
@@ -57,6 +58,10 @@ int offer_reasons(const struct offer_facts *f, struct offer_reason *ret);
  * the release, or by its version where the class says so? */
 bool offer_runs_release(const struct component *components, int component_count,
 			const struct release *release, enum class_confirm confirm);
+/* Does it say of a component of the release a version that is neither the release's nor newer?
+ * Devices whose versions prove an update are back on an old image then. */
+bool offer_runs_older(const struct component *components, int component_count,
+		      const struct release *release, struct arena *mem);
 
 /* The device's component with this name (of name_size bytes), or NULL. */
 const struct component *component_find(const struct component *components, int component_count,

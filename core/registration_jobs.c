@@ -152,13 +152,19 @@ static enum rc read_offered(struct judging *j)
 
 /* --- judging --- */
 
-static bool runs_old(const struct registration *in, const struct job *job)
+static bool runs_old(const struct judged *judged, const struct job *job)
 {
 	static const struct digest unknown;
+	const struct registration *in = judged->by->registration;
+	const struct offer_row *row = &judged->release->row;
 	const struct component *have =
 		component_find(in->components, in->component_count, job->component,
 			       strcspn(job->component, ","));
 
+	if (row->confirm == CONFIRM_VERSION &&
+	    offer_runs_older(in->components, in->component_count, &row->release,
+			     judged->by->call->mem))
+		return true;
 	return have && have->has_digest && !digest_equal(&job->from_digest, &unknown) &&
 	       digest_equal(&job->from_digest, &have->digest);
 }
@@ -205,7 +211,7 @@ static enum rc judge(struct judging *j, size_t i)
 	struct job_boot boot = {
 		.new_boot = !bytes_equal(in->boot_id, row->job.boot_id),
 		.runs_release = judged->runs_release,
-		.runs_old = runs_old(in, &row->job),
+		.runs_old = runs_old(judged, &row->job),
 		.campaign_active = row->campaign_state == CAMPAIGN_RUNNING ||
 				   row->campaign_state == CAMPAIGN_PAUSED,
 		.max_attempts = row->max_attempts,

@@ -389,6 +389,45 @@ static void test_success_is_lost_again(struct world *w)
 	       "a verdict on a foreign job is nothing");
 }
 
+static void say(struct actor_device *d, const char *version)
+{
+	d->version = version;
+	boot(d, 0);
+}
+
+/* Devices of a class that proves itself by versions need not say digests. */
+static void test_R27_success_of_a_version_is_lost_again(struct world *w)
+{
+	struct actor_device d[3];
+	struct uuid release = world_release(w, 20, 20);
+	struct offer o;
+
+	sql(w->db, "UPDATE class SET confirm = 1");
+	make_devices(w, "ver", d, 3);
+	struct campaign_new new = plan(&release, named(w, d, 3));
+	new.stages = one_stage;
+	new.stage_count = 1;
+	for (int i = 0; i < 3; i++)
+		say(&d[i], "3.0");
+	struct uuid id = run_campaign(w, new);
+	world_expose(w, d, 3);
+	for (int i = 0; i < 3; i++) {
+		must(device_ask(&d[i], &o) == RC_OK && o.has_job, "it is offered");
+		fetch_and_install(&d[i], &o);
+		say(&d[i], "20.0");
+	}
+	is_int(world_count(w, &id, JOB_SUCCEEDED), 3, "the version proves it");
+	say(&d[0], "20.1");
+	is_int(world_count(w, &id, JOB_SUCCEEDED), 3, "something newer takes nothing back");
+	say(&d[1], "3.0");
+	is_int(world_count(w, &id, JOB_ROLLED_BACK), 1, "the old version again: rolled back");
+	say(&d[2], "factory");
+	is_int(world_count(w, &id, JOB_ROLLED_BACK), 2,
+	       "so is what has no order, and is not the release");
+	is_int(world_move(w, &id, MOVE_ABORT), RC_OK, "it is aborted");
+	sql(w->db, "UPDATE class SET confirm = 0");
+}
+
 static void test_launcher_verdict(struct world *w)
 {
 	struct actor_device d;
@@ -831,6 +870,7 @@ int main(void)
 	test_deadline_too_far(&w);
 	test_lies_and_power_cuts(&w);
 	test_success_is_lost_again(&w);
+	test_R27_success_of_a_version_is_lost_again(&w);
 	test_launcher_verdict(&w);
 	test_classes(&w);
 	test_current_and_newer(&w);

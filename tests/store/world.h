@@ -42,7 +42,8 @@ struct actor_device {
 	const char *endpoint;
 	struct uuid id;
 	struct roster_device *entry;
-	uint8_t runs; /* every byte of the digest that it runs */
+	uint8_t runs;        /* every byte of the digest that it runs */
+	const char *version; /* that it says instead of the digest; or NULL */
 	uint32_t boot;
 	struct uuid class;
 	const char *formats[FORMATS_MAX]; /* sorted; up to a NULL */
@@ -361,7 +362,8 @@ static inline enum rc device_register_with(struct actor_device *d, int64_t last_
 	r->vendor_id = d->w->vendor;
 	r->class_id = d->class;
 	r->components[0].name = "main";
-	r->components[0].has_digest = true;
+	r->components[0].has_digest = !d->version;
+	r->components[0].version = d->version;
 	memset(r->components[0].digest.b, d->runs, sizeof(struct digest));
 	r->component_count = 1;
 	r->boot_id = (struct bytes){ boot, sizeof(boot) };
@@ -375,9 +377,10 @@ static inline enum rc device_register_with(struct actor_device *d, int64_t last_
 	r->last_attempt = last_attempt;
 	r->last_outcome = JOB_ROLLED_BACK;
 	r->last_text = last_job ? "trial timed out" : NULL;
-	snprintf(body, sizeof(body), "%s %u %u %02x %" PRId64 " %d %s", d->endpoint, d->boot,
+	snprintf(body, sizeof(body), "%s %u %u %02x %" PRId64 " %d %s %s", d->endpoint, d->boot,
 		 d->runs, d->class.b[0], last_job, r->format_count,
-		 r->format_count ? r->formats[r->format_count - 1] : "");
+		 r->format_count ? r->formats[r->format_count - 1] : "",
+		 d->version ? d->version : "");
 	sha256_of(bytes_of(body), &in.digest);
 	roster_seen(d->w->core.roster, d->entry, clock_wall());
 	if (registration_is_known(d->entry, &in.digest))

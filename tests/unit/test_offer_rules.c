@@ -111,9 +111,37 @@ static void test_runs_release(void)
 	ok(!offer_runs_release(k, 2, &release, CONFIRM_DIGEST), "nothing proves nothing");
 }
 
+static void test_R27_runs_older(void)
+{
+	static const struct {
+		const char *main, *modem;
+		bool older;
+	} cases[] = {
+		{ "2.0", "2.0", false },     { "2.0", "1.9", true },
+		{ "1.0", NULL, true },       { "2.1", "2.0", false },
+		{ "2.1", "1.9", true },      { "2.0.0", "2.0", false },
+		{ "2.0-rc.1", "2.0", true }, { "factory", NULL, true },
+		{ NULL, NULL, false },
+	};
+	struct release release = { .components = "main,modem", .version = "2.0" };
+	struct arena *mem = arena_create();
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct component k[] = {
+			component_of("main", 0, cases[i].main),
+			component_of("modem", 0, cases[i].modem),
+			component_of("boot", 0, "1.0"),
+		};
+		is_int(offer_runs_older(k, 3, &release, mem), cases[i].older,
+		       cases[i].main ? cases[i].main : "no version is said");
+	}
+	arena_free(mem);
+}
+
 int main(void)
 {
 	test_checks();
 	test_runs_release();
+	test_R27_runs_older();
 	return tap_done();
 }
