@@ -211,6 +211,7 @@ static void print_dry_run(struct cli *c, const json_t *answer)
 {
 	static const struct column card[] = {
 		{ "Devices", "members", NULL, false },
+		{ "Current", "current", NULL, false },
 		{ "Such as", "sample", NULL, false },
 		{ "Stages", "stages", NULL, false },
 		{ "To send", "bytes", bytes_text_of, false },

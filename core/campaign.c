@@ -20,17 +20,19 @@
 struct sum {
 	struct stage_counts *counts;
 	int stage_count;
-	struct campaign_bytes bytes;
+	struct campaign_sums sums;
 };
 
-static void sum_bytes(struct campaign_bytes *bytes, int kind, int64_t n)
+static void sum_kind(struct campaign_sums *sums, int kind, int64_t n)
 {
 	if (kind == TALLY_BYTES_OFFERED)
-		bytes->offered += n;
+		sums->bytes.offered += n;
 	else if (kind == TALLY_BYTES_SAVED)
-		bytes->saved += n;
+		sums->bytes.saved += n;
 	else if (kind == TALLY_FALLBACKS)
-		bytes->fallbacks += n;
+		sums->bytes.fallbacks += n;
+	else if (kind == TALLY_CURRENT)
+		sums->current += n;
 }
 
 static void sum_row(void *arg, int32_t stage, int state, int64_t n)
@@ -39,16 +41,16 @@ static void sum_row(void *arg, int32_t stage, int state, int64_t n)
 
 	if (stage >= 0 && stage < sum->stage_count && state >= 0 && state < JOB_STATE_END)
 		sum->counts[stage].n[state] += n;
-	sum_bytes(&sum->bytes, state, n);
+	sum_kind(&sum->sums, state, n);
 }
 
 enum rc campaign_counts(struct call *c, const struct campaign *campaign,
-			struct stage_counts **ret, struct campaign_bytes *ret_bytes)
+			struct stage_counts **ret, struct campaign_sums *ret_sums)
 {
 	struct sum sum = {
-		arena_array(c->mem, (size_t)campaign->stage_count + 1, sizeof(*sum.counts)),
-		campaign->stage_count,
-		{ 0 },
+		.counts = arena_array(c->mem, (size_t)campaign->stage_count + 1,
+				      sizeof(*sum.counts)),
+		.stage_count = campaign->stage_count,
 	};
 
 	enum rc rc = tally_store_sum(c->db, c->tenant, &campaign->campaign_id, sum_row, &sum);
@@ -57,22 +59,38 @@ enum rc campaign_counts(struct call *c, const struct campaign *campaign,
 	for (int i = 0; i < campaign->stage_count; i++)
 		counts_complete(&sum.counts[i], campaign->stages[i].members);
 	*ret = sum.counts;
-	if (ret_bytes)
-		*ret_bytes = sum.bytes;
+	if (ret_sums)
+		*ret_sums = sum.sums;
 	return RC_OK;
+}
+
+enum rc campaign_note_current(struct call *c, const struct campaign *campaign, int64_t current)
+{
+	struct stage_counts *counts;
+	struct campaign_sums sums;
+
+	enum rc rc = campaign_counts(c, campaign, &counts, &sums);
+	if (rc != RC_OK || sums.current == current)
+		return rc;
+	struct tally_change change = { campaign->campaign_id, 0, TALLY_CURRENT,
+				       current - sums.current };
+	return tally_store_add(c->db, c->tenant, c->shard, c->mem, &change, 1);
 }
 
 static enum rc item_complete(struct call *c, struct campaign_item *item)
 {
 	const struct campaign *campaign = &item->row.campaign;
+	struct campaign_sums sums;
 
-	enum rc rc = campaign_counts(c, campaign, &item->counts, &item->bytes);
+	enum rc rc = campaign_counts(c, campaign, &item->counts, &sums);
 	if (rc != RC_OK)
 		return rc;
 	for (int i = 0; i < campaign->stage_count; i++)
 		for (int s = 0; s < JOB_STATE_END; s++)
 			item->total.n[s] += item->counts[i].n[s];
-	item->bound = stages_bound(campaign->stages, campaign->stage_count, campaign->members);
+	item->bytes = sums.bytes;
+	item->bound = stages_bound(campaign->stages, campaign->stage_count, campaign->members,
+				   sums.current);
 	return RC_OK;
 }
 
@@ -225,7 +243,8 @@ enum rc campaign_preview(struct call *c, const struct campaign_new *in,
 	if (rc != RC_OK)
 		return rc;
 	stages_size(in->stages, in->stage_count, p.audience.members, p.sizes);
-	p.bound = stages_bound(in->stages, in->stage_count, p.audience.members);
+	p.bound = stages_bound(in->stages, in->stage_count, p.audience.members,
+			       p.audience.current);
 	p.bytes = p.audience.members * p.audience.bytes;
 	p.deltas = p.audience.deltas;
 	*ret = p;
@@ -275,6 +294,8 @@ enum rc campaign_create(struct call *c, const struct campaign_new *in,
 	uuid_random(&campaign.campaign_id);
 	bucket_salt_derive(&campaign.campaign_id, &campaign.salt);
 	rc = insert(c, &campaign, in->target);
+	if (rc == RC_OK)
+		rc = campaign_note_current(c, &campaign, preview.audience.current);
 	return rc == RC_OK ? campaign_get(c, &campaign.campaign_id, ret) : rc;
 }
 
@@ -315,6 +336,8 @@ static enum rc start(struct call *c, const struct campaign_row *row)
 	enum rc rc = find_release(c, &row->campaign.release_id, &release);
 	if (rc == RC_OK)
 		rc = find_audience(c, row->target, &release.release, false, &audience);
+	if (rc == RC_OK)
+		rc = campaign_note_current(c, &row->campaign, audience.current);
 	return rc == RC_OK
 		       ? campaign_set_state(c, &row->campaign,
 					    &(struct campaign_change){ CAMPAIGN_STARTING, NULL,

@@ -29,6 +29,12 @@ struct campaign_bytes {
 	int64_t fallbacks; /* jobs whose delta failed */
 };
 
+/* What counters say of a whole campaign. */
+struct campaign_sums {
+	struct campaign_bytes bytes;
+	int64_t current; /* members that ran the release before the start */
+};
+
 /* A campaign with its progress, from counters. */
 struct campaign_item {
 	struct campaign_row row;
@@ -80,8 +86,11 @@ enum rc campaign_set_state(struct call *c, const struct campaign *campaign,
 			   const struct campaign_change *change) MUST_CHECK;
 
 /* Counters of each stage, completed by the members that have no job; in the call's arena.
- * ret_bytes may be NULL. */
+ * ret_sums may be NULL. */
 enum rc campaign_counts(struct call *c, const struct campaign *campaign,
-			struct stage_counts **ret, struct campaign_bytes *ret_bytes) MUST_CHECK;
+			struct stage_counts **ret, struct campaign_sums *ret_sums) MUST_CHECK;
+/* Notes how many members run the release already, for the bound; in place of what was noted. */
+enum rc campaign_note_current(struct call *c, const struct campaign *campaign,
+			      int64_t current) MUST_CHECK;
 /* ERR_NO_DEVICES, ERR_WRONG_CLASS or ERR_VALIDATION when the audience cannot be served. */
 enum rc campaign_audience_check(struct call *c, const struct audience *audience) MUST_CHECK;

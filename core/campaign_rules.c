@@ -209,17 +209,32 @@ static bool gate_holds(const struct gate *g)
 	return g->success_share > g->failure_share || g->success_share > SHARE_ALL / 2;
 }
 
-int64_t stages_bound(const struct stage *stages, int stage_count, int64_t members)
+static int64_t larger(int64_t a, int64_t b)
 {
-	int64_t before = 0;
+	return a > b ? a : b;
+}
 
-	for (int i = 0; i < stage_count; i++) {
+/* The worst that chance can do: stages that would hold, one after the other, get those that run
+ * the release already as long as they fill them; so the release goes farther, and may be
+ * stopped by a larger stage. */
+int64_t stages_bound(const struct stage *stages, int stage_count, int64_t members,
+		     int64_t current)
+{
+	int64_t before = 0, passing = 0, bound = 0, left = current;
+
+	for (int i = 0; i < stage_count && left >= 0; i++) {
 		int64_t target = stage_target(&stages[i], members, before);
-		if (target > before && gate_holds(&stages[i].gate))
-			return target;
+		int64_t size = target - before;
 		before = target;
+		if (!gate_holds(&stages[i].gate)) {
+			passing += size;
+			continue;
+		}
+		bound = larger(bound, passing + size);
+		left -= size; /* below 0: they are too few to fill it, it holds */
 	}
-	return members;
+	bound = larger(bound, passing);
+	return bound < members - current ? bound : members - current;
 }
 
 /* Numbers first, then shares, each greater than the one before; the last is everybody. */

@@ -88,7 +88,8 @@ enum rc campaign_begin(struct call *c, const struct uuid *campaign_id)
 		return rc;
 	if (campaign_audience_check(c, &audience) != RC_OK)
 		return refuse(c, &row.campaign);
-	return write_members(c, &row.campaign);
+	rc = campaign_note_current(c, &row.campaign, audience.current);
+	return rc == RC_OK ? write_members(c, &row.campaign) : rc;
 }
 
 /* --- gates --- */

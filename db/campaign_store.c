@@ -41,6 +41,7 @@ enum {
 	STOP_OFFERS,
 	WITHDRAWN,
 	AUDIENCE,
+	CURRENT,
 	SAMPLE,
 	WRONG,
 	NEWER,
@@ -110,6 +111,31 @@ static const struct db_stmt stmts[] = {
 	[AUDIENCE] = { "campaign_audience",
 		       "SELECT count(*) AS members, count(*) FILTER (WHERE " WRONG_CLASS
 		       ") AS wrong FROM " TARGET_DEVICES("$1", "$2::jsonb") " t" },
+	/* offer_runs_release() of core/offer_rules.h, for many devices: components first, of
+	 * which mostly none is left for the join. */
+	[CURRENT] = { "campaign_current",
+		      "WITH r AS MATERIALIZED (SELECT r.version, "
+		      "string_to_array(r.components, ',') AS names, "
+		      "coalesce(y.confirm, 0) = 1 AS by_version FROM release r "
+		      "LEFT JOIN class y ON y.tenant_id = $1 AND y.vendor_id = r.vendor_id "
+		      "AND y.class_id = r.class_id WHERE r.tenant_id = $1 "
+		      "AND r.release_id = $3) "
+		      "SELECT count(*) AS current FROM (SELECT t.device_id "
+		      "FROM " TARGET_DEVICES(
+			      "$1",
+			      "$2::jsonb") " t "
+					   "JOIN component k ON k.tenant_id = $1 "
+					   "AND k.device_id = t.device_id "
+					   "WHERE k.name = ANY ((SELECT names FROM r)::text[]) "
+					   "AND CASE WHEN (SELECT by_version FROM r) "
+					   "THEN k.version = (SELECT version FROM r) "
+					   "ELSE (k.name, k.digest) IN (SELECT component, "
+					   "digest "
+					   "FROM release_installed WHERE tenant_id = $1 "
+					   "AND release_id = $3) END "
+					   "GROUP BY t.device_id "
+					   "HAVING count(*) = cardinality((SELECT names FROM "
+					   "r))) c" },
 	[SAMPLE] = { "campaign_sample",
 		     "SELECT endpoint FROM " TARGET_DEVICES(
 			     "$1", "$2::jsonb") " t ORDER BY endpoint LIMIT 10" },
@@ -483,6 +509,21 @@ static enum rc audience_newer(struct db *db, int32_t tenant, const struct audien
 	return RC_OK;
 }
 
+static enum rc audience_current(struct db *db, int32_t tenant, const struct audience_query *q,
+				struct audience *au)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_text(&a, q->target);
+	db_arg_uuid(&a, q->release_id);
+	enum rc rc = db_run(db, &stmts[CURRENT], &a, &rows);
+	if (rc == RC_OK)
+		au->current = db_row_i64(rows, 0, "current");
+	return rc;
+}
+
 static enum rc audience_deltas(struct db *db, int32_t tenant, const struct audience_query *q,
 			       struct audience *au)
 {
@@ -532,6 +573,8 @@ enum rc campaign_store_audience(struct db *db, int32_t tenant,
 	rc = audience_names(db, tenant, query, mem, &au);
 	if (rc == RC_OK)
 		rc = audience_newer(db, tenant, query, mem, &au);
+	if (rc == RC_OK)
+		rc = audience_current(db, tenant, query, &au);
 	if (rc == RC_OK)
 		rc = audience_bytes(db, tenant, query, &au);
 	if (rc == RC_OK)

@@ -71,6 +71,7 @@ enum rc campaign_store_withdrawn(struct db *db, int32_t tenant, int64_t since,
 /* What the target matches. */
 struct audience {
 	int64_t members;
+	int64_t current;        /* run the release already */
 	int64_t wrong;          /* of another class than the release */
 	const char *sample[10]; /* endpoint names in order, when the query asks for them */
 	int sample_count;

@@ -9,6 +9,7 @@ enum tally_kind {
 	TALLY_BYTES_OFFERED = 100, /* that offers named, of every attempt */
 	TALLY_BYTES_SAVED = 101,   /* of succeeded jobs, against the largest variant */
 	TALLY_FALLBACKS = 102,     /* jobs whose delta failed */
+	TALLY_CURRENT = 103,       /* members that ran the release before the start */
 };
 
 /* So many jobs more, or less, of a stage are in a state; or what a tally_kind counts. */

@@ -244,6 +244,7 @@ json_t *campaign_preview_json(struct arena *mem, const struct campaign_new *in,
 	for (int i = 0; i < in->stage_count; i++)
 		json_array_append_new(sizes, json_integer(preview->sizes[i]));
 	js_put_i64(o, "members", audience->members);
+	js_put_i64(o, "current", audience->current);
 	js_put(o, "sample", sample);
 	js_put(o, "stages", sizes);
 	js_put(o, "bound", bound_json(mem, preview->bound, audience->members));

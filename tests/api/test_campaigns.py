@@ -125,7 +125,7 @@ def test_validate_only(planned):
     world, release, _ = planned
     body = must(world.admin.post("/v1/campaigns", plan(
         release, ["alone"], stages=[{"count": 1}, {"percent": 100}], validate_only=True)), 200)
-    assert body["members"] == 1 and body["sample"] == ["alone"] and body["stages"] == [1, 0]
+    assert (body["members"], body["current"], body["sample"], body["stages"]) == (1, 0, ["alone"], [1, 0])
     assert body["bound"]["devices"] == 1 and body["bytes"] == 3000
     assert must(world.admin.get("/v1/campaigns"), 200)["items"] == []
 

@@ -526,6 +526,36 @@ static void test_current_and_newer(struct world *w)
 	       "both left the sample, so it finishes");
 }
 
+/* Six of eight run the release already: they may be all of the first two stages. */
+static void test_R27_current_ones_empty_stages(struct world *w)
+{
+	struct actor_device d[8];
+	struct uuid release = world_release(w, 21, 21);
+
+	make_devices(w, "empty", d, 8);
+	for (int i = 0; i < 6; i++)
+		boot(&d[i], 21);
+	struct campaign_new new = plan(&release, named(w, d, 8));
+	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
+	struct uuid id = new.release_id;
+	is_int(world_look(w, &id).bound, 2, "the bound is not the first stage, but the others");
+	boot(&d[5], 1);
+	must(world_move(w, &id, MOVE_START) == RC_OK, "it cannot be started");
+	is_int(world_look(w, &id).bound, 3, "which are counted again at its start");
+	d[4].version = "21.0";
+	boot(&d[4], 0);
+	world_tick(w, 1);
+	is_int(world_look(w, &id).bound, 4, "and when its members are written");
+	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "it is aborted");
+
+	sql(w->db, "UPDATE class SET confirm = 1");
+	new = plan(&release, named(w, d, 8));
+	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
+	is_int(world_look(w, &new.release_id).bound, 3,
+	       "where versions prove an update, they tell who is current");
+	sql(w->db, "UPDATE class SET confirm = 0");
+}
+
 static void test_abort(struct world *w)
 {
 	struct actor_device d[2];
@@ -874,6 +904,7 @@ int main(void)
 	test_launcher_verdict(&w);
 	test_classes(&w);
 	test_current_and_newer(&w);
+	test_R27_current_ones_empty_stages(&w);
 	test_abort(&w);
 	test_withdrawn_meanwhile(&w);
 	test_withdrawn_hide_no_other(&w);

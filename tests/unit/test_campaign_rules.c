@@ -171,13 +171,30 @@ static void test_sizes(void)
 	ok(sizes[0] + sizes[1] + sizes[2] + sizes[3] == 0, "nobody");
 	for (int i = 0; i < 4; i++)
 		stages[i].gate = stage_of(1).gate;
-	is_int(stages_bound(stages, 4, 8), 1, "the bound is the first stage");
-	is_int(stages_bound(stages + 2, 2, 8), 4, "of any size");
+	is_int(stages_bound(stages, 4, 8, 0), 1, "the bound is the first stage");
+	is_int(stages_bound(stages + 2, 2, 8, 0), 4, "of any size");
 	stages[0].gate.success_share = 0;
-	is_int(stages_bound(stages, 4, 1000000), 1000, "that a bad release cannot pass");
+	is_int(stages_bound(stages, 4, 1000000, 0), 1000, "that a bad release cannot pass");
 	for (int i = 1; i < 4; i++)
 		stages[i].gate = (struct gate){ .success_share = 5000, .failure_share = 5000 };
-	is_int(stages_bound(stages, 4, 8), 8, "all, when it can pass every one");
+	is_int(stages_bound(stages, 4, 8, 0), 8, "all, when it can pass every one");
+}
+
+static void test_R27_bound_of_current_ones(void)
+{
+	struct stage stages[3] = { { .count = 1 }, { .share = 5000 }, { .share = SHARE_ALL } };
+	static const int64_t current[] = { 0, 1, 99, 100, 150, 200 },
+			     bound[] = { 1, 99, 99, 100, 50, 0 };
+
+	for (int i = 0; i < 3; i++)
+		stages[i].gate = stage_of(1).gate;
+	for (size_t i = 0; i < ARRAY_LEN(current); i++)
+		is_int(stages_bound(stages, 3, 200, current[i]), bound[i],
+		       "stages that may be full of devices that run the release already");
+	stages[0].gate.success_share = 0;
+	is_int(stages_bound(stages, 3, 200, 98), 100, "after one that any release passes");
+	stages[1].gate.success_share = stages[2].gate.success_share = 0;
+	is_int(stages_bound(stages, 3, 200, 98), 102, "all others, when it can pass every one");
 }
 
 struct check_case {
@@ -245,6 +262,7 @@ int main(void)
 	test_forgiven_and_late();
 	test_R27_what_is_forgiven_comes_back_good();
 	test_sizes();
+	test_R27_bound_of_current_ones();
 	test_check();
 	test_moves();
 	return tap_done();

@@ -203,9 +203,21 @@ struct world {
 	struct stage_counts counts[4];
 	struct queue queue;
 	int64_t exposed, now;
+	int64_t waiting,
+		current; /* in stages to come; so many of them run the release already */
 	enum shape shape;
 	bool tripped, over;
 };
+
+/* Does this member run the release already? */
+static bool is_current(struct world *w)
+{
+	bool is = (int64_t)dice((uint64_t)w->waiting) < w->current;
+
+	w->waiting--;
+	w->current -= is;
+	return is;
+}
 
 static void open_stage(struct world *w)
 {
@@ -214,6 +226,12 @@ static void open_stage(struct world *w)
 	s->state = STAGE_OPEN;
 	for (int64_t i = 0; i < s->members; i++) {
 		struct life l;
+		if (is_current(w)) {
+			push(&w->queue,
+			     (struct event){ w->now + (int64_t)dice(300) * SECOND,
+					     w->campaign.stage, JOB_QUEUED, JOB_CURRENT });
+			continue;
+		}
 		live(&l, w->now, w->campaign.stage, w->shape, s->gate.soak_s * SECOND);
 		for (int k = 0; k < l.count; k++)
 			push(&w->queue, l.events[k]);
@@ -222,7 +240,7 @@ static void open_stage(struct world *w)
 
 static void take(struct world *w, const struct event *e)
 {
-	w->exposed += e->from == JOB_QUEUED;
+	w->exposed += e->from == JOB_QUEUED && e->to != JOB_CURRENT;
 	w->counts[e->stage].n[e->from]--;
 	w->counts[e->stage].n[e->to]++;
 }
@@ -260,17 +278,25 @@ static void judge(struct world *w)
 	}
 }
 
+struct fleet {
+	int64_t members, current;
+	enum shape shape;
+};
+
 /* Runs a campaign until it stops; how many devices were offered the release. */
-static int64_t run(const struct stage *stages, int count, int64_t members, enum shape shape,
+static int64_t run(const struct stage *stages, int count, const struct fleet *f,
 		   bool *ret_tripped)
 {
 	static struct queue queue;
-	struct world w = { .shape = shape, .now = SECOND, .queue = queue };
+	struct world w = { .shape = f->shape, .now = SECOND, .queue = queue };
 	int64_t sizes[4];
+
+	w.waiting = f->members;
+	w.current = f->current;
 
 	w.queue.n = 0;
 	memcpy(w.stages, stages, (size_t)count * sizeof(*stages));
-	stages_size(w.stages, count, members, sizes);
+	stages_size(w.stages, count, f->members, sizes);
 	for (int i = 0; i < count; i++) {
 		w.stages[i].members = sizes[i];
 		w.counts[i].n[JOB_QUEUED] = sizes[i];
@@ -313,14 +339,15 @@ static int by_size(const void *a, const void *b)
 static void test_R27_bound(int64_t members, int seeds)
 {
 	static int64_t harmed[SEEDS];
-	int64_t bound = stages_bound(usual, 3, members);
+	int64_t bound = stages_bound(usual, 3, members, 0);
 
 	for (int shape = BRICKS; shape < GOOD; shape++) {
 		int held = 0, stopped = 0;
 		for (int i = 0; i < seeds; i++) {
 			bool tripped;
 			seed((uint64_t)i + 1);
-			harmed[i] = run(usual, 3, members, (enum shape)shape, &tripped);
+			harmed[i] =
+				run(usual, 3, &(struct fleet){ members, 0, shape }, &tripped);
 			held += harmed[i] <= bound;
 			stopped += tripped;
 		}
@@ -369,18 +396,40 @@ static void test_R27_any_schedule(void)
 		seed((uint64_t)i);
 		int count = any_schedule(stages);
 		int64_t members = 1 + (int64_t)dice(dice(2) ? 40 : 400);
-		enum shape shape = (enum shape)dice(GOOD);
-		int64_t bound = stages_bound(stages, count, members);
-		int64_t harmed = run(stages, count, members, shape, &tripped);
+		struct fleet f = { members, 0, (enum shape)dice(GOOD) };
+		if (dice(2))
+			f.current = (int64_t)dice((uint64_t)members + 1);
+		int64_t bound = stages_bound(stages, count, members, f.current);
+		int64_t harmed = run(stages, count, &f, &tripped);
 		held += harmed <= bound;
 		tight += harmed == bound;
 		if (harmed > bound && !first_bad)
 			printf("# seed %d, %s: %lld harmed, bound %lld of %lld\n",
-			       first_bad = i, shape_names[shape], (long long)harmed,
+			       first_bad = i, shape_names[f.shape], (long long)harmed,
 			       (long long)bound, (long long)members);
 	}
 	printf("# of %d schedules the bound was reached by %d\n", 20 * SEEDS, tight);
 	is_int(held, 20 * SEEDS, "the bound holds for any schedule");
+}
+
+/* A canary of one, where three of four devices run the release already. */
+static void test_R27_emptied_canary(void)
+{
+	static const struct stage stages[3] = { { .count = 1, .gate = GATE(1800) },
+						{ .share = 5000, .gate = GATE(1800) },
+						{ .share = SHARE_ALL, .gate = GATE(1800) } };
+	int64_t bound = stages_bound(stages, 3, 200, 150), most = 0;
+
+	for (int i = 1; i <= SEEDS; i++) {
+		bool tripped;
+		seed((uint64_t)i);
+		int64_t harmed =
+			run(stages, 3, &(struct fleet){ 200, 150, ROLLS_BACK }, &tripped);
+		most = harmed > most ? harmed : most;
+	}
+	printf("# of 50 devices that could be harmed at most %lld were; bound %lld\n",
+	       (long long)most, (long long)bound);
+	ok(most > 1 && most <= bound, "a canary that is current bounds nothing");
 }
 
 /* --- good releases ---------------------------------------------------------------------------
@@ -445,6 +494,7 @@ int main(void)
 	test_R27_bound(1000, SEEDS);
 	test_R27_bound(100000, SEEDS / 4);
 	test_R27_any_schedule();
+	test_R27_emptied_canary();
 	test_R27_false_aborts();
 	return tap_done();
 }
