@@ -67,8 +67,11 @@ const char *stages_check(const struct stage *stages, int stage_count, int *ret_s
 
 /* Devices exposed at most before the first automatic stop, when every device ends badly with
  * the release, at once or within the soak: up to the first stage, not empty, that such a
- * release cannot pass.  All, when there is none.  So many of the members run the release
- * already: wherever they are, none of them is exposed, but a stage of them alone passes. */
+ * release cannot pass.  All, when there is none.  What falls silent after its proof has not
+ * ended badly: nobody knows for how long a device that has nothing to do is quiet.
+ *
+ * So many of the members run the release already: wherever they are, none of them is exposed,
+ * but a stage of them alone passes. */
 int64_t stages_bound(const struct stage *stages, int stage_count, int64_t members,
 		     int64_t current);
 

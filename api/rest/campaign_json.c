@@ -189,7 +189,9 @@ static json_t *bound_json(struct arena *mem, int64_t bound, int64_t members)
 	js_put_text(o, "text",
 		    arena_printf(mem,
 				 "At most %" PRId64 " of %" PRId64
-				 " devices are exposed before the first automatic stop.",
+				 " devices are exposed before the first automatic stop. "
+				 "Not noticed is one that falls silent after it has proved "
+				 "the release.",
 				 bound, members));
 	return o;
 }

@@ -130,6 +130,13 @@ def test_validate_only(planned):
     assert must(world.admin.get("/v1/campaigns"), 200)["items"] == []
 
 
+def test_R27_bound_says_what_is_not_noticed(planned):
+    world, release, _ = planned
+    body = must(world.admin.post("/v1/campaigns", plan(release, ["alone"], validate_only=True)), 200)
+    assert body["bound"]["text"] == ("At most 1 of 1 devices are exposed before the first automatic stop. "
+                                     "Not noticed is one that falls silent after it has proved the release.")
+
+
 def test_attributes_and_all(world):
     for name, site in (("a", "berlin"), ("b", "berlin"), ("c", "paris")):
         Device(world, name).register(more={8: {"site": site}})
