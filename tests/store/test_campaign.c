@@ -6,85 +6,7 @@
 #include "core/release.h"
 #include "db/campaign_store.h"
 #include "db/member_store.h"
-#include "tests/store/world.h"
-
-#define GATE                                                                                   \
-	{                                                                                      \
-		.success_share = 9500, .failure_share = 1000, .min_sample = 10                 \
-	}
-
-static const struct stage three_stages[] = {
-	{ .count = 1, .gate = GATE },
-	{ .share = 5000, .gate = GATE },
-	{ .share = 10000, .gate = GATE },
-};
-static const struct stage one_stage[] = { { .share = 10000, .gate = GATE } };
-
-static struct campaign_new plan(const struct uuid *release, const char *target)
-{
-	return (struct campaign_new){
-		.name = "test",
-		.release_id = *release,
-		.target = target,
-		.stages = three_stages,
-		.stage_count = 3,
-		.silent_after_s = 60,
-		.max_attempts = 3,
-	};
-}
-
-static void make_devices(struct world *w, const char *prefix, struct actor_device *ret, int n)
-{
-	for (int i = 0; i < n; i++) {
-		world_device(w, arena_printf(w->mem, "%s-%02d", prefix, i), &ret[i]);
-		ret[i].runs = 1;
-		must(device_register(&ret[i]) == RC_OK, "a device cannot register");
-	}
-}
-
-/* A started and running campaign. */
-static struct uuid run_campaign(struct world *w, struct campaign_new new)
-{
-	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
-	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it cannot be started");
-	world_tick(w, 1);
-	return new.release_id;
-}
-
-/* The whole way of an update, without reboot. */
-static void fetch_and_install(struct actor_device *d, const struct offer *o)
-{
-	static const enum job_state way[] = { JOB_DOWNLOADING, JOB_DOWNLOADED, JOB_INSTALLING,
-					      JOB_REBOOTING };
-
-	for (size_t i = 0; i < ARRAY_LEN(way); i++)
-		must(device_report(d, o, way[i], NULL) == RC_OK, "a report was refused");
-}
-
-static void boot(struct actor_device *d, uint8_t runs)
-{
-	d->runs = runs;
-	d->boot++;
-	must(device_register(d) == RC_OK, "a device cannot register");
-}
-
-/* Every device asks and does what it is told; returns how many had a job. */
-static int everybody_updates(struct world *w, struct actor_device *devices, int n, uint8_t to)
-{
-	int jobs = 0;
-
-	world_expose(w, devices, n);
-	for (int i = 0; i < n; i++) {
-		struct offer o;
-		must(device_ask(&devices[i], &o) == RC_OK, "a device was not answered");
-		if (!o.has_job)
-			continue;
-		jobs++;
-		fetch_and_install(&devices[i], &o);
-		boot(&devices[i], to);
-	}
-	return jobs;
-}
+#include "tests/store/campaigns.h"
 
 static void test_to_the_end(struct world *w)
 {
@@ -191,75 +113,6 @@ static void test_silent_trips(struct world *w)
 	is_int(world_move(w, &id, MOVE_RESUME), RC_OK, "resumed");
 	world_tick(w, 2);
 	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED, "it finishes");
-	world_later(0);
-}
-
-/* A target: those of make_devices(). */
-static const char *named(struct world *w, const struct actor_device *d, int n)
-{
-	const char *names = "";
-
-	for (int i = 0; i < n; i++)
-		names = arena_printf(w->mem, "%s%s\"%s\"", names, i ? "," : "", d[i].endpoint);
-	return arena_printf(w->mem, "{\"devices\":[%s]}", names);
-}
-
-/* Those that are offered the release install it and reboot; how many. */
-static int install_all(struct world *w, struct actor_device *d, int n,
-		       struct actor_device **ret)
-{
-	struct offer o;
-	int jobs = 0;
-
-	world_expose(w, d, n);
-	for (int i = 0; i < n; i++) {
-		must(device_ask(&d[i], &o) == RC_OK, "a device was not answered");
-		if (!o.has_job)
-			continue;
-		fetch_and_install(&d[i], &o);
-		ret[jobs++] = &d[i];
-	}
-	return jobs;
-}
-
-/* Two of a stage of four fall silent, are forgiven, and come back good.  Then the other two
- * fail. */
-static void test_R27_forgiven_and_back(struct world *w, uint8_t number, bool paused)
-{
-	static const struct stage stages[] = { { .count = 4, .gate = GATE },
-					       { .share = 10000, .gate = GATE } };
-	struct actor_device d[8], *first[8];
-	struct uuid release = world_release(w, number, number);
-	struct offer o;
-
-	make_devices(w, arena_printf(w->mem, "back-%d", number), d, 8);
-	struct campaign_new new = plan(&release, named(w, d, 8));
-	new.stages = stages;
-	new.stage_count = 2;
-	struct uuid id = run_campaign(w, new);
-	must(install_all(w, d, 8, first) == 4, "four are offered it");
-	world_later(61);
-	must(device_ask(first[2], &o) == RC_OK && device_ask(first[3], &o) == RC_OK, "two ask");
-	world_tick(w, 2);
-	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_PAUSED, "two silent: it trips");
-	must(world_move(w, &id, MOVE_RESUME) == RC_OK, "it is resumed");
-	if (paused)
-		must(world_move(w, &id, MOVE_PAUSE) == RC_OK, "and paused");
-	boot(first[0], number);
-	boot(first[1], number);
-	is_int(world_count(w, &id, JOB_SUCCEEDED), 2, "both come back good");
-	world_tick(w, 1);
-	boot(first[2], 1);
-	boot(first[3], 1);
-	is_int(world_count(w, &id, JOB_ROLLED_BACK), 2, "the other two roll back");
-	if (paused)
-		must(world_move(w, &id, MOVE_RESUME) == RC_OK, "it is resumed again");
-	world_tick(w, 1);
-	struct campaign_item item = world_look(w, &id);
-	is_int(item.row.campaign.state, CAMPAIGN_PAUSED,
-	       "what was forgiven to others does not hide them");
-	is_int(item.row.campaign.stage, 0, "no further stage opened");
-	is_int(world_move(w, &id, MOVE_ABORT), RC_OK, "it is aborted");
 	world_later(0);
 }
 
@@ -389,45 +242,6 @@ static void test_success_is_lost_again(struct world *w)
 	       "a verdict on a foreign job is nothing");
 }
 
-static void say(struct actor_device *d, const char *version)
-{
-	d->version = version;
-	boot(d, 0);
-}
-
-/* Devices of a class that proves itself by versions need not say digests. */
-static void test_R27_success_of_a_version_is_lost_again(struct world *w)
-{
-	struct actor_device d[3];
-	struct uuid release = world_release(w, 20, 20);
-	struct offer o;
-
-	sql(w->db, "UPDATE class SET confirm = 1");
-	make_devices(w, "ver", d, 3);
-	struct campaign_new new = plan(&release, named(w, d, 3));
-	new.stages = one_stage;
-	new.stage_count = 1;
-	for (int i = 0; i < 3; i++)
-		say(&d[i], "3.0");
-	struct uuid id = run_campaign(w, new);
-	world_expose(w, d, 3);
-	for (int i = 0; i < 3; i++) {
-		must(device_ask(&d[i], &o) == RC_OK && o.has_job, "it is offered");
-		fetch_and_install(&d[i], &o);
-		say(&d[i], "20.0");
-	}
-	is_int(world_count(w, &id, JOB_SUCCEEDED), 3, "the version proves it");
-	say(&d[0], "20.1");
-	is_int(world_count(w, &id, JOB_SUCCEEDED), 3, "something newer takes nothing back");
-	say(&d[1], "3.0");
-	is_int(world_count(w, &id, JOB_ROLLED_BACK), 1, "the old version again: rolled back");
-	say(&d[2], "factory");
-	is_int(world_count(w, &id, JOB_ROLLED_BACK), 2,
-	       "so is what has no order, and is not the release");
-	is_int(world_move(w, &id, MOVE_ABORT), RC_OK, "it is aborted");
-	sql(w->db, "UPDATE class SET confirm = 0");
-}
-
 static void test_launcher_verdict(struct world *w)
 {
 	struct actor_device d;
@@ -524,36 +338,6 @@ static void test_current_and_newer(struct world *w)
 	world_tick(w, 2);
 	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED,
 	       "both left the sample, so it finishes");
-}
-
-/* Six of eight run the release already: they may be all of the first two stages. */
-static void test_R27_current_ones_empty_stages(struct world *w)
-{
-	struct actor_device d[8];
-	struct uuid release = world_release(w, 21, 21);
-
-	make_devices(w, "empty", d, 8);
-	for (int i = 0; i < 6; i++)
-		boot(&d[i], 21);
-	struct campaign_new new = plan(&release, named(w, d, 8));
-	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
-	struct uuid id = new.release_id;
-	is_int(world_look(w, &id).bound, 2, "the bound is not the first stage, but the others");
-	boot(&d[5], 1);
-	must(world_move(w, &id, MOVE_START) == RC_OK, "it cannot be started");
-	is_int(world_look(w, &id).bound, 3, "which are counted again at its start");
-	d[4].version = "21.0";
-	boot(&d[4], 0);
-	world_tick(w, 1);
-	is_int(world_look(w, &id).bound, 4, "and when its members are written");
-	must(world_move(w, &id, MOVE_ABORT) == RC_OK, "it is aborted");
-
-	sql(w->db, "UPDATE class SET confirm = 1");
-	new = plan(&release, named(w, d, 8));
-	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
-	is_int(world_look(w, &new.release_id).bound, 3,
-	       "where versions prove an update, they tell who is current");
-	sql(w->db, "UPDATE class SET confirm = 0");
 }
 
 static void test_abort(struct world *w)
@@ -867,25 +651,6 @@ static void test_who_looks_shares_the_lock(struct world *w)
 	test_reload_looks(w, &d.id);
 }
 
-static void test_tallies_are_the_jobs(struct world *w)
-{
-	is_int(sql_i64(w,
-		       "SELECT count(*) AS n FROM (SELECT campaign_id, stage, state, count(*) "
-		       "AS n "
-		       "FROM job GROUP BY 1, 2, 3) j FULL JOIN (SELECT campaign_id, stage, "
-		       "state, "
-		       "sum(n) AS n FROM tally WHERE state < 100 GROUP BY 1, 2, 3 HAVING "
-		       "sum(n) <> 0) t "
-		       "USING (campaign_id, stage, state) WHERE j.n IS DISTINCT FROM t.n"),
-	       0, "after all that the tallies are the jobs");
-	is_int(sql_i64(w,
-		       "SELECT count(*) AS n FROM slot l FULL JOIN (SELECT device_id, job_id "
-		       "FROM job WHERE state IN (1, 2, 3, 4, 5, 15)) j "
-		       "USING (device_id, job_id) "
-		       "WHERE l.tenant_id IS NULL OR j.job_id IS NULL"),
-	       0, "and every open job has its slot");
-}
-
 int main(void)
 {
 	struct world w;
@@ -894,22 +659,18 @@ int main(void)
 	test_to_the_end(&w);
 	test_rollback_trips(&w);
 	test_silent_trips(&w);
-	test_R27_forgiven_and_back(&w, 18, false);
-	test_R27_forgiven_and_back(&w, 19, true);
 	test_stalled(&w);
 	test_deadline_too_far(&w);
 	test_lies_and_power_cuts(&w);
 	test_success_is_lost_again(&w);
-	test_R27_success_of_a_version_is_lost_again(&w);
 	test_launcher_verdict(&w);
 	test_classes(&w);
 	test_current_and_newer(&w);
-	test_R27_current_ones_empty_stages(&w);
 	test_abort(&w);
 	test_withdrawn_meanwhile(&w);
 	test_withdrawn_hide_no_other(&w);
 	test_all_are_held_that_may_offer(&w);
-	test_tallies_are_the_jobs(&w);
+	tallies_are_the_jobs(&w);
 	test_asked_in_an_older_transaction(&w);
 	test_releases_that_share_a_component(&w);
 	test_who_looks_shares_the_lock(&w);
