@@ -151,9 +151,7 @@ static uintptr_t group(const struct req *req)
 }
 
 /* Rounds of at most one call of each device; in a round, those that a route answers together
- * stand together.  So two batches may lock the rows of two devices crosswise, when each of
- * these has calls of two routes under way: the database ends one, whose calls then run singly.
- */
+ * stand together. */
 static int by_round(const void *a, const void *b)
 {
 	const struct batch_call *x = a, *y = b;
@@ -251,18 +249,29 @@ static enum rc batch_some(struct batch *b, struct db *db, int n)
 	return loses_transaction(calls->rc) ? calls->rc : RC_OK;
 }
 
-/* RC_OK when the transaction may be committed.  It ends early when the database is slow: a
- * thousand calls that each take a second would all be answered too late.  So a few show first
- * how fast it is. */
+/* Where the order of devices begins anew, in the next round or with those that another route
+ * answers.  Going on there, a transaction would hold a late device's rows and wait for an early
+ * one's; everybody else, such as an abort, takes them in order, and the database would end one
+ * of the two. */
+static bool batch_is_ordered(const struct batch *b)
+{
+	const struct batch_call *last = &b->calls[b->end - 1], *next = &b->calls[b->end];
+
+	return last->round == next->round && group(last->req) == group(next->req);
+}
+
+/* RC_OK when the transaction may be committed.  It ends where the order does, and early when
+ * the database is slow: a thousand calls that each take a second would all be answered too
+ * late.  So a few show first how fast it is. */
 static enum rc batch_handlers(struct batch *b, struct db *db)
 {
 	int64_t began = clock_monotonic(), at = began;
 	bool fast = false;
 
 	for (b->end = b->at; b->end < b->count;) {
-		int n = batch_together(b, b->end, fast ? BATCH_MAX : FIRST_CALLS);
-		if (b->end > b->at && at - began > BATCH_TIME_US)
+		if (b->end > b->at && (!batch_is_ordered(b) || at - began > BATCH_TIME_US))
 			break;
+		int n = batch_together(b, b->end, fast ? BATCH_MAX : FIRST_CALLS);
 		enum rc rc = batch_some(b, db, n);
 		b->end += n;
 		/* Who had no memory must not take the others along. */

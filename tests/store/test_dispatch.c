@@ -426,11 +426,11 @@ static void test_full_and_stopped(void)
 static struct offer offers[DEVICES];
 
 /* Everybody gets a job. */
-static void make_jobs(void)
+static void make_jobs(uint8_t number)
 {
 	static const struct stage all = { .share = SHARE_ALL, .gate = { 9500, 1000, 10, 0 } };
 	struct campaign_new new = { .name = "reports",
-				    .release_id = world_release(&b.w, 2, 2),
+				    .release_id = world_release(&b.w, number, number),
 				    .target = "{\"all\":true}",
 				    .stages = &all,
 				    .stage_count = 1,
@@ -523,8 +523,8 @@ static void test_reports(void)
 	is_int(count(RC_OK), DEVICES + 2, "the others are good");
 	is_int(jobs_in(2), DEVICES - 1, "all are stored");
 	is_int(jobs_in(3), 1, "a device's second report after its first");
-	is_int(sql_i64(&b.w, "SELECT count(DISTINCT xmin::text) AS n FROM job"), 1,
-	       "in one transaction");
+	is_int(sql_i64(&b.w, "SELECT count(DISTINCT xmin::text) AS n FROM job"), 2,
+	       "in one transaction, and one for the second reports of devices");
 	is_int(events_of("downloading"), DEVICES, "each with its event");
 	check_jobs("after one batch");
 	end();
@@ -661,6 +661,37 @@ static void test_reports_that_end(void)
 	end();
 }
 
+static enum rc lock_job(struct db *db, int i)
+{
+	return db_exec(db, arena_printf(b.w.mem,
+					"SELECT FROM job WHERE job_id = %" PRId64 " FOR UPDATE",
+					offers[i].job_id));
+}
+
+/* An operator's abort takes jobs in the order of devices.  It waits for what a worker has
+ * begun, but never for a worker that waits for it. */
+static void test_in_order_of_devices(void)
+{
+	struct db *abort = world_connect(&b.w);
+	int first = 0, second = 1;
+
+	begin();
+	if (memcmp(&b.devices[0].id, &b.devices[1].id, sizeof(b.devices[0].id)) > 0)
+		first = 1, second = 0;
+	must(db_begin(abort) == RC_OK && lock_job(abort, first) == RC_OK, "the first job");
+	send_good(second);
+	send_report(first, offers[first].job_id, 1, 2);
+	start_workers(1);
+	usleep(1500 * USEC_PER_MS);
+	is_int(atomic_load(&b.answers[1].times), 0, "the report waits for its job");
+	is_int(lock_job(abort, second), RC_OK, "and holds no other one meanwhile");
+	must(db_commit(abort) == RC_OK, "commit");
+	wait_answers();
+	is_int(count(RC_OK), 2, "then both are served");
+	end();
+	db_close(abort);
+}
+
 static void test_who_may(void)
 {
 	begin();
@@ -698,12 +729,14 @@ int main(void)
 	test_R12_slow_queue();
 	test_slow_database();
 	test_full_and_stopped();
-	make_jobs();
+	make_jobs(2);
 	test_reports();
 	test_reports_that_lose();
 	test_report_that_is_overtaken();
 	test_reports_from_memory();
 	test_reports_that_end();
+	make_jobs(3);
+	test_in_order_of_devices();
 	test_who_may();
 	world_close(&b.w);
 	return tap_done();
