@@ -26,7 +26,7 @@ struct call {
 	struct core *core;
 	struct arena *mem; /* everything of this call; freed by the dispatcher */
 	struct db *db;     /* in a transaction; NULL on a memory route */
-	int shard;         /* number of the worker: spreads tallies; 0 on a memory route */
+	int shard;         /* of the worker, by core/tally_rules.h; 0 on a memory route */
 	int32_t tenant;
 	struct actor actor;
 	uint32_t work_clock; /* of the roster, before the transaction began */

@@ -17,6 +17,7 @@
 #include "core/release.h"
 #include "core/release_resurvey.h"
 #include "core/seen.h"
+#include "core/tally_rules.h"
 #include "core/witness.h"
 #include "db/campaign_store.h"
 #include "db/idempotency_store.h"
@@ -43,7 +44,6 @@
 #define DUE_BATCH           1000
 #define DUE_BATCHES         20 /* in one tick, so that nothing else waits for long */
 #define RERUNS_MAX          3
-#define TICKER_SHARD        1000 /* of the tallies: no worker has it */
 
 struct ticker {
 	struct core *core;
@@ -287,7 +287,7 @@ static enum rc run(struct ticker *t, struct db *db, ticker_work *work, const voi
 			.core = t->core,
 			.mem = t->mem,
 			.db = db,
-			.shard = TICKER_SHARD,
+			.shard = TALLY_TICKER,
 			.tenant = t->options.tenant,
 			.actor = { .kind = ACTOR_SYSTEM },
 			.now = clock_wall(),

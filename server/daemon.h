@@ -9,6 +9,7 @@
 #include "core/images.h"
 #include "core/notifier.h"
 #include "core/roster.h"
+#include "core/tally_rules.h"
 #include "core/ticker.h"
 #include "server/coap/coap_server.h"
 #include "server/http/http.h"
@@ -18,12 +19,12 @@
 
 #include <pthread.h>
 
-#define DAEMON_WORKERS_MAX 64
+#define DAEMON_WORKERS_MAX TALLY_WORKERS_MAX
 
 struct daemon_worker {
 	pthread_t thread;
 	struct dispatcher *dispatcher;
-	int number;
+	int32_t shard; /* of the tallies */
 };
 
 enum daemon_phase {

@@ -87,7 +87,7 @@ static void *work(void *arg)
 {
 	struct daemon_worker *w = arg;
 
-	dispatch_work(w->dispatcher, w->number);
+	dispatch_work(w->dispatcher, w->shard);
 	return NULL;
 }
 
@@ -98,8 +98,8 @@ static void start_workers(struct daemon *d)
 		char name[16];
 
 		w->dispatcher = d->dispatcher;
-		w->number = d->worker_count++;
-		snprintf(name, sizeof(name), "worker-%d", w->number % 1000);
+		w->shard = tally_shard(d->node_name, d->settings.state_dir, d->worker_count);
+		snprintf(name, sizeof(name), "worker-%d", d->worker_count++ % 1000);
 		w->thread = thread_start(name, work, w);
 	}
 }

@@ -10,7 +10,9 @@ import time
 
 import pytest
 
+from fleet import make_world, world  # noqa: F401
 from harness import MUSTERD, ROOT, wait_until
+from test_campaigns import Device
 
 
 def musterd(*words):
@@ -245,3 +247,15 @@ def test_starts_again_after_kill(server):
         daemon.kill()
         daemon.start()
         assert admin.get("/v1/whoami").status_code == 200
+
+
+# --- beside others --------------------------------------------------------------------------------
+
+def test_workers_count_where_no_other_daemon_does(world):  # noqa: F811
+    """Below are the rows in which all daemons counted once, and the ticker's (core/tally_rules.h)."""
+    device = Device(world, "d")
+    device.register()
+    world.campaign(world.release(size=100), {"devices": ["d"]})
+    device.wait_offer()
+    shards = [int(shard) for shard, in world.server.pg.sql("SELECT shard FROM tally WHERE state = 1", world.server.database)]
+    assert shards and min(shards) > 1000, shards
