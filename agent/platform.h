@@ -81,7 +81,9 @@ struct platform_result {
 	/* Of size 0: none.  Else it was refused only because this dependency's envelope is not
 	 * in that of the manifest (agent/elsewhere.h): put it there, and look again. */
 	struct payload elsewhere;
-	bool put_off; /* only a condition on battery or consent does not hold: try later */
+	/* Only a condition on battery or consent does not hold, or the clock was never set and
+	 * does not tell whether a certificate holds: try later. */
+	bool put_off;
 	enum proto_cause cause;
 	const char *why;
 	struct suit_run run; /* of which result, reason and failed are for a report */

@@ -3,6 +3,7 @@
 #include "agent/verify.h"
 
 #include "agent/file.h"
+#include "agent/wait_rules.h"
 #include "suit/trust.h"
 #include "suit/wipe.h"
 
@@ -163,9 +164,17 @@ static enum suit_rc refuse(struct platform_result *r, enum suit_rc rc, enum suit
 	return rc;
 }
 
-enum suit_rc verify_envelope(const struct verify *v, struct suit_bytes envelope,
-			     const struct facts *facts, struct update *ret,
-			     struct platform_result *ret_result)
+/* By a clock that was never set no certificate holds yet.  That says nothing about the author:
+ * until it is set, who signed is not known. */
+static bool cannot_date(const struct verify *v)
+{
+	return v->author.authority_count + v->delegate.authority_count > 0 &&
+	       time(NULL) < WAIT_CLOCK_SET_S;
+}
+
+static enum suit_rc look(const struct verify *v, struct suit_bytes envelope,
+			 const struct facts *facts, struct update *ret,
+			 struct platform_result *ret_result)
 {
 	struct suit_envelope e;
 	enum suit_rc rc = suit_envelope_decode(v->can.crypto, envelope, &e);
@@ -180,4 +189,16 @@ enum suit_rc verify_envelope(const struct verify *v, struct suit_bytes envelope,
 		return refuse(ret_result, SUIT_CONDITION, SUIT_REASON_CONDITION,
 			      PROTO_CAUSE_SEQUENCE, "not newer than what was confirmed here");
 	return platform_look(&v->can, facts, &e, ret, ret_result);
+}
+
+enum suit_rc verify_envelope(const struct verify *v, struct suit_bytes envelope,
+			     const struct facts *facts, struct update *ret,
+			     struct platform_result *ret_result)
+{
+	enum suit_rc rc = look(v, envelope, facts, ret, ret_result);
+	if (rc != SUIT_SIGNATURE || !cannot_date(v))
+		return rc;
+	ret_result->put_off = true;
+	ret_result->why = "the clock was never set";
+	return rc;
 }

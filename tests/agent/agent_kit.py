@@ -50,7 +50,7 @@ class Author:
         check(CLI, "key", "new", self.key, "--no-passphrase")
         (folder / "class.key").write_bytes(CLASS_KEY)
         check(CLI, "key", "new", folder / "device.pem", "--no-passphrase")
-        self.count = 0
+        self.count, self.chain = 0, []  # of certificates, as the command line takes it
 
     def file(self, content):
         self.count += 1
@@ -84,7 +84,7 @@ class Author:
         vendor, name = CLASS.split("/")
         source.write_text(json.dumps({"vendor": vendor, "class": name, "sequence": sequence,
                                       "components": components, **top}))
-        check(CLI, "manifest", "create", source, "--key", self.key, "--out", out, "--no-input")
+        check(CLI, "manifest", "create", source, "--key", self.key, *self.chain, "--out", out, "--no-input")
         return out
 
 

@@ -8,10 +8,12 @@ import time
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from agent_kit import (FORMAT, PATH, Clock, Device, Hook, StandIn, Variant, areas, code, digest, hook_user, number, part,
-                       start, wait_until)
+from agent_kit import (FORMAT, PATH, Author, Clock, Device, Hook, StandIn, Variant, areas, code, digest, hook_user, number,
+                       part, start, wait_until)
 from test_agent_variants import untouched
+from test_cli_tiers import Authority, pem
 from test_scenarios_full_disk import disk  # noqa: F401
 
 DEFERRED, REBOOTING, REJECTED = 15, 5, 14
@@ -91,7 +93,7 @@ class Wait:
 def make(tmp_path, author, firmware):
     made = []
 
-    def make(**settings):
+    def make(author=author, **settings):
         made.append(Wait(tmp_path, author, firmware, **settings))
         return made[-1]
 
@@ -285,6 +287,25 @@ def test_another_way_has_waits_of_its_own(make):
     assert w.server.blocks == []
     w.clock.ahead(9 * HOUR + 60)
     w.confirmed()
+
+
+def test_a_clock_that_was_never_set_refuses_no_certificate(make, tmp_path):
+    """By a clock of 1970 every certificate is one of the future."""
+    author, authority = Author(tmp_path / "certified"), Authority()
+    (root, chain) = tmp_path / "root.pem", tmp_path / "chain.pem"
+    root.write_bytes(pem(authority.root))
+    key = load_pem_private_key(author.key.read_bytes(), None)
+    chain.write_bytes(pem(authority.author(key), authority.issuing))
+    author.chain = ["--cert-chain", chain]
+    w = make(author=author, anchor=root)
+    w.clock.ahead(60 - int(time.time()))
+    w.begin()
+    assert w.deferred() == "the clock was never set"
+    w.goes_on(2)
+    assert w.server.states() == [DEFERRED] and w.server.blocks == []
+    w.clock.ahead(0)
+    w.confirmed()
+    assert w.server.states() == [DEFERRED, 2, 3, 4, 5]
 
 
 # --- what cannot be waited for ----------------------------------------------------------------
