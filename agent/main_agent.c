@@ -467,10 +467,21 @@ static bool know_self(struct agent *a)
 }
 
 /* A registration is one message. */
-static bool self_fits(const struct agent *a)
+static bool is_one_message(const struct proto_register *r)
 {
 	uint8_t body[LINK_BODY_MAX];
-	if (proto_put_register(&a->self, body, sizeof(body)) > 0)
+	return proto_put_register(r, body, sizeof(body)) > 0;
+}
+
+/* Who fitted when it was made fits after a failed trial too: the words about that go first, and
+ * then that it failed at all. */
+static bool self_fits(struct agent *a)
+{
+	if (!is_one_message(&a->self))
+		a->self.last.reason[0] = '\0';
+	if (!is_one_message(&a->self))
+		a->self.last = (struct boot_last){ 0 };
+	if (is_one_message(&a->self))
 		return true;
 	log_line("components, formats and attributes do not fit a message of %d bytes",
 		 LINK_BODY_MAX);

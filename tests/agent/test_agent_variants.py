@@ -508,6 +508,39 @@ def test_what_a_device_says_of_itself(tmp_path, author, agents, new):
     assert report[99] == ["", cbor2.dumps([-16, server.digest])] or report[99][1] == [-16, server.digest]
 
 
+def registers(device, server):
+    process, before = start(device), len(server.registered)
+    try:
+        return wait_until(lambda: server.registered[before:], 15)[0]
+    finally:
+        finish(process)
+
+
+@pytest.mark.parametrize("free", [0, 20, 60])
+def test_a_registration_that_just_fits_fits_after_a_failed_trial_too(tmp_path, author, agents, new, free):
+    """What the device says of the trial goes before the device itself does."""
+    server = StandIn(Variant(author.manifest([part("main", new)]), new))
+    server.over = True
+    device = Device(tmp_path / "d", author, agents[0], config=author.file(b"c1"), hook="/bin/true", server=server.url)
+    configured, names = device.config.read_text(), [f"{'n' * 30}{i}" for i in range(8)]
+
+    def attributes(lengths):
+        device.config.write_text(configured + "".join(f"attribute.{n} = {'x' * k}\n" for n, k in zip(names, lengths)))
+
+    try:
+        attributes([30] * 8)
+        more = 1024 - free - len(cbor2.dumps(registers(device, server)))
+        attributes([30 + more // 8 + (i < more % 8) for i in range(8)])
+        assert len(cbor2.dumps(registers(device, server))) == 1024 - free
+        boot = device.state / "boot"
+        boot.write_text(re.sub("last_outcome=.*\nlast_reason=.*", "last_outcome=12\nlast_reason=" + "y" * 40, boot.read_text()))
+        assert device.show()["last"] == "12"
+        said = registers(device, server)
+        assert said.get(9) == (None if free < 20 else {1: 0, 2: 0, 3: 12, 4: "y" * 40 if free > 50 else ""})
+    finally:
+        server.close()
+
+
 class Forgetful(StandIn):
     """Takes SUIT reports by blocks: has lost the first when the second comes, wants smaller ones when it comes again,
     and then takes them all."""
