@@ -6,6 +6,7 @@
 #include "core/audit.h"
 #include "core/campaign.h"
 #include "core/job.h"
+#include "core/outbox.h"
 #include "core/release.h"
 #include "core/witness.h"
 #include "db/audit_store.h"
@@ -54,6 +55,16 @@ static enum rc take_back(struct call *c, const char *release_id)
 	return release_take_back(c, &id);
 }
 
+/* Who serves already has the key in memory: a daemon that joins is not the first one. */
+static enum rc tell_others(struct call *c, const char *device_id)
+{
+	struct uuid id;
+
+	if (uuid_parse(device_id, &id) != RC_OK)
+		return RC_INTERNAL;
+	return outbox_credential(c, &id);
+}
+
 static enum rc do_again(struct call *c, const struct witness_act *act, int *ret_done)
 {
 	enum witness_kind kind = witness_kind_of(act->action);
@@ -70,6 +81,8 @@ static enum rc do_again(struct call *c, const struct witness_act *act, int *ret_
 		return rc;
 	if (kind == ACT_RELEASE)
 		rc = take_back(c, act->object_id);
+	if (kind == ACT_DEVICE_REVOKE || kind == ACT_CREDENTIAL)
+		rc = tell_others(c, act->object_id);
 	if (rc != RC_OK)
 		return rc;
 	++*ret_done;

@@ -243,10 +243,8 @@ def test_A03_state_directory_that_forgot(world, tmp_path):  # noqa: F811
     daemon.wait_serving()
 
 
-def test_R18_two_daemons_and_one_fence(world, server, tmp_path):  # noqa: F811
-    """Each daemon has a memory of its own; one fence serves both, and an older backup from before
-    the fence is refused again by both."""
-    one = world.server
+def beside(one, server):
+    """Another daemon on its database."""
     two = server(database=one.database, start=False)
     for name in ("seal.key", "ca"):
         source, target = one.state_dir / name, two.state_dir / name
@@ -258,6 +256,14 @@ def test_R18_two_daemons_and_one_fence(world, server, tmp_path):  # noqa: F811
     two.ca_path.write_text(one.ca_path.read_text())
     two.token = one.token
     two.start()
+    return two
+
+
+def test_R18_two_daemons_and_one_fence(world, server, tmp_path):  # noqa: F811
+    """Each daemon has a memory of its own; one fence serves both, and an older backup from before
+    the fence is refused again by both."""
+    one = world.server
+    two = beside(one, server)
     backup = Backup(one, tmp_path / "backup")
     world.add_device("d")
     must(two.admin().post("/v1/devices/d/revoke", {}), 200)
@@ -288,3 +294,29 @@ def test_R18_two_daemons_and_one_fence(world, server, tmp_path):  # noqa: F811
     two.wait_serving()
     one.wait_serving()
     assert [witness(one)["epoch"]] == [witness(two)["epoch"]] == sql(one, "SELECT epoch FROM instance")[0]
+
+
+def test_R18_what_one_daemon_alone_remembers_holds_for_all(world, server, tmp_path):  # noqa: F811
+    """The first serves again when the second comes, which takes a key back that was replaced while the first was down."""
+    one = world.server
+    two = beside(one, server)
+    for name in ("renewed", "revoked", "both"):
+        world.add_device(name)
+    wait_witnessed(one)
+    backup = Backup(one, tmp_path / "backup")
+    must(two.admin().post("/v1/devices/both/revoke", {}), 200)
+    wait_witnessed(one)
+    assert one.stop() == 0
+    must(two.admin().post("/v1/devices/renewed/credential", {"psk": True}), 200)
+    must(two.admin().post("/v1/devices/revoked/revoke", {}), 200)
+    wait_witnessed(two)
+    assert two.stop() == 0
+    backup.restore()
+    start_refused(one)
+    one.command("fence")
+    one.wait_serving()
+    assert not opens(one, "both")
+    assert opens(one, "renewed") and opens(one, "revoked"), "it knows nothing of that"
+    two.start()
+    for name in ("renewed", "revoked"):
+        wait_until(lambda: not opens(one, name), 20, what=f"the first daemon hears that {name}'s key is no more")
