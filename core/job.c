@@ -2,6 +2,7 @@
 
 #include "core/job.h"
 
+#include "base/clean.h"
 #include "core/audit.h"
 #include "core/core.h"
 #include "core/event.h"
@@ -52,8 +53,10 @@ static void follow_after_commit(struct call *c, const struct job *job,
 /* --- what the next report need not read --- */
 
 struct memo_hook {
-	const struct job_move *moves;
-	size_t count;
+	struct job *open;
+	size_t open_count;
+	int64_t *over; /* ids of those that are over */
+	size_t over_count;
 	int64_t now;
 };
 
@@ -61,21 +64,37 @@ static void memo_follow(struct call *c, void *arg)
 {
 	const struct memo_hook *hook = arg;
 
-	for (size_t i = 0; i < hook->count; i++) {
-		const struct job *job = &hook->moves[i].to;
-		if (job_state_is_open(job->state))
-			job_memo_put(c->core->jobs, job, hook->now);
-		else
-			job_memo_drop(c->core->jobs, job->job_id);
-	}
+	for (size_t i = 0; i < hook->open_count; i++)
+		job_memo_put(c->core->jobs, &hook->open[i], hook->now);
+	for (size_t i = 0; i < hook->over_count; i++)
+		job_memo_drop(c->core->jobs, hook->over[i]);
 }
 
-/* c: a call of the transaction that is answered well when it is committed. */
+static void memo_add(struct memo_hook *hook, struct arena *mem, const struct job *job)
+{
+	if (!job_state_is_open(job->state)) {
+		hook->over[hook->over_count++] = job->job_id;
+		return;
+	}
+	struct job *copy = &hook->open[hook->open_count++];
+	*copy = *job;
+	copy->boot_id.p = arena_copy(mem, job->boot_id.p, job->boot_id.n);
+}
+
+/* c: a call of the transaction that is answered well when it is committed.  The moves may be
+ * gone by then. */
 static void remember_after_commit(struct call *c, const struct job_move *moves, size_t count)
 {
 	struct memo_hook *hook = arena_new(c->mem, struct memo_hook);
+	size_t open = 0;
 
-	*hook = (struct memo_hook){ moves, count, c->now };
+	for (size_t i = 0; i < count; i++)
+		open += job_state_is_open(moves[i].to.state);
+	hook->open = arena_array(c->mem, open, sizeof(*hook->open));
+	hook->over = arena_array(c->mem, count - open, sizeof(*hook->over));
+	hook->now = c->now;
+	for (size_t i = 0; i < count; i++)
+		memo_add(hook, c->mem, &moves[i].to);
 	call_after_commit(c, memo_follow, hook);
 }
 
@@ -114,10 +133,9 @@ static enum rc count_new(struct call *c, const struct job *job)
 static enum rc announce(struct call *c, const struct job *job,
 			const struct roster_release *release)
 {
-	struct job_move *made = arena_new(c->mem, struct job_move);
+	const struct job_move made = { .to = *job };
 
-	made->to = *job;
-	remember_after_commit(c, made, 1);
+	remember_after_commit(c, &made, 1);
 	follow_after_commit(c, job, release);
 	return outbox_device(c, &job->device_id);
 }
@@ -601,9 +619,12 @@ enum rc job_report_many(struct job_reported *reports, size_t n)
 
 /* --- cancelling --- */
 
-static enum rc cancel(struct call *c, const struct job_row *rows, int n, const char *text)
+/* `page` is c, or stands for it in the same transaction with memory of its own: there is what
+ * nobody needs when these are written. */
+static enum rc cancel(struct call *c, struct call *page, const struct job_row *rows, int n,
+		      const char *text)
 {
-	struct job_change *changes = arena_array(c->mem, (size_t)n, sizeof(*changes));
+	struct job_change *changes = arena_array(page->mem, (size_t)n, sizeof(*changes));
 	size_t open = 0;
 
 	for (int i = 0; i < n; i++) {
@@ -621,7 +642,7 @@ static enum rc cancel(struct call *c, const struct job_row *rows, int n, const c
 				  .text = text },
 		};
 	}
-	return job_apply_many(c, changes, open);
+	return job_apply_many(page, changes, open);
 }
 
 enum rc job_cancel_device(struct call *c, const struct uuid *device_id, const char *text)
@@ -630,24 +651,28 @@ enum rc job_cancel_device(struct call *c, const struct uuid *device_id, const ch
 	int n;
 
 	enum rc rc = job_store_lock_devices(c->db, c->tenant, c->mem, device_id, 1, &rows, &n);
-	return rc == RC_OK && n ? cancel(c, rows, n, text) : rc;
+	return rc == RC_OK && n ? cancel(c, c, rows, n, text) : rc;
 }
 
 typedef enum rc jobs_of_campaign(struct db *db, int32_t tenant, const struct job_place *after,
 				 struct arena *mem, struct job_row **ret, int *ret_count);
 
-/* Some at a time, until there are none any more. */
+/* Some at a time, until there are none any more: there may be a million. */
 static enum rc cancel_all(struct call *c, const struct uuid *campaign_id,
 			  jobs_of_campaign *which, const char *text)
 {
+	CLEAN(arena) struct arena *mem = arena_create();
 	struct job_place after = { .campaign_id = *campaign_id };
+	struct call page = *c;
 	struct job_row *rows;
 	int n;
 
+	page.mem = mem;
 	do {
-		enum rc rc = which(c->db, c->tenant, &after, c->mem, &rows, &n);
+		arena_reset(mem);
+		enum rc rc = which(c->db, c->tenant, &after, mem, &rows, &n);
 		if (rc == RC_OK && n)
-			rc = cancel(c, rows, n, text);
+			rc = cancel(c, &page, rows, n, text);
 		if (rc != RC_OK)
 			return rc;
 		if (n) {
