@@ -214,13 +214,19 @@ static enum proto_cause space_or_storage(void)
 }
 
 /* A file gets its exact size at once: nothing can be left over behind it, and a full disk is
- * noticed before anything is fetched. */
+ * noticed before anything is fetched.  What some file systems have found by then is given back:
+ * others need it, such as the journal and the boot state. */
 static bool make_room(int fd, uint64_t size)
 {
 	if (ftruncate(fd, 0) != 0)
 		return false;
-	errno = posix_fallocate(fd, 0, (off_t)size);
-	return errno == 0;
+	int number = posix_fallocate(fd, 0, (off_t)size);
+	if (number == 0)
+		return true;
+	bool given_back = ftruncate(fd, 0) == 0;
+	(void)given_back;
+	errno = number;
+	return false;
 }
 
 static int open_to_write(const struct store *s, const char *name, bool program)

@@ -51,6 +51,17 @@ def test_R05_apply_without_space_at_every_call(tmp_path, author, old, disk):  # 
     assert 10 < at < 500, "the sweep covered no calls"
 
 
+def test_R05_an_image_without_room_takes_none(tmp_path, author, old, disk):  # noqa: F811
+    """At one of the first calls the disk has room for half of it."""
+    left = set()
+    for at in range(1, 6):
+        device = Device(tmp_path / f"d{at}", author, old)
+        assert device.apply(author, env=disk(at, device.state)).returncode == 1
+        slot = device.state / "b.bin"
+        left.add(slot.stat().st_size if slot.exists() else 0)
+    assert left == {0, author["image"].stat().st_size}, "later there is room, and no more is lacking"
+
+
 def test_R05_launcher_without_space_at_every_call(tmp_path, author, old, disk):  # noqa: F811
     """A trial that cannot be counted is not begun; with space again it is, and ends as ever."""
     ran = tmp_path / "ran"

@@ -6,12 +6,14 @@
  *   calls there were.  Calls that need space count: write, pwrite, fsync, fdatasync,
  *   posix_fallocate, mkdir, rename, and open when it makes a file.
  *
- * What frees space (unlink, ftruncate) works on a full disk too. */
+ * What frees space (unlink, ftruncate) works on a full disk too.  A file for which there is no
+ * room keeps what there was, half of it, as on ext4. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,8 +135,10 @@ int fdatasync(int fd)
 
 int posix_fallocate(int fd, off_t at, off_t n)
 {
-	return is_full_fd(fd) ? ENOSPC
-			      : REAL(int, posix_fallocate, int, off_t, off_t)(fd, at, n);
+	bool full = is_full_fd(fd);
+	int rc = REAL(int, posix_fallocate, int, off_t, off_t)(fd, at, full ? (n + 1) / 2 : n);
+
+	return full ? ENOSPC : rc;
 }
 
 int posix_fallocate64(int fd, off_t at, off_t n)
