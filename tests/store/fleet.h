@@ -88,6 +88,7 @@ static inline enum rc fleet_end_on(struct call *c, enum rc rc)
 		db_rollback(c->db);
 		return rc;
 	}
+	call_before_commit(c);
 	rc = db_commit(c->db);
 	if (rc == RC_OK)
 		call_run_hooks(c);
