@@ -47,7 +47,8 @@ enum rc param_uuid(struct call *c, const struct req *req, int i, struct uuid *re
 enum rc param_digest(struct call *c, const struct req *req, int i,
 		     struct digest *ret) MUST_CHECK;
 
-/* The ETag of a thing is its revision.  entity_revision() reads If-Match: anything but one of
- * our tags is ERR_PRECONDITION_FAILED. */
+/* The ETag of a thing is its revision.  An answer that tells more than the revision covers sets
+ * res->moves too.  entity_revision() reads If-Match: anything but one of our tags is
+ * ERR_PRECONDITION_FAILED. */
 void entity_tag(struct call *c, struct res *res, int64_t revision);
 enum rc entity_revision(struct call *c, const struct req *req, int64_t *ret) MUST_CHECK;

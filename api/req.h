@@ -105,6 +105,7 @@ struct res {
 	struct bytes body;      /* in req->mem or static */
 	struct image *image;    /* instead of body: the transport closes it */
 	const char *etag;       /* without quotes, or NULL */
+	bool moves;             /* the body changes under the same etag: never 304 */
 	struct bytes coap_etag; /* 1..8 bytes, or empty */
 	bool valid;             /* the client's ETag is still good: 304, 2.03 */
 	const char *location;   /* HTTP */

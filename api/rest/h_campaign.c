@@ -15,6 +15,7 @@ static const char *const no_filters[] = { NULL };
 static void answer_campaign(struct call *c, struct res *res, const struct campaign_item *item)
 {
 	entity_tag(c, res, item->row.campaign.revision);
+	res->moves = true; /* progress raises no revision */
 	js_answer(c, res, campaign_json(c->mem, item));
 }
 

@@ -18,6 +18,7 @@ static void answer_device(struct call *c, struct res *res, const struct device_i
 	if (issued)
 		credential_json(o, issued);
 	entity_tag(c, res, item->d.revision);
+	res->moves = true; /* neither its job nor a sign of life raises the revision */
 	js_answer(c, res, o);
 }
 

@@ -88,6 +88,7 @@ enum rc h_image_get(struct call *c, const struct req *req, struct res *res)
 static void answer_release(struct call *c, struct res *res, const struct release *r)
 {
 	entity_tag(c, res, r->revision);
+	res->moves = true; /* its class may get another name, its manifests be read anew */
 	js_answer(c, res, release_json(c->mem, r));
 }
 

@@ -91,7 +91,8 @@ static void negotiate(const struct req *req, struct res *res, const struct http_
 {
 	if (res->rc != RC_OK || req->method != METHOD_GET)
 		return;
-	if (res->etag && head->if_none_match && none_match_fits(head->if_none_match, res->etag))
+	if (res->etag && !res->moves && head->if_none_match &&
+	    none_match_fits(head->if_none_match, res->etag))
 		res->valid = true;
 	if (accepts(head->accept, res->format))
 		return;

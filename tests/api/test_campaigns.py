@@ -312,6 +312,27 @@ def test_one_update(planned):
     assert not why["offered"] and why["reasons"][-1]["code"] == "job-over"
 
 
+def test_what_moves_under_its_revision_is_told_in_full(planned):
+    """Progress raises no revision, so an ETag that still fits says nothing about the counts."""
+    world, release, device = planned
+    campaign = world.campaign(release, {"devices": ["alone"]})
+    offer = device.wait_offer()
+    paths = [f"/v1/campaigns/{campaign}", "/v1/devices/alone"]
+    etags = [world.admin.get(path).headers["ETag"] for path in paths]
+    device.report(offer[3], offer[4], state=4)
+    now, alone = [must(world.admin.get(path, headers={"If-None-Match": etag}), 200) for path, etag in zip(paths, etags)]
+    assert [f'"{thing["revision"]}"' for thing in (now, alone)] == etags, "it is no test when the revisions change"
+    assert (now["counts"]["offered"], now["counts"]["installing"]) == (0, 1)
+    assert alone["job"]["state"] == "installing"
+    must(move(world, campaign, "pause", revision=now["revision"]), 200)
+
+    path = f"/v1/releases/{release.id}"
+    etag = world.admin.get(path).headers["ETag"]
+    class_path = f"/v1/classes/{world.vendor_id}/{world.class_id}"
+    must(world.admin.patch(class_path, {"name": "another"}, headers={"If-Match": '"1"'}), 200)
+    assert must(world.admin.get(path, headers={"If-None-Match": etag}), 200)["class_name"] == "another"
+
+
 def test_a_rollback_stops_it(planned):
     world, release, device = planned
     campaign = world.campaign(release, {"devices": ["alone"]})
