@@ -87,7 +87,7 @@ void auth_after(struct dispatcher *d, const struct req *req, const struct res *r
 		credential_digest(req, &credential);
 	if (req->actor.kind == ACTOR_OPERATOR)
 		throttle_passed(d->throttle, &credential);
-	else if (res->err == ERR_BOOTSTRAP_USED ||
+	else if (res->err == ERR_BOOTSTRAP_USED || res->err == ERR_IDEMPOTENCY_MISMATCH ||
 		 (res->err == ERR_UNAUTHENTICATED && has_credential(req)))
 		throttle_failed(d->throttle, req->peer, &credential);
 }

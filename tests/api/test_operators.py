@@ -1,6 +1,7 @@
 """Operators, roles, tokens, client certificates, the first administrator, the audit."""
 
 import hashlib
+import json
 import struct
 import threading
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import harness
+from test_http_ends import leave_rudely
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,37 @@ def test_a_failed_bootstrap_does_not_use_the_secret_up(server):
     bad = fresh.anonymous().post("/v1/bootstrap", {"secret": secret, "name": "no spaces here"})
     assert bad.status_code == 422
     assert fresh.anonymous().post("/v1/bootstrap", {"secret": secret, "name": "root"}).status_code == 201
+
+
+def test_C10_the_first_token_is_not_lost_with_its_answer(server):
+    """Whoever sent secret and key gets the answer that was made; nobody else, and it makes no second one."""
+    fresh = server()
+    secret = harness.wait_until(fresh.secret)
+    key = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+    wrong = fresh.anonymous().post("/v1/bootstrap", {"secret": secret + "x", "name": "root"}, headers=key)
+    assert (wrong.status_code, code_of(wrong)) == (403, "bootstrap-used")
+    assert fresh.pg.sql("SELECT * FROM idempotency", fresh.database) == [], "a guess leaves nothing behind"
+    body = json.dumps({"secret": secret, "name": "root"}).encode()
+    leave_rudely(fresh, (f"POST /v1/bootstrap HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {key['Idempotency-Key']}\r\n"
+                         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body, 0.1)
+    harness.wait_until(lambda: fresh.pg.sql("SELECT * FROM operator", fresh.database), what="the administrator is made")
+
+    def again(headers=key, **more):
+        sent = json.dumps({"secret": secret, "name": "root", **more}).encode()
+        return fresh.anonymous().request("POST", "/v1/bootstrap", data=sent,
+                                         headers={"Content-Type": "application/json", **headers})
+    for _ in range(2):
+        got = again()
+        assert got.status_code == 201, got.text
+        assert fresh.client(got.json()["token"]).get("/v1/whoami").json()["name"] == "root"
+    for other in ({"secret": secret + "x"}, {"name": "eve"}):
+        assert (again(**other).status_code, code_of(again(**other))) == (422, "idempotency-mismatch")
+    for other in ({}, {"Idempotency-Key": "another"}):
+        assert (again(other).status_code, code_of(again(other))) == (403, "bootstrap-used")
+    assert len(fresh.pg.sql("SELECT * FROM operator", fresh.database)) == 1
+    assert len(fresh.pg.sql("SELECT * FROM idempotency", fresh.database)) == 1
+    [[stored]] = fresh.pg.sql("SELECT encode(body, 'hex') FROM idempotency", fresh.database)
+    assert got.json()["token"].encode().hex() not in stored
 
 
 # --- operators -------------------------------------------------------------------------------
