@@ -106,10 +106,16 @@ static enum exit_code target_attributes(struct cli *c, json_t *target)
 	int count = args_values(&c->args, "where-attribute", texts);
 	json_t *attributes = json_object();
 	json_object_set_new(target, "attributes", attributes);
-	for (int i = 0; i < count; i++)
-		if (parse_label(texts[i], c->mem, &name, &value) != RC_OK ||
-		    json_object_set_new(attributes, name, json_string(value)) != 0)
+	for (int i = 0; i < count; i++) {
+		if (parse_label(texts[i], c->mem, &name, &value) != RC_OK)
 			return cli_fail(EXIT_FAILED, "\"%s\" must be NAME=VALUE", texts[i]);
+		const char *before = json_string_value(json_object_get(attributes, name));
+		if (before && strcmp(before, value) != 0)
+			return cli_fail(EXIT_FAILED, "no device has two values of \"%s\"",
+					name);
+		if (json_object_set_new(attributes, name, json_string(value)) != 0)
+			return cli_fail(EXIT_FAILED, "\"%s\" must be NAME=VALUE", texts[i]);
+	}
 	return EXIT_DONE;
 }
 

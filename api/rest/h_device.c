@@ -22,6 +22,16 @@ static void answer_device(struct call *c, struct res *res, const struct device_i
 	js_answer(c, res, o);
 }
 
+/* No device has two values of an attribute; the database would look for the last one alone. */
+static bool contradicts(const struct device_filter *f, const struct attribute *a)
+{
+	for (int i = 0; i < f->attribute_count; i++)
+		if (strcmp(f->attributes[i].name, a->name) == 0 &&
+		    strcmp(f->attributes[i].value, a->value) != 0)
+			return true;
+	return false;
+}
+
 /* attribute=name=value, several times: all of them hold. */
 static enum rc read_attribute_filters(struct call *c, const struct req *req,
 				      struct device_filter *f)
@@ -36,8 +46,10 @@ static enum rc read_attribute_filters(struct call *c, const struct req *req,
 			return call_field(c, "attribute", "at most %d of them",
 					  DEVICE_FILTERS_MAX);
 		struct bytes name = { (const uint8_t *)text, (size_t)(equals - text) };
-		f->attributes[f->attribute_count++] =
-			(struct attribute){ bytes_text(c->mem, name), equals + 1 };
+		struct attribute a = { bytes_text(c->mem, name), equals + 1 };
+		if (contradicts(f, &a))
+			return call_field(c, "attribute", "one name has two values");
+		f->attributes[f->attribute_count++] = a;
 	}
 	return RC_OK;
 }

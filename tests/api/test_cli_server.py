@@ -374,6 +374,7 @@ def test_campaign_words_that_are_refused(author):
          "muster: say which devices: --device NAME, --where-attribute NAME=VALUE or --all"),
         ([], "muster: say which devices: --device NAME, --where-attribute NAME=VALUE or --all"),
         (["--where-attribute", "site"], 'muster: "site" must be NAME=VALUE'),
+        (["--where-attribute", "site=a", "--where-attribute", "site=b"], 'muster: no device has two values of "site"'),
     ]
     for words, text in refused:
         assert author.error("campaign", "create", "--release", "1", *words) == text

@@ -212,6 +212,9 @@ def test_lists(operator):
     assert pages(operator, attribute="parity=1") == [["d-1", "d-3", "d-5", "d-7", "d-9"]]
     assert pages(operator, attribute=["parity=1", "third=0"]) == [["d-3", "d-9"]]
     assert pages(operator, attribute="parity=1", page_size=2) == [["d-1", "d-3"], ["d-5", "d-7"], ["d-9"]]
+    assert pages(operator, attribute=["parity=1", "third=0", "parity=1"]) == [["d-3", "d-9"]]
+    for twice in (["parity=0", "parity=1"], ["parity=1", "third=0", "parity="]):
+        is_error(operator.get(PATH, params={"attribute": twice}), 422, "validation", "attribute")
     assert pages(operator, **{"class": str(uuid.uuid4())}) == [[]]
     assert pages(operator, endpoint_prefix="'; DROP TABLE device; --") == [[]]
 

@@ -181,9 +181,9 @@ def test_limits_are_told_and_hold(admin):
     endpoint = "e" * limits["endpoint_name_max"]
     assert admin.post("/v1/devices", {"endpoint": endpoint, "psk": True}).status_code == 201
     assert admin.post("/v1/devices", {"endpoint": endpoint + "e", "psk": True}).status_code == 422
-    query = "&".join(f"attribute=a%3D{i}" for i in range(limits["attribute_filters_max"]))
+    query = "&".join(f"attribute=a{i}%3Dx" for i in range(limits["attribute_filters_max"]))
     assert admin.get("/v1/devices?" + query).status_code == 200
-    assert admin.get("/v1/devices?" + query + "&attribute=a%3D9").status_code == 422
+    assert admin.get("/v1/devices?" + query + "&attribute=a9%3Dx").status_code == 422
 
 
 # --- sizes -----------------------------------------------------------------------------------
