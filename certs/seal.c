@@ -14,8 +14,9 @@
 #define SEAL_VERSION 1
 #define NONCE_SIZE   12
 #define TAG_SIZE     16
-/* Bounds what OpenSSL gets as int; secrets are far smaller. */
-#define SEAL_PLAIN_MAX 65536
+/* Bounds what OpenSSL gets as int.  Secrets are far smaller; the longest answer that is kept
+ * for its Idempotency-Key is a campaign whose target fills a body of 8 MiB. */
+#define SEAL_PLAIN_MAX (16 << 20)
 
 static enum rc key_make(const char *path)
 {

@@ -277,6 +277,18 @@ def test_life(planned):
     problem(world.admin.post(f"/v1/campaigns/{missing}/start", {}, headers={"If-Match": '"1"'}), 404, "not-found")
 
 
+def test_a_move_whose_answer_is_long_takes_a_key(planned):
+    """A target may name many devices, and whoever sends a key must get even that answer again."""
+    world, release, _ = planned
+    campaign = world.campaign(release, {"devices": ["alone"]}, start=False)
+    world.sql("UPDATE campaign SET target = jsonb_build_object('devices', (SELECT jsonb_agg('device-' || i) "
+              "FROM generate_series(1, 10000) i))")
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    first = must(move(world, campaign, "abort", revision=1, **key), 200)
+    assert first["state"] == "aborted" and len(first["target"]["devices"]) == 10000
+    assert must(move(world, campaign, "abort", revision=1, **key), 200) == first
+
+
 # --- an update, message by message --------------------------------------------------------------
 
 def test_one_update(planned):
