@@ -109,24 +109,22 @@ enum rc campaign_get(struct call *c, const struct uuid *campaign_id, struct camp
 }
 
 enum rc campaign_list(struct call *c, const struct campaign_page *page,
-		      struct campaign_item **ret, int *ret_count)
+		      struct campaign_items *ret)
 {
-	struct campaign_row *rows;
-	int n;
+	struct campaign_rows list;
 
-	enum rc rc = campaign_store_list(c->db, c->tenant, page, c->mem, &rows, &n);
+	enum rc rc = campaign_store_list(c->db, c->tenant, page, &list);
 	if (rc != RC_OK)
 		return rc;
-	struct campaign_item *items = arena_array(c->mem, (size_t)n + 1, sizeof(*items));
-	for (int i = 0; rc == RC_OK && i < n; i++) {
-		items[i].row = rows[i];
+	struct campaign_item *items =
+		arena_array(c->mem, (size_t)list.count + 1, sizeof(*items));
+	for (int i = 0; rc == RC_OK && i < list.count; i++) {
+		items[i].row = list.rows[i];
 		rc = item_complete(c, &items[i]);
 	}
-	if (rc != RC_OK)
-		return rc;
-	*ret = items;
-	*ret_count = n;
-	return RC_OK;
+	if (rc == RC_OK)
+		*ret = (struct campaign_items){ items, list.count, list.more };
+	return rc;
 }
 
 enum rc campaign_jobs(struct call *c, const struct job_filter *filter, struct job_item **ret,

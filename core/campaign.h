@@ -44,6 +44,12 @@ struct campaign_item {
 	int64_t bound; /* devices exposed at most before the first automatic stop */
 };
 
+struct campaign_items {
+	struct campaign_item *items;
+	int count;
+	bool more;
+};
+
 /* What a campaign would do. */
 struct campaign_preview {
 	struct audience audience;
@@ -61,8 +67,9 @@ enum rc campaign_create(struct call *c, const struct campaign_new *in,
 			struct campaign_item *ret) MUST_CHECK;
 enum rc campaign_get(struct call *c, const struct uuid *campaign_id,
 		     struct campaign_item *ret) MUST_CHECK;
+/* Up to page->limit; fewer, and more behind them, when their targets are long. */
 enum rc campaign_list(struct call *c, const struct campaign_page *page,
-		      struct campaign_item **ret, int *ret_count) MUST_CHECK;
+		      struct campaign_items *ret) MUST_CHECK;
 
 /* An operator's move.  revision: the one that was read; ERR_PRECONDITION_FAILED when it has
  * changed, ERR_CAMPAIGN_STATE when the move is not for this state.  Starting checks the classes

@@ -7,12 +7,21 @@
 #include "db/release_sql.h"
 #include "db/target_sql.h"
 
+#include <string.h>
+
 #define CAMPAIGN_COLUMNS                                                                       \
 	"SELECT c.campaign_id, c.release_id, c.name, c.state, c.pause_reason, "                \
-	"c.target::text AS target, c.stage, c.members, c.silent_after_s, c.max_attempts, "     \
+	"c.stage, c.members, c.silent_after_s, c.max_attempts, "                               \
 	"c.revision, c.created_at, c.started_at, c.ended_at, r.version, r.components, "        \
 	"r.vendor_id, r.class_id FROM campaign c "                                             \
 	"JOIN release r ON r.tenant_id = c.tenant_id AND r.release_id = c.release_id "
+
+/* What a list of campaigns may take, roughly, as long as it has more than one.  A stage is some
+ * hundred bytes of counts, a target up to megabytes of names. */
+#define LIST_BYTES     (INT64_C(3) << 20)
+#define CAMPAIGN_BYTES 1024
+#define STAGE_BYTES    512
+
 #define WRONG_CLASS "(t.vendor_id IS DISTINCT FROM $3 OR t.class_id IS DISTINCT FROM $4)"
 
 /* A turn at the campaign: an advisory lock, whose waiters are served in order.  A row's lock is
@@ -34,6 +43,7 @@ enum {
 	TAKE_TURNS,
 	LOCK,
 	LIST,
+	TARGET,
 	ACTIVE,
 	JUDGED,
 	MOVE,
@@ -77,6 +87,8 @@ static const struct db_stmt stmts[] = {
 		   CAMPAIGN_COLUMNS "WHERE c.tenant_id = $1 AND (c.created_at < $2 "
 				    "OR (c.created_at = $2 AND c.campaign_id > $3)) "
 				    "ORDER BY c.created_at DESC, c.campaign_id LIMIT $4" },
+	[TARGET] = { "campaign_target", "SELECT target::text AS target FROM campaign "
+					"WHERE tenant_id = $1 AND campaign_id = $2" },
 	[ACTIVE] = { "campaign_active", "SELECT campaign_id FROM campaign WHERE tenant_id = $1 "
 					"AND state IN (1, 2) "
 					"ORDER BY started_at, campaign_id" },
@@ -245,7 +257,6 @@ static void read_campaign(const struct db_rows *rows, int i, struct arena *mem,
 		.ended_at = db_row_i64(rows, i, "ended_at"),
 	};
 	bucket_salt_derive(&c->campaign_id, &c->salt);
-	ret->target = db_row_text(rows, i, "target", mem);
 	ret->release_version = db_row_text(rows, i, "version", mem);
 	ret->components = db_row_text(rows, i, "components", mem);
 	ret->vendor_id = db_row_uuid(rows, i, "vendor_id");
@@ -258,6 +269,28 @@ static enum rc read_stages(struct db *db, int32_t tenant, struct arena *mem,
 	struct campaign *c = &row->campaign;
 
 	return stage_store_list(db, tenant, &c->campaign_id, mem, &c->stages, &c->stage_count);
+}
+
+static enum rc read_target(struct db *db, int32_t tenant, struct arena *mem,
+			   struct campaign_row *row)
+{
+	struct db_args a = { 0 };
+	CLEAN(rows) struct db_rows *rows = NULL;
+
+	db_arg_i64(&a, tenant);
+	db_arg_uuid(&a, &row->campaign.campaign_id);
+	enum rc rc = db_run_one(db, &stmts[TARGET], &a, &rows);
+	if (rc == RC_OK)
+		row->target = db_row_text(rows, 0, "target", mem);
+	return rc;
+}
+
+static enum rc complete(struct db *db, int32_t tenant, struct arena *mem,
+			struct campaign_row *row)
+{
+	enum rc rc = read_target(db, tenant, mem, row);
+
+	return rc == RC_OK ? read_stages(db, tenant, mem, row) : rc;
 }
 
 static enum rc get_by(struct db *db, const struct db_stmt *stmt, const struct db_args *a,
@@ -282,7 +315,7 @@ enum rc campaign_store_get(struct db *db, int32_t tenant, const struct uuid *cam
 	db_arg_uuid(&a, campaign_id);
 	enum rc rc = get_by(db, &stmts[GET], &a, mem, &row);
 	if (rc == RC_OK)
-		rc = read_stages(db, tenant, mem, &row);
+		rc = complete(db, tenant, mem, &row);
 	if (rc == RC_OK)
 		*ret = row;
 	return rc;
@@ -311,36 +344,58 @@ enum rc campaign_store_lock(struct db *db, int32_t tenant, const struct uuid *ca
 	if (rc == RC_OK)
 		rc = get_by(db, &stmts[LOCK], &a, mem, &row);
 	if (rc == RC_OK)
-		rc = read_stages(db, tenant, mem, &row);
+		rc = complete(db, tenant, mem, &row);
 	if (rc == RC_OK)
 		*ret = row;
 	return rc;
 }
 
+static int64_t size_in_list(const struct campaign_row *row)
+{
+	return CAMPAIGN_BYTES + row->campaign.stage_count * STAGE_BYTES +
+	       (int64_t)strlen(row->target);
+}
+
+/* One by one, so that a page of long targets is not read to the end only to be cut. */
+static enum rc read_page(struct db *db, int32_t tenant, const struct db_rows *rows,
+			 const struct campaign_page *page, struct campaign_rows *out)
+{
+	int n = db_rows_count(rows);
+	int64_t bytes = 0;
+	enum rc rc = RC_OK;
+
+	out->rows = arena_array(page->mem, (size_t)n + 1, sizeof(*out->rows));
+	for (out->count = 0; out->count < n && out->count < page->limit; out->count++) {
+		struct campaign_row *row = &out->rows[out->count];
+		read_campaign(rows, out->count, page->mem, row);
+		rc = complete(db, tenant, page->mem, row);
+		if (rc != RC_OK)
+			return rc;
+		bytes += size_in_list(row);
+		if (out->count && bytes > LIST_BYTES)
+			break;
+	}
+	out->more = out->count < n;
+	return RC_OK;
+}
+
 enum rc campaign_store_list(struct db *db, int32_t tenant, const struct campaign_page *page,
-			    struct arena *mem, struct campaign_row **ret, int *ret_count)
+			    struct campaign_rows *ret)
 {
 	struct db_args a = { 0 };
+	struct campaign_rows out;
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
 	db_arg_i64(&a, page->before);
 	db_arg_uuid(&a, &page->after_id);
-	db_arg_i64(&a, page->limit);
+	db_arg_i64(&a, page->limit + 1);
 	enum rc rc = db_run(db, &stmts[LIST], &a, &rows);
-	if (rc != RC_OK)
-		return rc;
-	int n = db_rows_count(rows);
-	struct campaign_row *out = arena_array(mem, (size_t)n + 1, sizeof(*out));
-	for (int i = 0; rc == RC_OK && i < n; i++) {
-		read_campaign(rows, i, mem, &out[i]);
-		rc = read_stages(db, tenant, mem, &out[i]);
-	}
-	if (rc != RC_OK)
-		return rc;
-	*ret = out;
-	*ret_count = n;
-	return RC_OK;
+	if (rc == RC_OK)
+		rc = read_page(db, tenant, rows, page, &out);
+	if (rc == RC_OK)
+		*ret = out;
+	return rc;
 }
 
 static void read_ids(const struct db_rows *rows, struct arena *mem, struct uuid **ret,

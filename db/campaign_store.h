@@ -28,15 +28,22 @@ enum rc campaign_store_get(struct db *db, int32_t tenant, const struct uuid *cam
  * seconds; offers wait behind it. */
 enum rc campaign_store_lock(struct db *db, int32_t tenant, const struct uuid *campaign_id,
 			    struct arena *mem, struct campaign_row *ret) MUST_CHECK;
-/* Newest first, after (created_at, campaign_id); INT64_MAX and a zero id: from the start. */
+/* Newest first, after (created_at, campaign_id); INT64_MAX and a zero id: from the start.  Up
+ * to limit, and fewer when their targets are long: so many that a list of them stays within
+ * some megabytes, but at least one. */
 struct campaign_page {
 	int64_t before;
 	struct uuid after_id;
 	int limit;
+	struct arena *mem;
+};
+struct campaign_rows {
+	struct campaign_row *rows;
+	int count;
+	bool more; /* there are some behind them */
 };
 enum rc campaign_store_list(struct db *db, int32_t tenant, const struct campaign_page *page,
-			    struct arena *mem, struct campaign_row **ret,
-			    int *ret_count) MUST_CHECK;
+			    struct campaign_rows *ret) MUST_CHECK;
 /* Ids of campaigns that are starting or running, oldest first. */
 enum rc campaign_store_active(struct db *db, int32_t tenant, struct arena *mem,
 			      struct uuid **ret, int *ret_count) MUST_CHECK;

@@ -35,30 +35,29 @@ static enum rc read_position(struct call *c, const char *position, struct campai
 
 enum rc h_campaign_list(struct call *c, const struct req *req, struct res *res)
 {
-	struct campaign_page from = { .before = INT64_MAX };
-	struct campaign_item *list = NULL;
+	struct campaign_page from = { .before = INT64_MAX, .mem = c->mem };
+	struct campaign_items list;
 	struct page page;
 	const char *next = NULL;
 	char id[UUID_TEXT_SIZE];
-	int n = 0;
 
 	enum rc rc = page_open(c, req, no_filters, &page);
 	if (rc == RC_OK && page.position)
 		rc = read_position(c, page.position, &from);
 	if (rc != RC_OK)
 		return rc;
-	from.limit = page.size + 1;
-	rc = campaign_list(c, &from, &list, &n);
+	from.limit = page.size;
+	rc = campaign_list(c, &from, &list);
 	if (rc != RC_OK)
 		return rc;
-	if (n > page.size) {
-		const struct campaign *last = &list[(n = page.size) - 1].row.campaign;
+	if (list.more) {
+		const struct campaign *last = &list.items[list.count - 1].row.campaign;
 		next = page_next(c, &page, "%" PRId64 " %s", last->created_at,
 				 uuid_format(&last->campaign_id, id));
 	}
 	json_t *items = json_array();
-	for (int i = 0; i < n; i++)
-		json_array_append_new(items, campaign_json(c->mem, &list[i]));
+	for (int i = 0; i < list.count; i++)
+		json_array_append_new(items, campaign_json(c->mem, &list.items[i]));
 	js_answer_page(c, res, items, next);
 	return RC_OK;
 }

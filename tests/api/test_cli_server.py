@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from fleet import SECRET, a_seed, make_world, world  # noqa: F401
+from fleet import SECRET, a_seed, make_world, must, world  # noqa: F401
 from harness import wait_until
 from test_cli import MUSTER, run_muster
 
@@ -361,6 +361,35 @@ def test_watch_outlives_a_restart(operator):
     assert watch.returncode == 0, out + err
     assert out.splitlines()[-1] == "finished: 2 of 2 devices run release 2.0.0"
     assert fleet.finish()["updated"] == 2
+
+
+def test_campaigns_aimed_at_a_hundred_thousand_names(operator):
+    """A page holds as many as fit into some megabytes, and `muster` goes on to the next one."""
+    world = operator.world  # noqa: F811
+    world.add_device("alone")
+    world.sql("UPDATE device SET registered_at = 1, lifecycle = 1, "
+              f"vendor_id = '{world.vendor_id}', class_id = '{world.class_id}'")
+    release = world.release(size=100)
+    made = [world.campaign(release, {"devices": ["alone"]}, start=False, name=f"c{i:02d}") for i in range(10)]
+    for width, some in ((62, made[:3]), (8, made[3:7])):  # the others stay small
+        ids = ", ".join(f"'{id}'" for id in some)
+        world.sql("UPDATE campaign SET target = jsonb_build_object('devices', (SELECT jsonb_agg("
+                  f"lpad(i::text, {width}, 'd')) FROM generate_series(1, 100000) i)) WHERE campaign_id IN ({ids})")
+
+    seen, sizes, token = [], [], ""
+    while token is not None:  # past the contract's observer, which reads too slowly for so much
+        got = world.admin.session.get(f"{world.server.url}/v1/campaigns?page_size=1000{token}",
+                                      headers={"Authorization": f"Bearer {world.admin.token}"})
+        page = must(got, 200)
+        seen.append([c["campaign_id"] for c in page["items"]])
+        sizes.append(len(got.content))
+        token = f"&page_token={page['next_page_token']}" if "next_page_token" in page else None
+    assert sum(seen, []) == made[::-1], "each once, newest first"
+    assert max(sizes) <= 8 << 20, sizes
+    assert [len(ids) for ids in seen] == [5, 2, 1, 1, 1], "what is short is together, and no page is empty"
+
+    operator("campaign", "abort", "c00", "--yes")
+    assert operator.json("campaign", "status", made[0])["state"] == "aborted"
 
 
 def test_campaign_words_that_are_refused(author):
