@@ -78,6 +78,7 @@ static enum rc run_transaction(struct dispatcher *d, struct call *c, struct req 
 	c->db = db;
 	c->work_clock = roster_work_clock(c->core->roster);
 	rc = db_begin(db);
+	c->now = clock_wall(); /* no event is older than its transaction (core/event.c) */
 	if (rc == RC_OK)
 		rc = run_call(c, req);
 	if (rc == RC_OK) {
@@ -296,6 +297,8 @@ static enum rc batch_transaction(struct dispatcher *d, struct batch *b, bool *re
 	for (int i = b->at; i < b->count; i++)
 		b->calls[i].call.work_clock = roster_work_clock(d->core->roster);
 	rc = db_begin(db);
+	for (int i = b->at; i < b->count; i++)
+		b->calls[i].call.now = clock_wall();
 	if (rc == RC_OK)
 		rc = batch_handlers(b, db);
 	if (rc == RC_OK) {

@@ -30,7 +30,7 @@ struct call {
 	int32_t tenant;
 	struct actor actor;
 	uint32_t work_clock; /* of the roster, before the transaction began */
-	int64_t now;         /* wall time at the start of the call; the only "now" of core */
+	int64_t now;         /* wall time as its transaction begins; the only "now" of core */
 	uint64_t id;         /* request id, in logs and in problem+json "instance" */
 	const char *reason;  /* why the operator does it (for the audit), or NULL */
 	enum err err;        /* set by call_fail */

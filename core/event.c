@@ -9,6 +9,19 @@ enum rc event_add(struct call *c, const struct event *event)
 	return event_store_add(c->db, c->tenant, c->mem, event, &c->now, 1);
 }
 
+/* Events are as old as their transaction at most (the call's time is read when it has begun),
+ * so none comes from before the oldest one that still runs.  Its age is a span by the
+ * database's clock, taken from our time: the two clocks need not agree. */
+static enum rc settled(struct call *c, int64_t *ret)
+{
+	int64_t oldest_us = 0;
+
+	enum rc rc = event_store_oldest_writer(c->db, &oldest_us);
+	if (rc == RC_OK)
+		*ret = c->now - oldest_us - EVENT_SETTLE_US;
+	return rc;
+}
+
 enum rc event_list(struct call *c, const struct event_filter *f, struct event_item **ret,
 		   int *ret_count)
 {
@@ -27,7 +40,9 @@ enum rc event_list(struct call *c, const struct event_filter *f, struct event_it
 		page.after_at = f->since - 1;
 		page.after_seq = INT64_MAX;
 	}
-	enum rc rc = event_store_list(c->db, c->tenant, &page, &rows, &count);
+	enum rc rc = uuid_is_zero(&f->device_id) ? settled(c, &page.before) : RC_OK;
+	if (rc == RC_OK)
+		rc = event_store_list(c->db, c->tenant, &page, &rows, &count);
 	if (rc != RC_OK)
 		return rc;
 

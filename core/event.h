@@ -22,6 +22,10 @@ struct event_filter {
 	int64_t after_at, after_seq;
 	int limit;
 };
-/* By time. */
+/* By time.  Those of a device at once; those of all devices when no event can come before them
+ * any more, so that a walk, or who asks again with `since`, misses none: after this time, which
+ * is how far the clocks of two daemons may be apart, or for as long as a transaction runs that
+ * may still write some. */
+#define EVENT_SETTLE_US INT64_C(1000000)
 enum rc event_list(struct call *c, const struct event_filter *filter, struct event_item **ret,
 		   int *ret_count) MUST_CHECK;

@@ -259,6 +259,7 @@ static enum rc run_once(struct ticker *t, struct call *c, ticker_work *work, con
 {
 	enum rc rc = db_begin(c->db);
 
+	c->now = clock_wall(); /* no event is older than its transaction */
 	if (rc == RC_OK)
 		rc = lease_store_guard(c->db, &t->lease);
 	if (rc == RC_OK)

@@ -9,7 +9,7 @@
 	"FROM event e LEFT JOIN device d ON d.tenant_id = e.tenant_id AND "                    \
 	"d.device_id = e.device_id "
 
-enum { INSERT, LIST, LIST_DEVICE };
+enum { INSERT, LIST, LIST_DEVICE, OLDEST };
 
 static const struct db_stmt stmts[] = {
 	[INSERT] = { "event_insert",
@@ -22,11 +22,19 @@ static const struct db_stmt stmts[] = {
 		     "AS u (device_id, at, kind, campaign_id, job_id, detail)" },
 	[LIST] = { "event_list", "SELECT " EVENT_COLUMNS
 				 "WHERE e.tenant_id = $1 AND (e.at, e.seq) > ($2, $3) "
-				 "ORDER BY e.at, e.seq LIMIT $4" },
+				 "AND e.at < $5 ORDER BY e.at, e.seq LIMIT $4" },
 	[LIST_DEVICE] = { "event_list_device",
 			  "SELECT " EVENT_COLUMNS
 			  "WHERE e.tenant_id = $1 AND (e.at, e.seq) > ($2, $3) "
 			  "AND e.device_id = $5 ORDER BY e.at, e.seq LIMIT $4" },
+	/* Of transactions that may write events.  One that has written nothing after a minute
+	 * is a backup or another reader: no work of ours takes so long to begin. */
+	[OLDEST] = { "event_oldest_writer",
+		     "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start) * "
+		     "1000000), 0)::bigint AS us FROM pg_stat_activity "
+		     "WHERE datname = current_database() AND usename = current_user "
+		     "AND pid <> pg_backend_pid() AND (backend_xid IS NOT NULL "
+		     "OR xact_start > clock_timestamp() - interval '1 minute')" },
 };
 DB_STMTS(stmts)
 
@@ -87,6 +95,8 @@ enum rc event_store_list(struct db *db, int32_t tenant, const struct event_page 
 	db_arg_i64(&a, page->limit);
 	if (one)
 		db_arg_uuid(&a, &page->device_id);
+	else
+		db_arg_i64(&a, page->before);
 	enum rc rc = db_run(db, &stmts[one ? LIST_DEVICE : LIST], &a, &rows);
 	if (rc != RC_OK)
 		return rc;
@@ -98,4 +108,15 @@ enum rc event_store_list(struct db *db, int32_t tenant, const struct event_page 
 	*ret = items;
 	*ret_count = count;
 	return RC_OK;
+}
+
+enum rc event_store_oldest_writer(struct db *db, int64_t *ret_us)
+{
+	CLEAN(rows) struct db_rows *rows = NULL;
+	struct db_args a = { 0 };
+
+	enum rc rc = db_run_one(db, &stmts[OLDEST], &a, &rows);
+	if (rc == RC_OK)
+		*ret_us = db_row_i64(rows, 0, "us");
+	return rc;
 }

@@ -393,8 +393,11 @@ def test_events_of_devices(daemon, admin):
     assert admin.patch("/v1/devices/eventful", {"attributes": {"site": "berlin"}}, headers=match).status_code == 200
     own = admin.get("/v1/devices/eventful/events").json()["items"]
     assert [e["kind"] for e in own][0] == "provisioned"
-    everything = admin.get("/v1/events?page_size=1000").json()["items"]
-    assert [e for e in everything if e.get("endpoint") == "eventful"] == own
+
+    def told():
+        everything = admin.get("/v1/events?page_size=1000").json()["items"]
+        return [e for e in everything if e.get("endpoint") == "eventful"]
+    harness.wait_until(lambda: told() == own, what="the list of all devices has them, a second later")
     one = admin.get("/v1/devices/eventful/events?page_size=1").json()
     assert one["items"] == own[:1]
     if len(own) > 1:

@@ -385,7 +385,10 @@ static void test_slow_database(void)
 {
 	begin();
 	sql(b.w.db, "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
-		    "$$ BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END $$");
+		    "$$ BEGIN PERFORM pg_sleep(0.05); "
+		    "IF NEW.at < extract(epoch FROM now()) * 1000000 - 100000 THEN "
+		    "PERFORM nextval('failures'); END IF; RETURN NEW; END $$");
+	sql(b.w.db, "ALTER SEQUENCE failures RESTART");
 	sql(b.w.db, "CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON event "
 		    "FOR EACH ROW EXECUTE FUNCTION fail()");
 	int64_t before = clock_monotonic();
@@ -400,6 +403,8 @@ static void test_slow_database(void)
 	is_int(registered(), good, "and was not done in secret");
 	ok(took < 6 * USEC_PER_SEC, "in time, not when the whole batch would be over");
 	ok(transactions() > 1, "a batch that takes long is committed in parts");
+	is_int(sql_i64(&b.w, "SELECT is_called::integer AS n FROM failures"), 0,
+	       "whose events are none of before they began");
 	end();
 	sql(b.w.db, "DROP TRIGGER fail ON event");
 }
