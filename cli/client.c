@@ -14,6 +14,8 @@
 #include <time.h>
 
 #define ANSWER_MAX        (INT64_C(64) << 20)
+#define ROOT_MAX          65536 /* a certificate */
+#define PEM_LINE          64
 #define CONNECT_TIMEOUT_S 10L
 #define ANSWER_TIMEOUT_S  60L
 #define STALL_S           60L /* an upload that moves less than a byte a second for so long */
@@ -358,7 +360,7 @@ enum exit_code client_fetch_ca(const char *url, struct arena *mem, const char **
 	return EXIT_DONE;
 }
 
-enum rc client_fingerprint(const char *pem, struct arena *mem, struct digest *ret)
+static enum rc first_certificate(const char *pem, struct arena *mem, struct bytes *ret_der)
 {
 	static const char begin[] = "-----BEGIN CERTIFICATE-----",
 			  end[] = "-----END CERTIFICATE-----";
@@ -371,11 +373,46 @@ enum rc client_fingerprint(const char *pem, struct arena *mem, struct digest *re
 	for (from += sizeof(begin) - 1; from < to; from++)
 		if (!strchr(" \t\r\n", *from))
 			text[n++] = *from;
+	return base64_decode(mem, (struct bytes){ (const uint8_t *)text, n }, ret_der);
+}
+
+enum rc client_fingerprint(const char *pem, struct arena *mem, struct digest *ret)
+{
 	struct bytes der;
-	enum rc rc = base64_decode(mem, (struct bytes){ (const uint8_t *)text, n }, &der);
+	enum rc rc = first_certificate(pem, mem, &der);
 	if (rc == RC_OK)
 		sha256_of(der, ret);
 	return rc;
+}
+
+/* Lines of 64, as everybody writes it (RFC 7468). */
+static const char *pem_of(struct bytes der, struct arena *mem)
+{
+	const char *text = base64_encode(mem, der);
+	size_t n = strlen(text), at = 0;
+	char *lines = arena_alloc(mem, n + n / PEM_LINE + 2), *to = lines;
+	while (at < n) {
+		*to++ = text[at++];
+		if (at % PEM_LINE == 0 || at == n)
+			*to++ = '\n';
+	}
+	*to = '\0';
+	return arena_printf(mem, "-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n",
+			    lines);
+}
+
+enum rc client_take_root(const char *sent, struct arena *mem, const char **ret_pem,
+			 struct digest *ret_fingerprint)
+{
+	struct bytes der;
+	enum rc rc = first_certificate(sent, mem, &der);
+	if (rc != RC_OK)
+		return rc;
+	if (der.n > ROOT_MAX)
+		return RC_TOO_LARGE;
+	sha256_of(der, ret_fingerprint);
+	*ret_pem = pem_of(der, mem);
+	return RC_OK;
 }
 
 const char *client_escape(struct arena *mem, const char *text)

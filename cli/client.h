@@ -63,7 +63,11 @@ enum exit_code client_change(struct client *c, const char *path, const struct re
  * fingerprint to somebody before you pin it.  Sends no token. */
 enum exit_code client_fetch_ca(const char *url, struct arena *mem,
 			       const char **ret_root_pem) MUST_CHECK;
-/* SHA-256 of the certificate in a PEM text. */
+/* The first certificate of what was sent, written anew in PEM, and its SHA-256: whatever came
+ * with it was shown to nobody, and must not be pinned. */
+enum rc client_take_root(const char *sent, struct arena *mem, const char **ret_pem,
+			 struct digest *ret_fingerprint) MUST_CHECK;
+/* SHA-256 of the first certificate in a PEM text. */
 enum rc client_fingerprint(const char *pem, struct arena *mem, struct digest *ret) MUST_CHECK;
 
 /* One segment of a path, or one query value. */

@@ -66,14 +66,15 @@ static enum exit_code confirm_fingerprint(struct cli *c, const char *url,
 
 static enum exit_code find_ca(struct cli *c, const char *url, const char **ret_pem)
 {
+	const char *sent;
 	struct digest print;
 	const char *file = args_value(&c->args, "ca");
 	if (file)
 		return ca_from_file(c, file, ret_pem);
-	enum exit_code code = client_fetch_ca(url, c->mem, ret_pem);
+	enum exit_code code = client_fetch_ca(url, c->mem, &sent);
 	if (code != EXIT_DONE)
 		return code;
-	if (client_fingerprint(*ret_pem, c->mem, &print) != RC_OK)
+	if (client_take_root(sent, c->mem, ret_pem, &print) != RC_OK)
 		return cli_fail(EXIT_FAILED, "%s sends a root that is no certificate", url);
 	return confirm_fingerprint(c, url, &print);
 }

@@ -194,6 +194,12 @@ static void test_client(void)
 	ok(client_fingerprint("-----BEGIN CERTIFICATE-----\nYWJj", mem, &digest) != RC_OK,
 	   "half a certificate");
 	ok(client_fingerprint("", mem, &digest) != RC_OK, "no certificate");
+	const char *taken;
+	is_int(client_take_root(arena_printf(mem, "x\n%s%s", pem, pem), mem, &taken, &digest),
+	       RC_OK, "a root that was sent with others");
+	is_str(taken, "-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n",
+	       "is taken alone");
+	ok(client_take_root("", mem, &taken, &digest) != RC_OK, "none was sent");
 }
 
 int main(void)
