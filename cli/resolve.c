@@ -2,16 +2,25 @@
 
 #include "cli/resolve.h"
 
+#include "cli/class_ids.h"
+
 #include <string.h>
 
 struct search {
 	const char *text;
 	const char *kind, *id_member;
+	const char *vendor_id; /* NULL: any, or it has none */
 	const char *(*name)(struct arena *mem, const json_t *item);
 	struct arena *mem;
 	const char *exact_id, *near_id;
 	int exact_count, near_count;
 };
+
+static bool is_vendors(const struct search *s, const json_t *item)
+{
+	const char *id = json_string_value(json_object_get(item, "vendor_id"));
+	return !s->vendor_id || (id && strcmp(id, s->vendor_id) == 0);
+}
 
 static enum exit_code search_page(void *ctx, const json_t *items)
 {
@@ -23,7 +32,7 @@ static enum exit_code search_page(void *ctx, const json_t *items)
 		const char *id = json_string_value(json_object_get(item, s->id_member));
 		const char *name = s->name(s->mem, item);
 		const char *tail = strchr(name, '@');
-		if (!id)
+		if (!id || !is_vendors(s, item))
 			continue;
 		if (strcmp(name, s->text) == 0 || (tail && strcmp(tail + 1, s->text) == 0)) {
 			s->exact_id = arena_text(s->mem, id);
@@ -42,6 +51,10 @@ static enum exit_code search_list(struct client *c, const char *path, struct sea
 				  const char **ret_id)
 {
 	struct uuid id;
+	/* It would be the beginning of whatever there is. */
+	if (s->text[0] == '\0')
+		return cli_fail(EXIT_NOT_FOUND, "no %s has an empty name; see: muster %s ls",
+				s->kind, s->kind);
 	if (uuid_parse(s->text, &id) == RC_OK) {
 		*ret_id = s->text;
 		return EXIT_DONE;
@@ -88,11 +101,20 @@ static const char *release_name(struct arena *mem, const json_t *item)
 enum exit_code resolve_release(struct client *c, const char *text, struct arena *mem,
 			       const char **ret_id)
 {
-	/* Releases know the name of their class, not its vendor. */
+	/* Releases know the name of their class, and of its vendor the id alone. */
 	const char *slash = strrchr(text, '/');
+	struct class_ids ids;
+	if (slash) {
+		const char *class_name =
+			arena_printf(mem, "%.*s", (int)strcspn(text, "@"), text);
+		enum exit_code code = class_ids_of(class_name, mem, &ids);
+		if (code != EXIT_DONE)
+			return code;
+	}
 	struct search s = { .text = slash ? slash + 1 : text,
 			    .kind = "release",
 			    .id_member = "release_id",
+			    .vendor_id = slash ? ids.vendor_text : NULL,
 			    .name = release_name,
 			    .mem = mem };
 	return search_list(c, "/v1/releases", &s, ret_id);

@@ -135,6 +135,21 @@ def test_release_from_file_to_server(author):
         assert author.json("release", "show", name)["release_id"] == made["release_id"]
     assert author.error("release", "show", "9.9", code=3) == \
         'muster: there is no release "9.9"; see: muster release ls'
+    author.error("release", "show", "other.example/lock-7@3.7", code=3)
+    assert author.error("release", "withdraw", "", "--yes", code=3) == \
+        "muster: no release has an empty name; see: muster release ls"
+    assert not author.json("release", "show", "3.7").get("withdrawn_at")
+
+
+def test_releases_of_two_vendors_are_told_apart(author):
+    other = CLASS.replace("acme", "other")
+    author("class", "create", other)
+    author("key", "register", "a.pem.pub", "--class", other)
+    ids = {name: json.loads(author("release", "create", "fw.bin", "--class", name, "--version", "3.7", "--key", "a.pem",
+                                   "--json").stdout)["release_id"] for name in (CLASS, other)}
+    assert "several releases fit" in author.error("release", "show", "lock-7@3.7")
+    for name, release in ids.items():
+        assert author.json("release", "show", f"{name}@3.7")["release_id"] == release
 
 
 def test_sequence_goes_on_within_a_second(author):
