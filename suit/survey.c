@@ -27,7 +27,7 @@ static enum suit_rc change(struct survey *v, const struct suit_target *t, struct
 	v->absent = false;
 	if (!v->vendor || !v->class_)
 		v->s->vendor_class = false;
-	v->content[number] = (struct content){ .changed = true };
+	v->content[number] = (struct content){ .changed = ++v->changes };
 	*ret = &v->content[number];
 	return SUIT_OK;
 }
@@ -57,6 +57,8 @@ static enum suit_rc on_fetch(void *ctx, const struct suit_target *t, struct suit
 	c->integrated = content;
 	c->known = p.has_digest;
 	c->digest = p.digest;
+	c->sized = p.has_size;
+	c->size = p.size;
 	if (v->payload_count == SUIT_SURVEY_PAYLOADS_MAX)
 		return SUIT_TOO_LARGE;
 	c->payload = (uint8_t)v->payload_count;
@@ -183,7 +185,7 @@ static enum suit_rc on_dependency(void *ctx, const struct suit_target *t,
 	/* A device may have it already, or not. */
 	bool there = v->content[number].changed;
 	if (!there)
-		rc = suit_survey_ask(v, t, SUIT_PARAM_DIGEST, &there);
+		rc = suit_survey_ask(v, t, SUIT_PARAM_DIGEST, NULL, &there);
 	if (rc != SUIT_OK)
 		return rc;
 	if (!there) {
@@ -310,7 +312,7 @@ static bool was_wanted(const struct survey *v, const struct fact *f,
 {
 	struct scbor c;
 
-	if (f->key != SUIT_PARAM_DIGEST || !f->holds ||
+	if (f->key != SUIT_PARAM_DIGEST || !f->holds || f->change > 0 ||
 	    v->s->component[f->component].dependency)
 		return false;
 	scbor_init(&c, f->value);
@@ -374,7 +376,7 @@ static void sizes_add(struct survey *v)
 	}
 	if (v->largest > s->largest)
 		s->largest = v->largest;
-	if (v->corrupt < 0 && sum > s->fetched)
+	if (v->corrupt < 0 && !v->wrong && sum > s->fetched)
 		s->fetched = sum;
 }
 
@@ -423,7 +425,9 @@ static enum suit_rc run_once(struct survey *v, const struct suit_envelope *e,
 
 	memset(v->content, 0, sizeof(v->content));
 	v->payload_count = 0;
+	v->changes = 0;
 	v->largest = 0;
+	v->wrong = false;
 	v->vendor = v->class_ = v->absent = v->precursor_known = false;
 	enum suit_rc rc = suit_process(e, procedure, &platform, v, &run);
 	v->steps += run.steps;

@@ -5,8 +5,10 @@
  * uninstall procedures touch components too.
  *
  * Ways are consistent: a component has one digest and one slot, and what was asked once is the
- * same when it is asked again. What a fetch brought has the digest that it was said to have,
- * but for one component in turn, in which nothing ever is what it should be. */
+ * same when it is asked again. What a fetch brought has the digest and the size that it was
+ * said to have, but for one component in turn, in which nothing ever is what it should be. What
+ * was written, copied or swapped there may have any digest that it is compared with, or none.
+ */
 #pragma once
 
 #include "suit/process.h"
@@ -14,7 +16,7 @@
 #define SUIT_SURVEY_PAYLOADS_MAX   32
 #define SUIT_SURVEY_INSTALLED_MAX  32
 #define SUIT_SURVEY_COMPONENTS_MAX 32
-#define SUIT_SURVEY_FACTS_MAX      32 /* that one run asks for */
+#define SUIT_SURVEY_FACTS_MAX      64 /* that one run asks for */
 #define SUIT_SURVEY_IDENTITIES_MAX 32
 #define SUIT_SURVEY_INFOS_MAX      16     /* encryption infos */
 #define SUIT_SURVEY_RUNS_MAX       1024   /* ways to turn out */

@@ -32,44 +32,47 @@ enum suit_rc suit_survey_number(struct survey *v, const struct suit_target *t, u
 
 /* --- facts -------------------------------------------------------------------------------- */
 
-/* A component has one slot and one digest: another that holds rules this one out. */
-static bool ruled_out(const struct survey *v, const struct fact *f)
+/* Has the run an answer in what it was asked before?  A component has one slot and one digest:
+ * another that holds rules this one out. Sizes of one digest do not rule each other out, for a
+ * device that does not know the size of what it holds passes over it. */
+static bool decided(const struct survey *v, const struct fact *f, bool *ret)
 {
-	if (f->key != SUIT_PARAM_SLOT && f->key != SUIT_PARAM_DIGEST)
-		return false;
-	for (size_t i = 0; i < v->fact_count; i++)
-		if (v->fact[i].key == f->key && v->fact[i].component == f->component &&
-		    v->fact[i].holds)
+	bool single = f->key == SUIT_PARAM_SLOT || f->key == SUIT_PARAM_DIGEST;
+
+	for (size_t i = 0; i < v->fact_count; i++) {
+		const struct fact *is = &v->fact[i];
+		if (is->key != f->key || is->component != f->component ||
+		    is->change != f->change)
+			continue;
+		bool same = suit_bytes_equal(is->value, f->value);
+		bool same_size = is->sized == f->sized && is->size == f->size;
+		if (same ? same_size || (is->holds ? !f->sized : !is->sized)
+			 : single && is->holds) {
+			*ret = same && is->holds;
 			return true;
+		}
+	}
 	return false;
 }
 
 enum suit_rc suit_survey_ask(struct survey *v, const struct suit_target *t,
-			     enum suit_parameter key, bool *ret)
+			     enum suit_parameter key, const uint64_t *size, bool *ret)
 {
-	struct fact f = { .key = key, .holds = true };
+	struct fact f = { .key = key, .sized = size, .size = size ? *size : 0, .holds = true };
 	enum suit_rc rc = suit_survey_number(v, t, &f.component);
 
 	if (rc != SUIT_OK)
 		return rc;
+	if (key == SUIT_PARAM_DIGEST || key == SUIT_PARAM_CONTENT)
+		f.change = v->content[f.component].changed;
 	/* One device has one clock and one battery. */
 	if (key == SUIT_PARAM_USE_BEFORE || key == SUIT_PARAM_BATTERY ||
 	    key == SUIT_PARAM_PRIORITY)
 		f.component = 0;
 	if (!suit_parameter_encoded(t, key, &f.value))
 		return SUIT_CONDITION;
-	for (size_t i = 0; i < v->fact_count; i++) {
-		const struct fact *is = &v->fact[i];
-		if (is->key == key && is->component == f.component &&
-		    suit_bytes_equal(is->value, f.value)) {
-			*ret = is->holds;
-			return SUIT_OK;
-		}
-	}
-	if (ruled_out(v, &f)) {
-		*ret = false;
+	if (decided(v, &f, ret))
 		return SUIT_OK;
-	}
 	if (v->fact_count == SUIT_SURVEY_FACTS_MAX)
 		return SUIT_TOO_LARGE;
 	/* What the runs before have decided keeps its answer: the order of asking is the same.
@@ -99,7 +102,7 @@ static enum suit_rc on_identity(void *ctx, const struct suit_target *t, enum sui
 {
 	struct survey *v = ctx;
 	bool yes = false;
-	enum suit_rc rc = suit_survey_ask(v, t, key, &yes);
+	enum suit_rc rc = suit_survey_ask(v, t, key, NULL, &yes);
 
 	(void)id;
 	(void)measured;
@@ -114,7 +117,7 @@ static enum suit_rc on_slot(void *ctx, const struct suit_target *t, uint64_t *re
 {
 	bool yes = false;
 	uint64_t slot = 0;
-	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_SLOT, &yes);
+	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_SLOT, NULL, &yes);
 
 	suit_parameter_uint(t, SUIT_PARAM_SLOT, &slot);
 	*ret = yes ? slot : ~slot;
@@ -125,7 +128,7 @@ static enum suit_rc on_now(void *ctx, const struct suit_target *t, uint64_t *ret
 {
 	bool yes = false;
 	uint64_t end = 0;
-	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_USE_BEFORE, &yes);
+	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_USE_BEFORE, NULL, &yes);
 
 	suit_parameter_uint(t, SUIT_PARAM_USE_BEFORE, &end);
 	*ret = yes && end > 0 ? end - 1 : end;
@@ -136,7 +139,7 @@ static enum suit_rc on_battery(void *ctx, const struct suit_target *t, uint64_t 
 {
 	bool yes = false;
 	uint64_t least = 0;
-	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_BATTERY, &yes);
+	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_BATTERY, NULL, &yes);
 
 	suit_parameter_uint(t, SUIT_PARAM_BATTERY, &least);
 	*ret = yes || least == 0 ? least : least - 1;
@@ -146,7 +149,7 @@ static enum suit_rc on_battery(void *ctx, const struct suit_target *t, uint64_t 
 static enum suit_rc on_authorized(void *ctx, const struct suit_target *t, int64_t priority)
 {
 	bool yes = false;
-	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_PRIORITY, &yes);
+	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_PRIORITY, NULL, &yes);
 
 	(void)priority;
 	return rc != SUIT_OK || yes ? rc : SUIT_CONDITION;
@@ -160,7 +163,7 @@ static enum suit_rc on_version(void *ctx, const struct suit_target *t,
 	struct suit_bytes match = { 0 };
 	struct scbor c;
 	bool yes = false;
-	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_VERSION, &yes);
+	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_VERSION, NULL, &yes);
 
 	suit_parameter_bytes(t, SUIT_PARAM_VERSION, &match);
 	scbor_init(&c, match);
@@ -179,22 +182,60 @@ static enum suit_rc on_version(void *ctx, const struct suit_target *t,
 	return rc;
 }
 
+/* A payload that was fetched without a digest has the one that it is compared with: the first,
+ * or that which holds. */
 static void payload_digest(struct survey *v, const struct content *c,
-			   const struct suit_digest *digest, const uint64_t *size)
+			   const struct suit_digest *digest, const uint64_t *size, bool holds)
 {
 	struct suit_survey_payload *p = &v->payload[c->payload];
 
-	if (!c->fetched || p->has_digest)
+	if (!c->fetched || c->known || (p->has_digest && !holds))
 		return;
 	p->has_digest = true;
 	p->digest = *digest;
-	if (size && !p->has_size) {
-		p->has_size = true;
-		p->size = *size;
+	if (!c->sized) {
+		p->has_size = size != NULL;
+		p->size = size ? *size : 0;
 	}
 }
 
-/* What the run itself has put there has the first digest that it is compared with. */
+/* What the run itself has put there: of a fetch its digest and size are known, of anything else
+ * they may turn out to be these or not. */
+static enum suit_rc match_new(struct survey *v, const struct suit_target *t, struct content *c,
+			      const struct suit_digest *digest, const uint64_t *size, bool *ret)
+{
+	bool corrupt = c - v->content == v->corrupt;
+	bool other = (c->known && !suit_digest_equal(&c->digest, digest)) ||
+		     (c->sized && size && *size != c->size);
+	enum suit_rc rc = SUIT_OK;
+
+	*ret = !corrupt && !other && c->known && (c->sized || !size);
+	if (!corrupt && !other && !*ret) {
+		rc = suit_survey_ask(v, t, SUIT_PARAM_DIGEST, size, ret);
+		v->wrong = v->wrong || !*ret;
+	}
+	if (rc != SUIT_OK)
+		return rc;
+	if (corrupt || !other)
+		payload_digest(v, c, digest, size, *ret);
+	if (*ret && size && *size > v->largest)
+		v->largest = *size;
+	return SUIT_OK;
+}
+
+static enum suit_rc match_old(struct survey *v, const struct suit_target *t, uint8_t number,
+			      const struct suit_digest *digest, const uint64_t *size, bool *ret)
+{
+	enum suit_rc rc = suit_survey_ask(v, t, SUIT_PARAM_DIGEST, size, ret);
+
+	if (rc != SUIT_OK || !*ret)
+		return rc;
+	v->precursor_known = true;
+	v->precursor_component = number;
+	v->precursor = *digest;
+	return SUIT_OK;
+}
+
 static enum suit_rc on_image(void *ctx, const struct suit_target *t,
 			     const struct suit_digest *digest, const uint64_t *size,
 			     struct scbor_out *measured)
@@ -208,27 +249,13 @@ static enum suit_rc on_image(void *ctx, const struct suit_target *t,
 	if (rc != SUIT_OK)
 		return rc;
 	struct content *c = &v->content[number];
-	if (c->changed && number == v->corrupt) {
-		payload_digest(v, c, digest, size);
-		return SUIT_CONDITION;
-	}
-	if (c->changed) {
-		yes = !c->known || suit_digest_equal(&c->digest, digest);
-	} else {
-		rc = suit_survey_ask(v, t, SUIT_PARAM_DIGEST, &yes);
-		if (rc != SUIT_OK)
-			return rc;
-	}
-	if (!yes)
-		return SUIT_CONDITION;
-	if (c->changed && !c->known)
-		payload_digest(v, c, digest, size);
-	if (c->changed && size && *size > v->largest)
-		v->largest = *size;
-	if (!c->changed) {
-		v->precursor_known = true;
-		v->precursor_component = number;
-		v->precursor = *digest;
+	rc = c->changed ? match_new(v, t, c, digest, size, &yes)
+			: match_old(v, t, number, digest, size, &yes);
+	if (rc != SUIT_OK || !yes)
+		return rc != SUIT_OK ? rc : SUIT_CONDITION;
+	if (size && c->changed) {
+		c->sized = true;
+		c->size = *size;
 	}
 	c->known = c->matched = true;
 	c->digest = *digest;
@@ -242,7 +269,7 @@ static enum suit_rc on_read(void *ctx, const struct suit_target *t, uint64_t off
 {
 	struct suit_bytes content = { 0 };
 	bool yes = false;
-	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_CONTENT, &yes);
+	enum suit_rc rc = suit_survey_ask(ctx, t, SUIT_PARAM_CONTENT, NULL, &yes);
 
 	if (rc != SUIT_OK)
 		return rc;

@@ -8,14 +8,19 @@
 struct fact {
 	enum suit_parameter key;
 	uint8_t component;
+	uint32_t change; /* digest, content: of what this change of the run has brought */
 	struct suit_bytes value; /* as encoded in the manifest */
+	bool sized;              /* digest: compared with a size as well */
+	uint64_t size;
 	bool holds;
 };
 
 /* What a component holds in this run. */
 struct content {
-	bool changed;    /* by this run: no longer what was installed */
-	bool known;      /* its digest is */
+	uint32_t changed; /* number of the run's change that brought it; 0: it was installed */
+	bool known;       /* its digest is */
+	bool sized;       /* its size is known */
+	uint64_t size;
 	bool matched;    /* and a condition has compared it */
 	bool validated;  /* matched in the validate section */
 	bool source;     /* was copied or swapped on: a place to stage */
@@ -37,6 +42,8 @@ struct survey {
 	struct content content[SUIT_SURVEY_COMPONENTS_MAX];
 	struct suit_survey_payload payload[SUIT_SURVEY_PAYLOADS_MAX];
 	size_t payload_count;
+	uint32_t changes;
+	bool wrong; /* something that the run has put there was not what it was compared with */
 	bool vendor, class_; /* conditions that held */
 	bool absent;         /* a dependency was not there, and nothing fetched it */
 	bool precursor_known;
@@ -49,9 +56,10 @@ struct survey {
 
 /* The component's number in the survey's list. */
 enum suit_rc suit_survey_number(struct survey *v, const struct suit_target *t, uint8_t *ret);
-/* The answer that this run gives to a condition with the target's parameter. */
+/* The answer that this run gives to a condition with the target's parameter. A size of NULL is
+ * compared with none. */
 enum suit_rc suit_survey_ask(struct survey *v, const struct suit_target *t,
-			     enum suit_parameter key, bool *ret);
+			     enum suit_parameter key, const uint64_t *size, bool *ret);
 /* The next way to turn out; false when all were tried. */
 bool suit_survey_next(struct survey *v);
 /* Fills in the platform's conditions. */

@@ -330,6 +330,28 @@ def test_A12_a_component_is_touched_in_any_section(world):
     world.release(modem(), "modem", manifest_component="modem/suit")
 
 
+TAKE = [{"index": 1}, {"override": {"content": {"text": "taken"}, "digest": sha(b"taken"), "size": 5}}, "write",
+        "condition-image-match"]
+SEEN = {  # Install sections that go on with the application where a device does not hold what was compared.
+    "another size": [{"index": 0}, {"override": {"uri": "img/" + sha(OLD)}}, *FETCH,
+                     {"try-each": [[{"override": {"size": len(OLD) + 1}}, "condition-image-match"], TAKE]}],
+    "another size than before": [
+        {"index": 0}, {"try-each": [["condition-image-match"], [{"override": {"uri": "img/" + sha(OLD)}}, *FETCH]]},
+        {"try-each": [[{"override": {"size": len(OLD) + 1}}, "condition-image-match"], TAKE]}],
+    "another digest": [{"index": 0}, {"override": {"content": {"text": "radio"}}}, "write", {"try-each": [
+        [{"override": {"digest": sha(b"no"), "size": 5}}, "condition-image-match"],
+        [{"override": {"digest": sha(b"radio"), "size": 5}}, "condition-image-match", *TAKE]]}]}
+
+
+@pytest.mark.parametrize("what", SEEN)
+def test_A12_another_component_is_touched_where_a_comparison_fails(world, what):
+    """A device compares the size too, and what it writes may have the second digest that is asked for."""
+    world.put(OLD)
+    source = {"components": [{"id": "modem", "install": "none", "image": {"file": "old.bin"}}, {"id": "app"}],
+              "sequences": {"install": SEEN[what], "validate": []}}
+    world.refused(world.make(source, "modem"), "author-not-allowed", "the manifest has component app")
+
+
 def pair_by_dependency(world, keys, inner=None, **how):
     """The application's manifest brings the modem's along."""
     inside = world.make(inner or modem(), keys[1])

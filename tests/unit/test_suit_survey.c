@@ -51,6 +51,16 @@ static const char *tells(void)
 	return text;
 }
 
+static const char *wants(void)
+{
+	text_n = 0;
+	text[0] = '\0';
+	for (size_t i = 0; i < survey.precursor_count; i++)
+		say("%u=%02x;", survey.precursor[i].component, survey.precursor[i].digest.b[0]);
+	say("%s", survey.precursors_differ ? " differ" : "");
+	return text;
+}
+
 /* A dependency is what the envelope holds. */
 static enum suit_rc resolve(void *ctx, const struct suit_digest *digest, struct suit_bytes uri,
 			    struct suit_bytes integrated, const struct suit_envelope **ret)
@@ -221,6 +231,113 @@ static void test_consistent(void)
 	is_int(survey.runs, 3, "slot 0, slot 1, neither");
 }
 
+/* An image-match of component 0 that leads nowhere, or else a fetch into component 1. */
+static void seq_else(struct seq *s, uint8_t digest, uint64_t size)
+{
+	struct seq here, there;
+
+	seq_init(&here);
+	seq_digest(&here, digest);
+	if (size > 0)
+		seq_uint(&here, SUIT_PARAM_SIZE, size);
+	seq_command(&here, SUIT_COND_IMAGE_MATCH);
+	seq_init(&there);
+	seq_index(&there, 1);
+	seq_uri(&there, "v");
+	seq_command(&there, SUIT_FETCH);
+	seq_try(s, &here, &there, false);
+}
+
+/* A device compares the size too: where it cannot be this one, the other way is taken. */
+static void test_size(void)
+{
+	struct seq s;
+
+	seq_init(&s);
+	seq_index(&s, 0);
+	seq_digest(&s, 0xa1);
+	seq_uint(&s, SUIT_PARAM_SIZE, 9);
+	seq_uri(&s, "u");
+	seq_command(&s, SUIT_FETCH);
+	seq_command(&s, SUIT_COND_IMAGE_MATCH);
+	seq_else(&s, 0xa1, 10);
+	surveys(&s, 2, SUIT_OK, "0 u a1 9;1 v; 0=a1; 01", "another size than the fetch's");
+	is_int(survey.runs, 1, "that is no question");
+
+	/* Of what was there before it is one: a device may not know the size. */
+	seq_init(&s);
+	seq_index(&s, 0);
+	seq_digest(&s, 0xa1);
+	seq_uint(&s, SUIT_PARAM_SIZE, 9);
+	seq_command(&s, SUIT_COND_IMAGE_MATCH);
+	seq_else(&s, 0xa1, 10);
+	surveys(&s, 2, SUIT_OK, "1 v if 0=a1;  1", "another size than before");
+	is_int(survey.runs, 3, "both ways");
+	seq_index(&s, 0);
+	seq_else(&s, 0xa1, 9);
+	surveys(&s, 2, SUIT_OK, "1 v if 0=a1;  1", "and the first again");
+	is_int(survey.runs, 3, "has its answer");
+}
+
+static void seq_match(struct seq *s, uint8_t digest, uint64_t size)
+{
+	seq_index(s, 0);
+	seq_digest(s, digest);
+	if (size > 0)
+		seq_uint(s, SUIT_PARAM_SIZE, size);
+	seq_command(s, SUIT_COND_IMAGE_MATCH);
+}
+
+/* What is written has the second digest that it is compared with, just as well as the first. */
+static void test_digest_after_change(void)
+{
+	struct seq s;
+
+	for (int how = 0; how < 3; how++) {
+		seq_init(&s);
+		seq_index(&s, 0);
+		seq_bytes(&s, SUIT_PARAM_CONTENT, suit_text("abc"));
+		seq_command(&s, SUIT_WRITE);
+		seq_else(&s, 0xa1, how == 2 ? 4 : 0);
+		seq_match(&s, how == 2 ? 0xa1 : 0xa2, how > 0 ? 3 : 0);
+		surveys(&s, 2, SUIT_OK, how == 2 ? "1 v; 0=a1; 01" : "1 v; 0=a2; 01",
+			"the first is another's");
+		is_int(survey.runs, 3, "the first, the second, neither");
+	}
+	/* Written once more it is another content. */
+	seq_init(&s);
+	seq_index(&s, 0);
+	seq_digest(&s, 0xa1);
+	seq_command(&s, SUIT_COND_IMAGE_MATCH);
+	for (int i = 0; i < 2; i++) {
+		seq_index(&s, 0);
+		seq_bytes(&s, SUIT_PARAM_CONTENT, suit_text("abc"));
+		seq_command(&s, SUIT_WRITE);
+		if (i == 0)
+			seq_else(&s, 0xa1, 0);
+	}
+	seq_match(&s, 0xa1, 0);
+	surveys(&s, 2, SUIT_OK, "1 v if 0=a1; 0=a1; 01", "written twice");
+	is_str(wants(), "0=a1;", "only what was installed is a precursor");
+
+	/* So are the bytes that a condition reads there. */
+	struct seq same, other;
+	seq_init(&s);
+	seq_index(&s, 0);
+	seq_bytes(&s, SUIT_PARAM_CONTENT, suit_text("abc"));
+	seq_command(&s, SUIT_COND_CHECK_CONTENT);
+	seq_uri(&s, "u");
+	seq_command(&s, SUIT_FETCH);
+	seq_init(&same);
+	seq_command(&same, SUIT_COND_CHECK_CONTENT);
+	seq_init(&other);
+	seq_index(&other, 1);
+	seq_uri(&other, "v");
+	seq_command(&other, SUIT_FETCH);
+	seq_try(&s, &same, &other, false);
+	surveys(&s, 2, SUIT_OK, "0 u;1 v;  01", "check-content");
+}
+
 /* A payload that one way fetches unguarded is not guarded. */
 static void test_guard(void)
 {
@@ -355,16 +472,6 @@ static void test_dependencies(void)
 	is_int((int64_t)survey.component_count, 2, "the same component in both manifests");
 	is_int(suit_survey(&outer, NULL, NULL, &survey), SUIT_UNSUPPORTED, "nobody resolves");
 	is_int(suit_survey(&outer, resolve, NULL, &survey), SUIT_MISSING, "it is not there");
-}
-
-static const char *wants(void)
-{
-	text_n = 0;
-	text[0] = '\0';
-	for (size_t i = 0; i < survey.precursor_count; i++)
-		say("%u=%02x;", survey.precursor[i].component, survey.precursor[i].digest.b[0]);
-	say("%s", survey.precursors_differ ? " differ" : "");
-	return text;
 }
 
 /* image-match of what a component holds, then a fetch into another one. */
@@ -561,12 +668,12 @@ static void test_bounds(void)
 	seq_run(&s, &tries);
 	surveys(&s, 8, SUIT_TOO_LARGE, "", "2^9 ways of thousands of steps");
 	ok(survey.runs > 10 && survey.runs < 100, "ended early, after %u ways", survey.runs);
-	/* In two sequences, since one has no room for so many commands. */
+	/* In several sequences, since one has no room for so many commands. */
 	for (int over = 0; over < 2; over++) {
 		seq_init(&s);
 		seq_init(&a);
 		for (uint64_t i = 0; i < SUIT_SURVEY_FACTS_MAX + (unsigned)over; i++) {
-			if (i == 20) {
+			if (i > 0 && i % 20 == 0) {
 				seq_run(&s, &a);
 				seq_init(&a);
 			}
@@ -601,6 +708,8 @@ int main(void)
 	test_vectors();
 	test_digest_after_fetch();
 	test_consistent();
+	test_size();
+	test_digest_after_change();
 	test_guard();
 	test_both_ways();
 	test_copy_and_swap();
