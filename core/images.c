@@ -6,6 +6,8 @@
 
 #include "base/clean.h"
 #include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
 #include "core/image_chunks.h"
 #include "core/image_fault.h"
 #include "core/images_files.h"
@@ -250,7 +252,8 @@ static void whole_file_drop(struct whole_file *f)
 }
 
 /* Reads the file; without the lock. */
-static enum rc file_verify(struct images *s, const struct digest *d, struct whole_file *ret)
+static enum rc file_verify(struct images *s, const struct digest *d, struct whole_file *ret,
+			   bool *ret_away)
 {
 	char path[IMAGE_PATH_MAX];
 	struct digest is;
@@ -266,9 +269,9 @@ static enum rc file_verify(struct images *s, const struct digest *d, struct whol
 	image_unwatch();
 	if (!atomic_load(&bad) && digest_equal(&is, d))
 		return RC_OK;
-	bool away = file_quarantine(s, path, ret->id);
+	*ret_away = file_quarantine(s, path, ret->id);
 	whole_file_drop(ret);
-	return away ? RC_INTERNAL : RC_UNAVAILABLE;
+	return *ret_away ? RC_UNPROCESSABLE : RC_UNAVAILABLE;
 }
 
 /* --- the table, under the lock --- */
@@ -341,10 +344,15 @@ static struct image *image_open_file(struct images *s, const struct digest *d)
 {
 	struct image *i = table_add(s, d);
 	struct whole_file f = { 0 };
+	char hex[DIGEST_TEXT_SIZE];
+	bool away = false;
 
 	atomic_fetch_add(&i->refs, 1);
 	pthread_mutex_unlock(&s->lock);
-	enum rc rc = file_verify(s, d, &f);
+	enum rc rc = file_verify(s, d, &f, &away);
+	if (away)
+		log_error("a stored image has changed: it is in quarantine, upload it again",
+			  "image", digest_format(d, hex));
 	pthread_mutex_lock(&s->lock);
 	i->bytes = f.bytes;
 	i->chunks = f.chunks;
@@ -558,6 +566,7 @@ bool images_condemn(struct images *s, const struct digest *d, int fd, bool reada
 {
 	struct whole_file f = { 0 };
 	char path[IMAGE_PATH_MAX];
+	bool away = false;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0 || image_path(s->dir, d, path) != RC_OK)
@@ -565,10 +574,9 @@ bool images_condemn(struct images *s, const struct digest *d, int fd, bool reada
 	condemn_mapping(s, d, id_of(&st));
 	if (!readable)
 		return file_quarantine(s, path, id_of(&st));
-	enum rc rc = file_verify(s, d, &f);
-	if (rc == RC_OK)
+	if (file_verify(s, d, &f, &away) == RC_OK)
 		whole_file_drop(&f);
-	return rc == RC_INTERNAL;
+	return away;
 }
 
 int64_t images_quarantined(struct images *s)

@@ -17,9 +17,10 @@ struct image; /* an open mapping, counted */
 enum rc images_create(const char *dir, struct images **ret) MUST_CHECK;
 void images_free(struct images *s);
 
-/* An open image: RC_NOT_FOUND when there is none, RC_INTERNAL when its bytes no longer have the
- * digest (it is then quarantined), RC_UNAVAILABLE when another file came in its place while it
- * was read.  The first open reads the file once.  Release with image_close(), any thread. */
+/* An open image: RC_NOT_FOUND when there is none, RC_UNPROCESSABLE when its bytes no longer
+ * have the digest (the file is then in quarantine, and there is none), RC_UNAVAILABLE when
+ * another file came in its place while it was read, RC_INTERNAL when it cannot be read.  The
+ * first open reads the file once.  Release with image_close(), any thread. */
 enum rc images_open(struct images *s, const struct digest *d, struct image **ret) MUST_CHECK;
 /* The same for a thread that must not wait: RC_UNAVAILABLE when the image is large and has not
  * been read since the start; the store's own thread then reads it, so ask again in a second. */

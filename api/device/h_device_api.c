@@ -189,7 +189,7 @@ enum rc h_image(struct call *c, const struct req *req, struct res *res)
 	if (rc != RC_OK)
 		return rc;
 	rc = images_open_soon(c->core->images, &digest, &image);
-	if (rc == RC_NOT_FOUND)
+	if (rc == RC_NOT_FOUND || rc == RC_UNPROCESSABLE)
 		return call_fail(c, ERR_UNAVAILABLE, "the image was put away");
 	if (rc == RC_UNAVAILABLE)
 		return call_fail(c, ERR_UNAVAILABLE, "the image is being read");

@@ -76,8 +76,8 @@ enum rc h_image_get(struct call *c, const struct req *req, struct res *res)
 		rc = images_open(c->core->images, &digest, &res->image);
 	if (rc == RC_NOT_FOUND)
 		return call_fail(c, ERR_NOT_FOUND, "there is no such image");
-	if (rc != RC_OK)
-		return rc;
+	if (rc != RC_OK) /* it has changed as well: that is our failure, not the caller's */
+		return rc == RC_UNPROCESSABLE ? RC_INTERNAL : rc;
 	res->format = FORMAT_OCTETS;
 	res->etag = arena_text(c->mem, digest_format(&digest, hex));
 	return RC_OK;

@@ -187,14 +187,14 @@ static void test_A15_changed(void)
 	is_int(put(b, &d, &size), RC_OK, "stored");
 	restart();
 	flip(file_of(&d), 19999);
-	is_int(get(&d, b), RC_INTERNAL, "one flipped bit: not served");
+	is_int(get(&d, b), RC_UNPROCESSABLE, "one flipped bit: not served");
 	is_int(temp_dir_entries(path_of("images/quarantine")), 1, "but kept aside");
 	is_int(get(&d, b), RC_NOT_FOUND, "now there is none");
 	is_int(put(b, &d, &size), RC_OK, "uploaded again");
 	is_int(get(&d, b), RC_OK, "it is served");
 	restart();
 	ok(truncate(file_of(&d), 19998) == 0, "cut on disk");
-	is_int(get(&d, b), RC_INTERNAL, "not served");
+	is_int(get(&d, b), RC_UNPROCESSABLE, "not served");
 	is_int(put(b, &d, &size), RC_OK, "uploaded again");
 	restart();
 	ok(unlink(file_of(&d)) == 0 && symlink("/etc/passwd", file_of(&d)) == 0,
@@ -309,7 +309,7 @@ static void test_A15_cut(void)
 	ok(!image_read(i, 250000, sizeof(piece), piece), "what is not there is not served");
 	ok(!image_read(i, 0, sizeof(piece), piece), "nor anything else of it");
 	image_close(i);
-	is_int(images_open(store, &d, &i), RC_INTERNAL, "the next open puts it away");
+	is_int(images_open(store, &d, &i), RC_UNPROCESSABLE, "the next open puts it away");
 	is_int(put(b, &d, &size), RC_OK, "stored again");
 	is_int(get(&d, b), RC_OK, "it is there");
 	is_int(images_open(store, &d, &i), RC_OK, "opened");
