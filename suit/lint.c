@@ -386,7 +386,7 @@ static void signatures_check(struct walk *w)
 
 	for (size_t i = 0; i < w->e->block_count; i++) {
 		const struct suit_block *b = &w->e->block[i];
-		is_signed = is_signed || b->kind == SUIT_BLOCK_SIGN1;
+		is_signed = is_signed || !suit_block_is_mac(b);
 		if (b->alg == SUIT_ALG_ES256 || b->alg == SUIT_ALG_EDDSA ||
 		    b->alg == SUIT_ALG_ES384)
 			find(w, SUIT_RULE_OLD_ALGORITHM);

@@ -5,6 +5,7 @@
 #include "suit/lint.h"
 #include "tests/tap.h"
 #include "tests/unit/suit_data.h"
+#include "tests/unit/suit_ring.h"
 
 #define C (&suit_crypto_openssl)
 
@@ -197,6 +198,30 @@ static void test_limits(void)
 	is_found(b, &limits, "unsigned sequence-not-higher", "the same again");
 }
 
+/* In one message by several, or by a MAC, which is no author's. */
+static void test_signed(void)
+{
+	const struct suit_lint_limits none = { 0 };
+	struct ring ring = { 0 };
+	struct suit_signer by[2] = { 0 };
+	struct suit_envelope e;
+	uint8_t buf[4096];
+	size_t n = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		ring_make(&ring, SUIT_KEY_P256);
+		by[i] = (struct suit_signer){ .key = ring.own[i].key, .alg = SUIT_ALG_ESP256 };
+	}
+	is_int(suit_envelope_decode(C, made(cases[0].json), &e), SUIT_OK, "decodes");
+	is_int(suit_envelope_cosign(C, by, 2, &e, buf, sizeof(buf), &n), SUIT_OK, "signed");
+	is_found((struct suit_bytes){ buf, n }, &none, "", "by two in one COSE_Sign");
+	is_int(suit_envelope_mac(C, suit_text("a key of at least 32 bytes, this"),
+				 suit_text("k"), &e, buf, sizeof(buf), &n),
+	       SUIT_OK, "with a MAC");
+	is_found((struct suit_bytes){ buf, n }, &none, "unsigned", "a MAC is no signature");
+	ring_finish(&ring);
+}
+
 static const struct {
 	const char *file, *wanted;
 } vectors[] = {
@@ -239,6 +264,7 @@ int main(void)
 	cli.mem = arena_create();
 	test_cases();
 	test_limits();
+	test_signed();
 	test_vectors();
 	test_every_rule_has_words();
 	arena_free(cli.mem);
