@@ -260,7 +260,7 @@ static __attribute__((noinline)) bool inner_at(const uint8_t *at, const uint8_t 
 }
 
 /* Try-each, and run-sequence, which has but one.  Alternatives begin with the index that the
- * whole had. */
+ * whole had; behind a sequence that has failed softly it is that again. */
 static enum suit_rc nested(struct suit_run *r, const uint8_t *at, const uint8_t *end,
 			   enum kind kind, size_t index)
 {
@@ -278,6 +278,7 @@ static enum suit_rc nested(struct suit_run *r, const uint8_t *at, const uint8_t 
 		if (rc == SUIT_CONDITION && !frame.soft)
 			return rc;
 		if (rc == SUIT_CONDITION && kind == KIND_RUN) {
+			r->index = index_of(index);
 			r->noted = false;
 			rc = SUIT_OK;
 		}

@@ -348,6 +348,20 @@ static void test_soft_failure(void)
 	seq_command(&s, SUIT_UNLINK);
 	installs(&s, 1, &b, SUIT_OK, "image 0 aa;unlink 0;", "nested: the outer one is soft");
 
+	/* What it has set as the index ends with it too. */
+	struct board second = { .no = { "image 1 aa" } };
+	seq_init(&a);
+	seq_bool(&a, SUIT_PARAM_SOFT_FAILURE, true);
+	seq_index(&a, 1);
+	seq_digest(&a, 0xaa);
+	seq_command(&a, SUIT_COND_IMAGE_MATCH);
+	seq_init(&s);
+	seq_index(&s, 0);
+	seq_uri(&s, "u");
+	seq_run(&s, &a);
+	seq_command(&s, SUIT_FETCH);
+	installs(&s, 2, &second, SUIT_OK, "image 1 aa;fetch 0 u;", "back at its index");
+
 	seq_init(&hard);
 	seq_bool(&hard, SUIT_PARAM_SOFT_FAILURE, false);
 	seq_digest(&hard, 0xaa);
