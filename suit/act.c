@@ -359,18 +359,30 @@ static enum suit_rc race(struct suit_run *r, const struct suit_target *t,
 	return (f->written & f->read) ? SUIT_MALFORMED : SUIT_OK;
 }
 
+/* Do the bytes stand in the envelope, and not in another one that it holds? */
+static __attribute__((noinline)) bool stands_in(const struct suit_envelope *e, const uint8_t *p)
+{
+	if (p < e->whole.p || p >= e->whole.p + e->whole.n)
+		return false;
+	for (size_t i = 0; i < e->payload_count; i++) {
+		struct suit_bytes inside = e->payload[i].content;
+		if (p >= inside.p && p < inside.p + inside.n)
+			return false;
+	}
+	return true;
+}
+
 /* The index counts in the manifest that has set it, so it must be this one. */
 static enum suit_rc source_make(struct suit_run *r, const struct suit_target *t,
 				struct suit_target *ret)
 {
-	const struct suit_bytes whole = t->envelope->whole;
 	struct suit_bytes encoded;
 	uint64_t index;
 
 	if (!suit_parameter_encoded(t, SUIT_PARAM_SOURCE, &encoded) ||
 	    !suit_parameter_uint(t, SUIT_PARAM_SOURCE, &index))
 		return SUIT_MISSING;
-	if (encoded.p < whole.p || encoded.p >= whole.p + whole.n)
+	if (!stands_in(t->envelope, encoded.p))
 		return SUIT_UNSUPPORTED;
 	if (index >= SUIT_INDEX_MAX)
 		return SUIT_UNKNOWN;

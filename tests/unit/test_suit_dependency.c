@@ -324,6 +324,35 @@ static void test_source_crosses_not(void)
 	     "a source index of another manifest");
 }
 
+/* Nor does its dependent, though the dependency's bytes lie inside of its own envelope. */
+static void test_source_crosses_not_back(void)
+{
+	struct seq install, s;
+	struct board b = { 0 };
+
+	seq_init(&install);
+	seq_index(&install, 0);
+	seq_uint(&install, SUIT_PARAM_SOURCE, 1);
+	struct draft inner = { .components = 2, .section = { { 20, &install } } };
+	decodes(&inner, dep_buf, &dep);
+	seq_of_dependency(&s);
+	seq_command(&s, SUIT_COND_DEPENDENCY_INTEGRITY);
+	seq_command(&s, SUIT_PROCESS_DEPENDENCY);
+	seq_index(&s, 0);
+	seq_command(&s, SUIT_COPY);
+	struct draft d = { .components = 1,
+			   .dependency = 2,
+			   .section = { { 20, &s } },
+			   .payload = "#d",
+			   .content = dep.whole };
+	decodes(&d, root_buf, &root);
+	is_int((int64_t)root.payload_count, 1, "the dependency is inside");
+	is_int(suit_envelope_decode(&suit_crypto_openssl, root.payload[0].content, &dep),
+	       SUIT_OK, "decodes");
+	runs(&b, board_platform(), SUIT_UNSUPPORTED, "dependency 1;dependency 1;",
+	     "a source index of the dependency");
+}
+
 /* All components with true, dependencies told from the others. */
 static void test_is_dependency(void)
 {
@@ -404,6 +433,7 @@ int main(void)
 	test_index_comes_back();
 	test_prefix_deeper();
 	test_source_crosses_not();
+	test_source_crosses_not_back();
 	test_is_dependency();
 	test_depth();
 	return tap_done();
