@@ -315,12 +315,14 @@ static void tell_try(struct teller *t, struct scbor *c, unsigned depth)
 	}
 }
 
+/* The last index stays. */
 static void tell_multiple(struct teller *t, struct scbor *c)
 {
 	size_t n = scbor_map(c, EXPLAIN_INDEXES);
 	for (size_t i = 0; i < n && scbor_ok(c); i++) {
 		uint64_t index = scbor_uint(c);
-		take_values(t, index < EXPLAIN_INDEXES ? 1u << index : 0, c);
+		t->current = index < EXPLAIN_INDEXES ? 1u << index : 0;
+		take_values(t, t->current, c);
 	}
 }
 

@@ -191,13 +191,15 @@ static uint64_t index_of_name(const struct section *to, struct node n, const cha
 	return index;
 }
 
-/* {"0": {parameters}, "1": ...}: ascending, so that the map is sorted. */
-static void put_multiple(const struct section *to, struct node n)
+/* {"0": {parameters}, "1": ...}: ascending, so that the map is sorted.  The index is then the
+ * last of them. */
+static void put_multiple(struct section *to, struct node n)
 {
 	struct node members[2 * SUIT_COMPONENTS_MAX];
 	const char *names[2 * SUIT_COMPONENTS_MAX];
 	struct argument *a = argument_begin(n);
 	size_t count = node_members(n, ARRAY_LEN(members), members, names);
+	to->indexed = true;
 	scbor_put_map(&a->o, count);
 	for (size_t i = 0; i < count && node_is_good(n); i++) {
 		struct suit_parameters p = { 0 };

@@ -159,7 +159,7 @@ static enum suit_rc try_check(struct scbor *c, struct suit_scope *scope, unsigne
 	return scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
 }
 
-/* { index: parameters } */
+/* { index: parameters }: short for set-component-index and override-parameters of each. */
 static enum suit_rc multiple_check(struct scbor *c, struct suit_scope *scope)
 {
 	size_t n = scbor_map(c, 2 * SUIT_COMPONENTS_MAX);
@@ -174,6 +174,7 @@ static enum suit_rc multiple_check(struct scbor *c, struct suit_scope *scope)
 		if (rc != SUIT_OK)
 			return rc;
 	}
+	scope->indexed = scope->indexed || n > 0;
 	return scbor_ok(c) ? SUIT_OK : SUIT_MALFORMED;
 }
 

@@ -114,10 +114,9 @@ static void parameters_walk(struct walk *w, struct state *s, struct scbor *c, bo
 	}
 }
 
-/* { index: parameters } */
+/* { index: parameters }; the last index stays. */
 static void multiple_walk(struct walk *w, struct state *s, struct scbor *c)
 {
-	uint32_t before = s->current;
 	size_t n = scbor_map(c, INDEXES);
 
 	for (size_t i = 0; i < n && scbor_ok(c); i++) {
@@ -125,7 +124,6 @@ static void multiple_walk(struct walk *w, struct state *s, struct scbor *c)
 		s->current = index < INDEXES ? 1u << index : 0;
 		parameters_walk(w, s, c, false);
 	}
-	s->current = before;
 }
 
 static void copied(struct state *s, uint64_t from, int64_t key)

@@ -468,6 +468,15 @@ def test_an_index_that_every_way_sets_is_set(make):
     make({**IDS, **ONE}, sequences={"install": ["fetch"], "validate": [{"index": 0}, {"index": True}, "condition-image-match"]})
 
 
+def test_override_multiple_sets_the_index(make):
+    """It is the last of them that the commands behind it are for; nobody else takes them for another's."""
+    values = {"digest": "ab" * 32, "size": 7, "uri": "u"}
+    make({**IDS, **TWO}, key=False, sequences={"install": [
+        {"override-multiple": {"0": {"digest": "cd" * 32}, "1": values}}, "fetch", "condition-image-match"]})
+    done = make.run("manifest", "sign", make.last, "--key", "k.pem", "--out", "s", "--yes")
+    assert f"fetches u (7 B) into {TWO['components'][1]['id']}" in done.stdout
+
+
 @pytest.mark.parametrize("source,error", WRONG, ids=[w[1][:60] for w in WRONG])
 def test_refused_with_its_path(make, source, error):
     text = json.dumps(source if isinstance(source, list) or "vendor" in source or "class" in source

@@ -143,6 +143,14 @@ static const struct {
 	  INSTALL("{'override-multiple': {'0': {'digest': '" DIGEST
 		  "', 'size': 5, 'uri': 'img/x'}}}, 'fetch', 'condition-image-match'"),
 	  "unsigned" },
+	{ "override-multiple sets the index: of the last",
+	  "{'sequence': 9, 'components': [{'id': 'm'}, {'id': 'n'}], 'sequences': {'shared': "
+	  "[{'index': true}, " VENDOR ", " CLASS "], 'install': [{'override-multiple': {"
+	  "'0': {'digest': '" DIGEST "', 'size': 5}, "
+	  "'1': {'digest': '" DIGEST "', 'size': 5, 'uri': 'img/x'}}}, 'fetch', "
+	  "'condition-image-match'], 'validate': [{'index': 1}, " SET
+	  ", 'condition-image-match']}}",
+	  "unsigned" },
 	{ "parameters copied from another component",
 	  "{'sequence': 9, 'components': [{'id': 'm'}, {'id': 'n'}], 'sequences': {'shared': "
 	  "[{'index': [0, 1]}, " VENDOR ", " CLASS "], 'validate': [{'index': 0}, " SET
