@@ -10,6 +10,7 @@
 #include "cli/resolve.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -209,6 +210,13 @@ static enum exit_code get_patiently(struct watch *w, struct reply *ret)
 	}
 }
 
+/* The other end of a pipe may close while there is nothing to write, for hours. */
+static bool is_unheard(const struct output *out)
+{
+	struct pollfd to = { .fd = fileno(out->to) };
+	return ferror(out->to) || (poll(&to, 1, 0) == 1 && (to.revents & (POLLERR | POLLHUP)));
+}
+
 static enum exit_code follow(struct watch *w)
 {
 	for (;;) {
@@ -222,6 +230,9 @@ static enum exit_code follow(struct watch *w)
 		show(w, reply.json, &view, mem);
 		if (is_over(&view))
 			return finish(w, &view);
+		if (is_unheard(&w->cli->out))
+			return cli_fail(EXIT_FAILED,
+					"nobody reads what is shown; the campaign goes on");
 		if (w->timeout_us && clock_monotonic() - w->started_at >= w->timeout_us)
 			return cli_fail(EXIT_PENDING,
 					"it still runs; the time to watch is over");

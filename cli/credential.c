@@ -6,19 +6,27 @@
 #include "base/clean.h"
 #include "cli/client.h"
 #include "cli/csr.h"
+#include "cli/draft.h"
 #include "cli/file.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define CSR_FILE_MAX 16384
 
 /* What a new credential needs before the call, and leaves behind after it. */
 struct credential {
 	const char *endpoint;
-	const char *out; /* --out, or NULL */
+	struct draft out; /* of --out; zeroed: none */
 	const char *key_path, *crt_path, *ca_path;
 	char *key_pem; /* made here; NULL: not */
 };
+
+static void clean_credential(struct credential *cr)
+{
+	clean_draft(&cr->out);
+}
 
 static enum exit_code prepare_cert(struct cli *c, struct credential *cr, json_t *body)
 {
@@ -45,14 +53,13 @@ static enum exit_code prepare_cert(struct cli *c, struct credential *cr, json_t 
 	return file_write_new(cr->key_path, bytes_of(cr->key_pem), 0600);
 }
 
-static enum exit_code prepare_csr(struct cli *c, struct credential *cr, json_t *body)
+static enum exit_code prepare_csr(struct cli *c, json_t *body)
 {
 	struct bytes content;
 	const char *path = args_value(&c->args, "csr");
 	enum exit_code code = file_read(path, CSR_FILE_MAX, c->mem, &content);
 	if (code != EXIT_DONE)
 		return code;
-	cr->crt_path = cr->out;
 	if (json_object_set_new(body, "csr", json_string(bytes_text(c->mem, content))) != 0)
 		return cli_fail(EXIT_FAILED, "%s is not PEM text", path);
 	return EXIT_DONE;
@@ -62,33 +69,45 @@ static enum exit_code prepare_credential(struct cli *c, struct credential *cr, j
 {
 	int kinds = args_has(&c->args, "psk") + args_has(&c->args, "cert") +
 		    args_has(&c->args, "csr");
-	*cr = (struct credential){ .endpoint = args_operand(&c->args, 0),
-				   .out = args_value(&c->args, "out") };
+	const char *out = args_value(&c->args, "out");
+	cr->endpoint = args_operand(&c->args, 0);
 	if (kinds != 1)
 		return cli_fail(EXIT_FAILED, "give one of --psk, --cert and --csr FILE");
-	if (cr->out && file_exists(cr->out))
-		return cli_fail(EXIT_FAILED, "%s is there already; it is never overwritten",
-				cr->out);
 	if (args_has(&c->args, "cert"))
 		return prepare_cert(c, cr, body);
+	/* Before the call: a key that cannot be written is lost, and the old one with it. */
+	enum exit_code code = out ? draft_open(&cr->out, out, c->mem) : EXIT_DONE;
+	if (code != EXIT_DONE)
+		return code;
 	if (args_has(&c->args, "csr"))
-		return prepare_csr(c, cr, body);
+		return prepare_csr(c, body);
 	json_object_set_new(body, "psk", json_true());
 	return EXIT_DONE;
 }
 
-static enum exit_code keep_psk(struct cli *c, const struct credential *cr, const char *psk)
+static enum exit_code keep_out(struct draft *out, const char *text)
 {
-	if (!cr->out) {
+	enum exit_code code = draft_write(out, bytes_of(text));
+	return code == EXIT_DONE ? draft_keep(out) : code;
+}
+
+static enum exit_code keep_psk(struct cli *c, struct credential *cr, const char *psk)
+{
+	const char *path = cr->out.path;
+	if (!path) {
 		if (!c->out.json)
 			fprintf(c->out.to, "%s\n", psk);
+		if (fflush(c->out.to) != 0)
+			return cli_fail(EXIT_FAILED,
+					"the key was not shown and is lost; make another: "
+					"muster device credential %s --psk",
+					cr->endpoint);
 		cli_say("This key (base64) is shown once; the server keeps it sealed.");
 		return EXIT_DONE;
 	}
-	enum exit_code code =
-		file_write_new(cr->out, bytes_of(arena_printf(c->mem, "%s\n", psk)), 0600);
+	enum exit_code code = keep_out(&cr->out, arena_printf(c->mem, "%s\n", psk));
 	if (code == EXIT_DONE)
-		cli_say("Wrote the key (base64) to %s.", cr->out);
+		cli_say("Wrote the key (base64) to %s.", path);
 	return code;
 }
 
@@ -104,30 +123,44 @@ static const char *with_issuer(struct arena *mem, const char *pem, const char *c
 			    (int)(issuer_end - chain) + (int)sizeof(end) - 1, chain);
 }
 
-static enum exit_code keep_certificate(struct cli *c, const struct credential *cr,
+/* A request came from elsewhere: the certificate alone, where --out says. */
+static enum exit_code keep_certificate_alone(struct cli *c, struct credential *cr,
+					     const char *pem, const char *chain)
+{
+	const char *path = cr->out.path;
+	if (!path) {
+		if (!c->out.json)
+			fputs(pem, c->out.to);
+		return EXIT_DONE;
+	}
+	/* No secret, and whoever serves the device may be somebody else. */
+	if (fchmod(fileno(cr->out.file), 0644) != 0)
+		return cli_fail(EXIT_FAILED, "cannot write %s: %s", path, strerror(errno));
+	enum exit_code code = keep_out(&cr->out, with_issuer(c->mem, pem, chain));
+	if (code == EXIT_DONE)
+		cli_say("Wrote the certificate to %s.", path);
+	return code;
+}
+
+static enum exit_code keep_certificate(struct cli *c, struct credential *cr,
 				       const json_t *answer)
 {
 	const char *pem = json_string_value(json_object_get(answer, "certificate_pem"));
 	const char *chain = json_string_value(json_object_get(answer, "chain_pem"));
 	if (!pem)
 		return cli_fail(EXIT_FAILED, "the server sent no certificate");
-	if (!cr->crt_path) {
-		if (!c->out.json)
-			fputs(pem, c->out.to);
-		return EXIT_DONE;
-	}
+	if (!cr->crt_path)
+		return keep_certificate_alone(c, cr, pem, chain);
 	enum exit_code code =
 		file_write_new(cr->crt_path, bytes_of(with_issuer(c->mem, pem, chain)), 0644);
-	if (code == EXIT_DONE && cr->ca_path && chain && !file_exists(cr->ca_path))
+	if (code == EXIT_DONE && chain && !file_exists(cr->ca_path))
 		code = file_write_new(cr->ca_path, bytes_of(chain), 0644);
-	if (code == EXIT_DONE && cr->key_path)
+	if (code == EXIT_DONE)
 		cli_say("Wrote %s, %s and %s.", cr->key_path, cr->crt_path, cr->ca_path);
-	else if (code == EXIT_DONE)
-		cli_say("Wrote the certificate to %s.", cr->crt_path);
 	return code;
 }
 
-static enum exit_code keep_credential(struct cli *c, const struct credential *cr,
+static enum exit_code keep_credential(struct cli *c, struct credential *cr,
 				      const json_t *answer)
 {
 	const char *psk = json_string_value(json_object_get(answer, "psk"));
@@ -138,7 +171,7 @@ static enum exit_code keep_credential(struct cli *c, const struct credential *cr
 
 enum exit_code credential_send(struct cli *c, const char *path, json_t *body)
 {
-	struct credential cr;
+	CLEAN(credential) struct credential cr = { 0 };
 	struct client *client;
 	CLEAN(reply) struct reply reply = { 0 };
 	enum exit_code code = cli_client(c, &client);

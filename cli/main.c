@@ -70,6 +70,16 @@ static void on_interrupt(int signal_number)
 	_exit(EXIT_CANCELLED);
 }
 
+/* A buffer that could not be written is dropped and the next flush finds nothing to do: only
+ * the stream itself still knows that something was lost. */
+static enum exit_code finish_output(enum exit_code code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	cli_complain("standard output cannot be written; what was to be shown is lost");
+	return code == EXIT_DONE ? EXIT_FAILED : code;
+}
+
 int main(int argc, char **argv)
 {
 	static struct cli cli; /* argument tables are large */
@@ -88,7 +98,5 @@ int main(int argc, char **argv)
 	enum exit_code code = run(&cli, argc - 1, argv + 1);
 	client_free(cli.client);
 	curl_global_cleanup();
-	if (fflush(stdout) != 0 && code == EXIT_DONE)
-		code = EXIT_FAILED;
-	return (int)code;
+	return (int)finish_output(code);
 }

@@ -220,6 +220,28 @@ def test_device_with_psk(cli):
     assert "psk" not in shown
 
 
+def test_a_key_that_cannot_be_kept(cli):
+    """A new key that nobody could write down is not made, or at least it is told that it was lost."""
+    cli("device", "add", "d1", "--psk", "--out", "d1.psk")
+
+    def key():
+        return cli.server.pg.sql("SELECT encode(psk_sealed, 'hex') FROM device", cli.server.database)
+    before = key()
+    assert before[0][0]
+    assert cli.error("device", "credential", "d1", "--psk", "--out", "nodir/x") == \
+        "muster: cannot make nodir/x: No such file or directory"
+    assert key() == before
+    assert sorted(p.name for p in cli.home.iterdir()) == [".config", "d1.psk"]
+    for words in (("device", "add", "d2", "--psk"), ("device", "credential", "d2", "--psk", "--json"),
+                  ("device", "ls")):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([MUSTER, *words], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  env={"HOME": str(cli.home)})
+        assert done.returncode == 1, words
+        assert "muster: standard output cannot be written; what was to be shown is lost\n" in done.stderr
+        assert ("make another: muster device credential d2 --psk" in done.stderr) == (words[1] != "ls")
+
+
 def test_device_with_certificate(cli):
     cli("device", "add", "d1", "--cert", "--out-dir", "d1")
     folder = cli.home / "d1"
@@ -242,6 +264,7 @@ def test_device_with_foreign_request(cli):
                     "-keyout", cli.home / "k", "-out", cli.home / "csr", "-subj", "/CN=whatever"],
                    check=True, capture_output=True)
     cli("device", "add", "d1", "--csr", "csr", "--out", "d1.crt")
+    assert stat.S_IMODE((cli.home / "d1.crt").stat().st_mode) == 0o644
     subject = subprocess.run(["openssl", "x509", "-in", cli.home / "d1.crt", "-noout", "-subject", "-nameopt",
                               "multiline"], capture_output=True, text=True, check=True).stdout
     assert subject.split("=")[-1].strip() == "d1"
@@ -354,6 +377,29 @@ def test_campaign_watch_timeout_and_pause(operator):
     assert operator("campaign", "status", "slow", "--watch", code=5).stdout.splitlines()[-1].startswith("paused")
     operator("campaign", "resume", "slow")
     assert operator.json("campaign", "status", "slow")["state"] == "running"
+
+
+def test_watch_ends_with_its_reader(operator):
+    """Though nothing changes, and nothing is written that could fail."""
+    world = operator.world  # noqa: F811
+    world.add_devices(1)
+    world.release("2.0.0")
+    fleet = world.fleet(1, seed=a_seed("reader"))
+    world.wait_registered(1)
+    fleet.stop()  # nothing will change
+    operator("campaign", "create", "--release", "2.0.0", "--device", "device-00000", "--name", "slow")
+    operator("campaign", "start", "slow")
+    wait_until(lambda: operator.json("campaign", "status", "slow")["state"] == "running", what="the start")
+    watch = subprocess.Popen([MUSTER, "campaign", "status", "slow", "--watch", "--json", "--interval", "2s"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             env={"HOME": str(operator.home)})
+    try:
+        assert json.loads(watch.stdout.readline())["state"] == "running"
+        watch.stdout.close()
+        assert watch.wait(4) == 1
+        assert watch.stderr.read() == "muster: nobody reads what is shown; the campaign goes on\n"
+    finally:
+        watch.kill()
 
 
 def test_watch_outlives_a_restart(operator):
