@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <errno.h>
 #include <unistd.h>
 
 #define SEC   USEC_PER_SEC
@@ -90,6 +91,11 @@ static const char *fault(const struct settings *s)
 	return NULL;
 }
 
+bool settings_missing(const char *path)
+{
+	return access(path, F_OK) != 0 && errno == ENOENT;
+}
+
 enum rc settings_load(const char *path, struct arena *mem, struct settings *ret)
 {
 	struct conf_errors errors = { .count = 0 };
@@ -97,7 +103,7 @@ enum rc settings_load(const char *path, struct arena *mem, struct settings *ret)
 	const char *why = NULL;
 
 	conf_defaults(&table, mem, ret);
-	if (path || access(file, F_OK) == 0) {
+	if (path || !settings_missing(file)) {
 		enum rc rc = conf_load(&table, file, mem, ret, &errors);
 
 		for (size_t i = 0; i < errors.count; i++)

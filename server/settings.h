@@ -32,6 +32,8 @@ struct settings {
 };
 
 const struct conf_table *settings_table(void);
+/* There is none.  One that may not be looked at is not missing. */
+bool settings_missing(const char *path);
 /* Reads path, or the default place (where a missing file means the defaults) when path is NULL.
  * Prints every fault to stderr; RC_INVALID when there was one. */
 enum rc settings_load(const char *path, struct arena *mem, struct settings *ret) MUST_CHECK;
