@@ -13,12 +13,12 @@
 #include <string.h>
 #include <time.h>
 
-#define ANSWER_MAX        (INT64_C(64) << 20)
+#define ANSWER_MAX        ((size_t)64 << 20)
 #define ROOT_MAX          65536 /* a certificate */
 #define PEM_LINE          64
 #define CONNECT_TIMEOUT_S 10L
 #define ANSWER_TIMEOUT_S  60L
-#define STALL_S           60L /* an upload that moves less than a byte a second for so long */
+#define STALL_S           60L /* what moves less than a byte a second for so long */
 #define TRIES             4
 #define RETRY_AFTER_MAX_S 5L
 
@@ -72,11 +72,16 @@ void client_free(struct client *c)
 	free(c);
 }
 
+static size_t answer_max(const struct request *in)
+{
+	return in->max ? in->max : ANSWER_MAX;
+}
+
 static size_t on_body(char *p, size_t one, size_t n, void *ctx)
 {
 	struct exchange *x = ctx;
 	struct reply *r = x->reply;
-	if (one * n + r->size > ANSWER_MAX) {
+	if (one * n + r->size > answer_max(x->in)) {
 		x->too_large = true;
 		return 0;
 	}
@@ -153,6 +158,17 @@ static void set_trust(struct client *c)
 	curl_easy_setopt(c->curl, CURLOPT_CAPATH, NULL);
 }
 
+/* What moves octets of unknown number has no time in all. */
+static void set_patience(struct client *c, const struct request *in)
+{
+	if (!in->upload && !in->max) {
+		curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, ANSWER_TIMEOUT_S);
+		return;
+	}
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
+}
+
 static void set_connection(struct client *c, struct exchange *x)
 {
 	curl_easy_reset(c->curl);
@@ -167,13 +183,12 @@ static void set_connection(struct client *c, struct exchange *x)
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, x);
 	curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, x);
-	if (!x->in->upload) {
-		curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, ANSWER_TIMEOUT_S);
+	/* Seen in the header already: nothing that is too long need be fetched. */
+	curl_easy_setopt(c->curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)answer_max(x->in));
+	set_patience(c, x->in);
+	if (!x->in->upload)
 		return;
-	}
 	rewind(x->in->upload);
-	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
 	curl_easy_setopt(c->curl, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_READFUNCTION, on_upload);
 	curl_easy_setopt(c->curl, CURLOPT_READDATA, x);
@@ -221,6 +236,7 @@ static CURLcode exchange_once(struct client *c, struct exchange *x, const char *
 	reply_finish(x->reply);
 	x->retry_after_s = 0;
 	x->error[0] = '\0';
+	x->too_large = false;
 	set_connection(c, x);
 
 	CLEAN(headers)
@@ -236,6 +252,8 @@ static CURLcode exchange_once(struct client *c, struct exchange *x, const char *
 
 	CURLcode result = curl_easy_perform(c->curl);
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &x->reply->status);
+	if (result == CURLE_FILESIZE_EXCEEDED)
+		x->too_large = true;
 	return result;
 }
 
@@ -283,11 +301,11 @@ static enum exit_code tell_connection(const struct client *c, const struct excha
 static enum exit_code read_answer(const struct exchange *x)
 {
 	struct reply *r = x->reply;
-	if (r->size > 0)
+	bool done = r->status >= 200 && r->status < 300;
+	if (r->size > 0 && !(done && x->in->max))
 		r->json = json_loadb((const char *)r->data, r->size,
 				     JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
-	if ((r->status >= 200 && r->status < 300) ||
-	    (x->in->also_ok && r->status == x->in->also_ok))
+	if (done || (x->in->also_ok && r->status == x->in->also_ok))
 		return EXIT_DONE;
 	return x->in->quiet ? problem_exit_code(r->status) : problem_tell(r->status, r->json);
 }
@@ -310,6 +328,9 @@ enum exit_code client_call(struct client *c, const struct request *in, struct re
 		if (i + 1 < TRIES)
 			wait_s(x.retry_after_s);
 	}
+	ret->too_large = x.too_large && in->max;
+	if (ret->too_large)
+		return EXIT_DONE;
 	if (result != CURLE_OK)
 		return tell_connection(c, &x, result);
 	return read_answer(&x);

@@ -22,6 +22,9 @@ struct request {
 	/* Told while uploading, bytes so far; NULL: nobody. */
 	void (*on_progress)(void *ctx, int64_t done);
 	void *ctx;
+	/* Of a long answer, bytes: it takes as long as it moves, and one that is longer is told
+	 * by the reply alone.  0: an answer of JSON, which has a minute. */
+	size_t max;
 	long also_ok; /* a status that is an answer, not a failure, such as 404; 0: none */
 	bool quiet;   /* a failure is returned, not told: for who tries again */
 };
@@ -31,7 +34,8 @@ struct reply {
 	json_t *json;  /* NULL when the answer is no JSON */
 	uint8_t *data; /* the octets as they came */
 	size_t size;
-	char *etag; /* as If-Match takes it; NULL: none */
+	char *etag;     /* as If-Match takes it; NULL: none */
+	bool too_large; /* longer than the request's max; data is not whole */
 };
 
 void reply_finish(struct reply *r);

@@ -79,8 +79,8 @@ static enum exit_code ask(struct cli *c, const struct variants_plan *plan, struc
 	return code == EXIT_DONE ? choose(reply.json, &fresh, ret) : code;
 }
 
-/* ret_image is empty when the server does not have it. */
-static enum exit_code download(struct cli *c, const struct digest *digest,
+/* ret_image is empty when the server does not have it, or when it is too large. */
+static enum exit_code download(struct cli *c, const struct digest *digest, size_t max,
 			       struct reply *ret_image)
 {
 	struct client *client;
@@ -89,11 +89,12 @@ static enum exit_code download(struct cli *c, const struct digest *digest,
 	struct request in = { .method = "GET",
 			      .path = arena_printf(c->mem, "/v1/images/%s",
 						   digest_format(digest, text)),
+			      .max = max,
 			      .also_ok = 404 };
 	enum exit_code code = cli_client(c, &client);
 	if (code == EXIT_DONE)
 		code = client_call(client, &in, ret_image);
-	if (code != EXIT_DONE)
+	if (code != EXIT_DONE || ret_image->too_large)
 		return code;
 	if (ret_image->status == 404) {
 		reply_finish(ret_image);
@@ -163,18 +164,24 @@ static enum exit_code make_one(struct cli *c, const struct variants_plan *plan,
 			       struct variants *all, struct variant *v)
 {
 	CLEAN(reply) struct reply image = { 0 };
-	enum exit_code code = download(c, &v->base, &image);
-	if (code != EXIT_DONE)
+	enum exit_code code =
+		download(c, &v->base, delta_image_max(plan->parameters.format), &image);
+	/* Who may not have one image may have none; what else went wrong was told. */
+	if (code == EXIT_AUTH)
 		return code;
 	struct work w = { .plan = plan, .old = { image.data, image.size } };
 	v->base_size = (int64_t)image.size;
-	if (image.size == 0)
-		v->dropped = "the server does not have that image";
-	else if (image.size > delta_image_max(plan->parameters.format))
+	if (code != EXIT_DONE)
+		v->dropped = "that image could not be fetched";
+	else if (image.too_large)
 		v->dropped = "that image is too large for the format";
+	else if (image.size == 0)
+		v->dropped = "the server does not have that image";
 	else
 		code = in_child(&w, &v->delta);
-	if (code != EXIT_DONE || v->dropped)
+	if (v->dropped)
+		return EXIT_DONE;
+	if (code != EXIT_DONE)
 		return code;
 	sha256_of(blob_bytes(&v->delta), &v->digest);
 	if (v->delta.n == 0)

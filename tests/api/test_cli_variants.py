@@ -83,6 +83,32 @@ def test_images_that_the_server_lost_are_told(fleet, daemon):
     assert done.stderr.strip().endswith("Of 200 devices 6 have the new image and 80 get a delta.")
 
 
+def test_a_long_image_is_fetched_or_told(fleet, daemon):
+    """Longer than an answer of JSON may be: zstd makes a delta from it, heatshrink says why there is none; and the
+    others have theirs."""
+    long = changed(NEW, [77]) + bytes(65 << 20)
+    (fleet.home / "long.bin").write_bytes(long)
+    fleet("release", "create", "long.bin", "--class", CLASS, "--version", "7", "--sequence", 7, "--key", "a.pem")
+    for _ in range(4):
+        hold(daemon, 200, long)
+    words = ("delta", "create", "fw.bin", "--delta-from", "auto", "--class", CLASS, "--max-percent", 100)
+    rows = fleet.json(*words, "--format", "zstd", "--out", "z")
+    assert [(r["base_digest"], r["dropped"]) for r in rows[:2]] == [(sha(long), None), (sha(BASES["close"]), None)]
+    rows = fleet.json(*words, "--format", "heatshrink", "--out", "h")
+    assert [(r["base_digest"], r["dropped"]) for r in rows[:2]] == [
+        (sha(long), "that image is too large for the format"), (sha(BASES["close"]), None)]
+
+
+def test_an_image_that_cannot_be_fetched_stops_no_other(fleet, daemon):
+    stored = next(p for p in (daemon.state_dir / "images").rglob("*") if p.is_file() and p.read_bytes() == BASES["close"])
+    stored.chmod(0o600)
+    stored.write_bytes(noise(20000))
+    rows = fleet.json("delta", "create", "fw.bin", "--delta-from", "auto", "--class", CLASS, "--format", "heatshrink",
+                      "--out", "d")
+    assert [(r["base_digest"], r["dropped"]) for r in rows[:2]] == [
+        (sha(BASES["close"]), "that image could not be fetched"), (sha(BASES["near"]), None)]
+
+
 @pytest.mark.parametrize("form", ["heatshrink", "lzma", "zstd"])
 def test_each_delta_has_a_manifest_of_its_own(fleet, form):
     """Carried out by a processor that shares nothing with the project (suit_device.py); the patch by `delta apply`."""
