@@ -132,7 +132,7 @@ static const struct db_stmt stmts[] = {
 		      "LEFT JOIN class y ON y.tenant_id = $1 AND y.vendor_id = r.vendor_id "
 		      "AND y.class_id = r.class_id WHERE r.tenant_id = $1 "
 		      "AND r.release_id = $3) "
-		      "SELECT count(*) AS current FROM (SELECT t.device_id "
+		      "SELECT count(*) AS n FROM (SELECT t.device_id "
 		      "FROM " TARGET_DEVICES(
 			      "$1",
 			      "$2::jsonb") " t "
@@ -195,7 +195,7 @@ static const struct db_stmt stmts[] = {
 		     "AS encrypted "
 		     "FROM manifest WHERE tenant_id = $1 AND release_id = $3 "
 		     "AND base_component IS NOT NULL) "
-		     "SELECT count(*) AS deltas FROM " TARGET_DEVICES(
+		     "SELECT count(*) AS n FROM " TARGET_DEVICES(
 			     "$1",
 			     "$2::jsonb") " t WHERE EXISTS (SELECT 1 FROM component k JOIN v "
 					  "ON k.name = v.base_component "
@@ -564,8 +564,9 @@ static enum rc audience_newer(struct db *db, int32_t tenant, const struct audien
 	return RC_OK;
 }
 
-static enum rc audience_current(struct db *db, int32_t tenant, const struct audience_query *q,
-				struct audience *au)
+/* Of the target, those that the statement counts for this release. */
+static enum rc audience_count(struct db *db, int32_t tenant, const struct audience_query *q,
+			      const struct db_stmt *stmt, int64_t *ret)
 {
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
@@ -573,24 +574,9 @@ static enum rc audience_current(struct db *db, int32_t tenant, const struct audi
 	db_arg_i64(&a, tenant);
 	db_arg_text(&a, q->target);
 	db_arg_uuid(&a, q->release_id);
-	enum rc rc = db_run(db, &stmts[CURRENT], &a, &rows);
+	enum rc rc = db_run_one(db, stmt, &a, &rows);
 	if (rc == RC_OK)
-		au->current = db_row_i64(rows, 0, "current");
-	return rc;
-}
-
-static enum rc audience_deltas(struct db *db, int32_t tenant, const struct audience_query *q,
-			       struct audience *au)
-{
-	struct db_args a = { 0 };
-	CLEAN(rows) struct db_rows *rows = NULL;
-
-	db_arg_i64(&a, tenant);
-	db_arg_text(&a, q->target);
-	db_arg_uuid(&a, q->release_id);
-	enum rc rc = db_run(db, &stmts[DELTAS], &a, &rows);
-	if (rc == RC_OK)
-		au->deltas = db_row_i64(rows, 0, "deltas");
+		*ret = db_row_i64(rows, 0, "n");
 	return rc;
 }
 
@@ -607,7 +593,7 @@ static enum rc audience_bytes(struct db *db, int32_t tenant, const struct audien
 		return rc;
 	au->bytes = db_row_i64(rows, 0, "bytes");
 	return q->sample && db_row_bool(rows, 0, "has_delta")
-		       ? audience_deltas(db, tenant, q, au)
+		       ? audience_count(db, tenant, q, &stmts[DELTAS], &au->deltas)
 		       : RC_OK;
 }
 
@@ -629,7 +615,7 @@ enum rc campaign_store_audience(struct db *db, int32_t tenant,
 	if (rc == RC_OK)
 		rc = audience_newer(db, tenant, query, mem, &au);
 	if (rc == RC_OK)
-		rc = audience_current(db, tenant, query, &au);
+		rc = audience_count(db, tenant, query, &stmts[CURRENT], &au.current);
 	if (rc == RC_OK)
 		rc = audience_bytes(db, tenant, query, &au);
 	if (rc == RC_OK)
