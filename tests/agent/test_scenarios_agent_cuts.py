@@ -232,11 +232,12 @@ def agents(tmp_path_factory):
     return old, new
 
 
-def run_to_the_end(device, server, env):
-    """Under its launcher until the trial is confirmed."""
+def run_to_the_end(device, server, env, killed=None):
+    """Under its launcher until the trial is confirmed and, where one is to be, a process was killed: the last
+    call that is counted comes after the word is on disk, so whoever looks may see the word before the call."""
     process = start(device, env)
     try:
-        wait_until(lambda: server.over and device.show()["sequence"] == "2", 60)
+        wait_until(lambda: server.over and device.show()["sequence"] == "2" and (not killed or killed.exists()), 60)
     finally:
         process.terminate()
         process.wait(30)
@@ -259,8 +260,9 @@ def test_R11_agent_that_fetches_two_components_is_killed_at_every_call(tmp_path,
         server = StandIn(variant)
         (hook.folder / "modem").unlink(missing_ok=True)
         device = Device(tmp_path / name, author, old, config=c1, modem=m1, hook=hook.path, server=server.url)
+        killed = device.folder / "killed" if at else None
         try:
-            run_to_the_end(device, server, killing(at, which, device.folder, once=device.folder / "killed" if at else None))
+            run_to_the_end(device, server, killing(at, which, device.folder, once=killed), killed)
         finally:
             server.close()
         shown = device.show()
