@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct certs;
@@ -45,6 +46,11 @@ enum rc certs_sign_operator(struct certs *c, struct bytes csr_der, const struct 
  * within 30 days of their end. */
 enum rc certs_ensure_server(struct certs *c, const char *cert_path, const char *key_path,
 			    const struct cert_request *r) MUST_CHECK;
+/* There is one that need not be made anew. */
+bool certs_server_good(struct certs *c, const char *cert_path, const char *key_path,
+		       const struct cert_request *r);
+/* When the first certificate of a PEM file ends, UTC.  RC_INVALID when there is none. */
+enum rc cert_file_end(const char *path, int64_t *ret_us) MUST_CHECK;
 /* A new P-256 key and a certificate request for it: what `muster` and agents do locally is in
  * their own folders; this one serves `musterd ca issue`. */
 enum rc cert_request_create(const char *common_name, struct arena *mem,

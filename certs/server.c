@@ -1,12 +1,14 @@
 /* The server's own certificate: kept as long as it is good, made again when it is not. */
 #include "certs/profile.h"
 
+#include "base/clock.h"
 #include "certs/encode.h"
 #include "certs/pem_file.h"
 
 #include <openssl/pem.h>
 
 #include <string.h>
+#include <time.h>
 
 #define RENEW_BEFORE_S  (30 * 86400)
 #define SERVER_DAYS_MAX 398
@@ -42,8 +44,8 @@ static bool is_good(struct certs *c, X509 *x, EVP_PKEY *key, const struct cert_r
 	return true;
 }
 
-static bool have_good(struct certs *c, const char *cert_path, const char *key_path,
-		      const struct cert_request *r)
+bool certs_server_good(struct certs *c, const char *cert_path, const char *key_path,
+		       const struct cert_request *r)
 {
 	CLEAN(arena) struct arena *mem = arena_create();
 	CLEAN(bio) BIO *cert_bio = open_pem(cert_path, mem);
@@ -58,7 +60,7 @@ static bool have_good(struct certs *c, const char *cert_path, const char *key_pa
 enum rc certs_ensure_server(struct certs *c, const char *cert_path, const char *key_path,
 			    const struct cert_request *r)
 {
-	if (have_good(c, cert_path, key_path, r))
+	if (certs_server_good(c, cert_path, key_path, r))
 		return RC_OK;
 
 	CLEAN(arena) struct arena *mem = arena_create();
@@ -87,4 +89,17 @@ enum rc certs_ensure_server(struct certs *c, const char *cert_path, const char *
 		return rc;
 	return pem_file_write(cert_path,
 			      bytes_of(arena_printf(mem, "%s%s", leaf, c->chain_pem)), 0644);
+}
+
+enum rc cert_file_end(const char *path, int64_t *ret_us)
+{
+	CLEAN(arena) struct arena *mem = arena_create();
+	CLEAN(bio) BIO *in = open_pem(path, mem);
+	CLEAN(x509) X509 *x = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+	struct tm end;
+
+	if (!x || ASN1_TIME_to_tm(X509_get0_notAfter(x), &end) != 1)
+		return RC_INVALID;
+	*ret_us = (int64_t)timegm(&end) * USEC_PER_SEC;
+	return RC_OK;
 }

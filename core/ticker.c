@@ -59,7 +59,7 @@ struct ticker {
 	bool remembers;
 	struct witness_mark mark;
 	int64_t witnessed_at; /* monotonic */
-	_Atomic bool gave_up, winding_down;
+	_Atomic bool gave_up, winding_down, time_is_sure;
 	struct images_scrub *scrub; /* NULL without images, as in tests */
 	/* monotonic */
 	int64_t flushed_at, renewed_at, node_at, taken_back_at, purged_at, clock_at;
@@ -135,6 +135,7 @@ static enum rc look_at_clocks(struct ticker *t, struct db *db)
 	t->clock_at = now;
 	t->proved = t->proved || clock_is_proved(v);
 	tell_clocks(t, v, database);
+	atomic_store(&t->time_is_sure, t->proved && clock_follows_system(v));
 	if (clock_follows_system(v))
 		clock_set(clock_system());
 	if (v == CLOCK_STEPPED) {
@@ -216,6 +217,11 @@ void ticker_remember(struct ticker *t, const struct witness_mark *mark)
 {
 	t->remembers = true;
 	t->mark = *mark;
+}
+
+bool ticker_time_is_sure(struct ticker *t)
+{
+	return atomic_load(&t->time_is_sure);
 }
 
 bool ticker_gave_up(struct ticker *t)

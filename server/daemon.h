@@ -39,6 +39,9 @@ struct daemon {
 	struct settings settings;
 	char node_name[65];
 	const char *cert_path, *key_path; /* of the own CA's server certificate */
+	struct cert_request own_request;
+	int64_t looked_at, looked_wall; /* at the certificates; monotonic, and wall */
+	int64_t warned_at;              /* monotonic */
 	uint8_t seal_key[SEAL_KEY_SIZE];
 	struct core core;
 
@@ -64,6 +67,11 @@ struct daemon {
 enum rc daemon_open_state(struct daemon *d) MUST_CHECK; /* keys, certificates, images */
 enum rc daemon_start_core(struct daemon *d) MUST_CHECK; /* roster, dispatcher, workers */
 enum rc daemon_start_http(struct daemon *d) MUST_CHECK;
+/* daemon_certs.c: the CA, and the server's certificate, which is made when it must be. */
+enum rc daemon_open_certs(struct daemon *d) MUST_CHECK;
+/* Looks every hour, and when the clock was set.  True when the files hold another certificate
+ * than the one that is served: this daemon must end, and start anew. */
+bool daemon_has_new_certificate(struct daemon *d);
 /* daemon_run.c: one step of the main loop: what the database's arrival allows next. */
 enum rc daemon_step(struct daemon *d) MUST_CHECK;
 void daemon_reload(struct daemon *d); /* SIGHUP */

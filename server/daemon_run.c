@@ -171,7 +171,7 @@ enum rc daemon_step(struct daemon *d)
 	case DAEMON_SERVING:
 		break;
 	}
-	if (d->ticker && ticker_gave_up(d->ticker))
+	if ((d->ticker && ticker_gave_up(d->ticker)) || daemon_has_new_certificate(d))
 		rc = RC_INTERNAL;
 	if (!d->told_ready && clock_monotonic() - d->started > READY_ANYWAY_US)
 		tell_ready(

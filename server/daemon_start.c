@@ -16,8 +16,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SERVER_DAYS 398
-
 /* Connections beside the workers': the ticker's. */
 #define EXTRA_CONNECTIONS 2
 
@@ -37,29 +35,6 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static enum rc open_certs(struct daemon *d)
-{
-	int names = 0;
-	const char *const *hosts = settings_names(&d->settings, d->mem, &names);
-	struct cert_request request = { .common_name = names ? hosts[0] : "muster",
-					.hosts = hosts,
-					.host_count = names,
-					.days = SERVER_DAYS };
-	enum rc rc = certs_open(path_of(d, "ca"), &d->core.certs);
-
-	if (rc == RC_NOT_FOUND)
-		log_error("there is no certificate authority: run `musterd ca init`", "dir",
-			  path_of(d, "ca"));
-	if (rc != RC_OK)
-		return rc;
-	d->cert_path = path_of(d, "server.crt");
-	d->key_path = path_of(d, "server.key");
-	rc = certs_ensure_server(d->core.certs, d->cert_path, d->key_path, &request);
-	if (rc != RC_OK)
-		log_error("no certificate for the server", "file", d->cert_path);
-	return rc;
-}
-
 enum rc daemon_open_state(struct daemon *d)
 {
 	raise_descriptor_limit();
@@ -74,7 +49,7 @@ enum rc daemon_open_state(struct daemon *d)
 		return rc;
 	}
 	d->core.seal_key = (struct bytes){ d->seal_key, sizeof(d->seal_key) };
-	rc = open_certs(d);
+	rc = daemon_open_certs(d);
 	if (rc != RC_OK)
 		return rc;
 	rc = images_create(path_of(d, "images"), &d->core.images);

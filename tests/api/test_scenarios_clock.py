@@ -1,12 +1,15 @@
 """Clocks that jump ten years, each for itself: no stage opens before its time, nobody is taken for
 silent, no token runs out; and what waits goes on when the clock is right again."""
 
+import datetime
 import os
 import pathlib
+import ssl
 import time
 
 import cbor2
 import pytest
+from cryptography import x509
 
 from coap_peer import ACK, CON, GET, OBSERVE, Message
 from faults import WrongClock
@@ -131,6 +134,40 @@ def test_R10_a_clock_that_is_set_back_holds_no_push_up(make_world, clocks):
     pushed = device.peer.receive(20)
     assert pushed and cbor2.loads(pushed.payload)[1] == 0
     comes_again(pushed)
+
+
+def certificate_end(world):
+    pem = ssl.get_server_certificate(("127.0.0.1", world.server.https_port))
+    return x509.load_pem_x509_certificate(pem.encode()).not_valid_after.replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+def test_R23_a_certificate_near_its_end_is_made_anew(make_world, own_pg, clocks, monkeypatch):
+    """By a daemon that runs, which ends for it with the code at which systemd starts it again; not while the system's clock
+    is alone in saying so.  One that the operator brought is warned of."""
+    own_pg.down()
+    with_env(monkeypatch, clocks["database"].env, own_pg.up)
+    world = make_world(cluster=own_pg, env=clocks["server"].env)
+    state = world.server.state_dir
+    before, files = certificate_end(world), {n: (state / n).read_bytes() for n in ("server.crt", "server.key")}
+    clocks["server"].set(369 / 365)
+    time.sleep(HELD_S)
+    assert world.server.running() and (state / "server.crt").read_bytes() == files["server.crt"], "a clock in dispute"
+    clocks["database"].set(369 / 365)
+    assert world.server.process.wait(30) == 1
+    assert "the server's certificate was made anew" in world.server.log()
+    world.server.start()
+    assert certificate_end(world) > max(before, time.time() + (369 + 30) * 86400)
+    time.sleep(HELD_S)
+    assert world.server.running(), "it ends again"
+
+    world.server.stop()
+    for name, content in files.items():
+        (world.server.folder / name).write_bytes(content)
+    world.server.settings.update({"http.certificate": world.server.folder / "server.crt",
+                                  "http.key": world.server.folder / "server.key"})
+    world.server.write_config()
+    world.server.start()
+    wait_until(lambda: "the configured HTTPS certificate is at its end" in world.server.log(), 20, what="a warning")
 
 
 def test_R10_who_keeps_ticket_keys_waits_by_no_wall_clock(make_world, clocks):

@@ -1,6 +1,7 @@
 /* The CA: what it signs has our profile and nothing that a request asked for. */
 
 #include "base/clean.h"
+#include "base/clock.h"
 #include "certs/certs.h"
 #include "certs/ossl.h"
 #include "tests/tap.h"
@@ -383,10 +384,17 @@ static void test_server(void)
 	is_int(certs_ensure_server(certs, cert, key, &r), RC_OK, "asked again");
 	CLEAN(x509) X509 *mended = server_cert();
 	ok(X509_cmp(mended, more) != 0, "both are made again");
+	int64_t end = 0;
+	ok(certs_server_good(certs, cert, key, &r), "it is good");
+	is_int(cert_file_end(cert, &end), RC_OK, "it has an end");
+	int64_t days = (end - clock_wall()) / (86400 * USEC_PER_SEC);
+	ok(days == 397 || days == 398, "in 398 days");
+	is_int(cert_file_end(key, &end), RC_INVALID, "a key has none");
 	r.days = 20;
 	ok(unlink(cert) == 0, "lost");
 	is_int(certs_ensure_server(certs, cert, key, &r), RC_OK, "made for 20 days");
 	CLEAN(x509) X509 *brief = server_cert();
+	ok(!certs_server_good(certs, cert, key, &r), "it is not good");
 	is_int(certs_ensure_server(certs, cert, key, &r), RC_OK, "asked again");
 	CLEAN(x509) X509 *fresh = server_cert();
 	ok(X509_cmp(brief, fresh) != 0, "one that ends within 30 days is made again");
