@@ -183,8 +183,10 @@ static void set_connection(struct client *c, struct exchange *x)
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, x);
 	curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, x);
-	/* Seen in the header already: nothing that is too long need be fetched. */
-	curl_easy_setopt(c->curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)answer_max(x->in));
+	/* Seen in the header already: nothing that is too long need be fetched.  Not for
+	 * others: libcurl would refuse the header of a long image that HEAD asks for. */
+	if (x->in->max)
+		curl_easy_setopt(c->curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)x->in->max);
 	set_patience(c, x->in);
 	if (!x->in->upload)
 		return;

@@ -89,8 +89,9 @@ def test_a_long_image_is_fetched_or_told(fleet, daemon):
     long = changed(NEW, [77]) + bytes(65 << 20)
     (fleet.home / "long.bin").write_bytes(long)
     fleet("release", "create", "long.bin", "--class", CLASS, "--version", "7", "--sequence", 7, "--key", "a.pem")
-    for _ in range(4):
-        hold(daemon, 200, long)
+    again = fleet("release", "create", "long.bin", "--class", CLASS, "--version", "8", "--sequence", 8, "--key", "a.pem")
+    assert "The server has the image already." in again.stderr
+    hold(daemon, 60, long)
     words = ("delta", "create", "fw.bin", "--delta-from", "auto", "--class", CLASS, "--max-percent", 100)
     rows = fleet.json(*words, "--format", "zstd", "--out", "z")
     assert [(r["base_digest"], r["dropped"]) for r in rows[:2]] == [(sha(long), None), (sha(BASES["close"]), None)]
