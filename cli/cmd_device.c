@@ -358,9 +358,11 @@ const struct command commands_device[] = {
 	{ "device credential", "NAME", 1, 1, "Replace a device's key or certificate",
 	  "The old one stops working at once.", "muster device credential lock-0815 --psk",
 	  credential_options, run_device_credential },
-	{ "device revoke", "NAME", 1, 1, "Shut a device out", NULL, NULL, yes_options,
-	  run_device_revoke },
-	{ "device rm", "NAME", 1, 1, "Remove a device", NULL, NULL, yes_options,
-	  run_device_rm },
+	{ "device revoke", "NAME", 1, 1, "Shut a device out",
+	  "Its open jobs are cancelled, and no campaign that runs waits for it any more; a new "
+	  "credential lets it in again, but not into those.",
+	  NULL, yes_options, run_device_revoke },
+	{ "device rm", "NAME", 1, 1, "Remove a device",
+	  "No campaign that runs waits for it any more.", NULL, yes_options, run_device_rm },
 	{ 0 },
 };

@@ -5,7 +5,7 @@
 
 #include "core/audit.h"
 #include "core/campaign.h"
-#include "core/job.h"
+#include "core/offer.h"
 #include "core/outbox.h"
 #include "core/release.h"
 #include "core/witness.h"
@@ -43,7 +43,7 @@ static enum rc cancel_jobs(struct call *c, const char *device_id)
 
 	if (uuid_parse(device_id, &id) != RC_OK)
 		return RC_INTERNAL;
-	return job_cancel_device(c, &id, "the device was revoked");
+	return offer_end_device(c, &id, "the device was revoked");
 }
 
 static enum rc take_back(struct call *c, const char *release_id)

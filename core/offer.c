@@ -389,3 +389,32 @@ enum rc offer_next(struct call *c, struct offer *ret)
 	*ret = found;
 	return RC_OK;
 }
+
+/* --- devices that ask no more --- */
+
+static enum rc leave(struct call *c, const struct uuid *device_id, const struct offer_row *row,
+		     const char *text)
+{
+	const struct device_row device = { .device_id = *device_id };
+	struct job job = new_job(c, &device, row, JOB_CANCELLED);
+	enum campaign_state state;
+
+	job.text = text;
+	enum rc rc = campaign_store_hold(c->db, c->tenant, &job.campaign_id, &state);
+	if (rc != RC_OK || (state != CAMPAIGN_RUNNING && state != CAMPAIGN_PAUSED))
+		return rc;
+	return job_open(c, &job, NULL);
+}
+
+enum rc offer_end_device(struct call *c, const struct uuid *device_id, const char *text)
+{
+	struct offer_row *rows;
+	int n = 0;
+
+	enum rc rc = job_cancel_device(c, device_id, text);
+	if (rc == RC_OK)
+		rc = offer_store_waiting(c->db, c->tenant, device_id, c->mem, &rows, &n);
+	for (int i = 0; rc == RC_OK && i < n; i++)
+		rc = leave(c, device_id, &rows[i], text);
+	return rc;
+}

@@ -17,6 +17,11 @@ struct offer {
 /* The device's open job; else the first running campaign that may offer itself makes one; else
  * nothing.  The actor is the device. */
 enum rc offer_next(struct call *c, struct offer *ret) MUST_CHECK;
+/* The device asks no more, because it is revoked or deleted; the text says so.  Its open jobs
+ * are cancelled, and so are those that campaigns would have made: none waits for it, or misses
+ * it in a gate's sample.  Within the lock on the device. */
+enum rc offer_end_device(struct call *c, const struct uuid *device_id,
+			 const char *text) MUST_CHECK;
 /* What the roster knows: RC_RETRY when the database must be asked. */
 enum rc offer_from_memory(const struct roster_device *d, struct offer *ret) MUST_CHECK;
 

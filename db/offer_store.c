@@ -20,7 +20,7 @@
 	"LEFT JOIN job j ON j.tenant_id = $1 AND j.device_id = $2 "                            \
 	"AND j.campaign_id = c.campaign_id "
 
-enum { CANDIDATES, GET, RELEASE, INSTALLED, VARIANTS, RUNS };
+enum { CANDIDATES, WAITING, GET, RELEASE, INSTALLED, VARIANTS, RUNS };
 
 static const struct db_stmt stmts[] = {
 	/* Campaigns of a withdrawn release run on, and must not take the place of others. */
@@ -32,6 +32,10 @@ static const struct db_stmt stmts[] = {
 				       "AND r.release_id = c.release_id "
 				       "AND r.withdrawn_at IS NULL) "
 				       "ORDER BY c.started_at, c.campaign_id LIMIT 16" },
+	[WAITING] = { "offer_waiting",
+		      OFFER_COLUMNS "WHERE c.tenant_id = $1 AND c.state IN (2, 3) "
+				    "AND m.device_id IS NOT NULL AND j.job_id IS NULL "
+				    "ORDER BY c.campaign_id" },
 	[GET] = { "offer_get", OFFER_COLUMNS "WHERE c.tenant_id = $1 AND c.campaign_id = $3" },
 	[RELEASE] = { "offer_release",
 		      "SELECT r.vendor_id, r.class_id, r.components, r.version, r.sequence, "
@@ -151,15 +155,16 @@ enum rc offer_store_variants(struct db *db, int32_t tenant, const struct uuid *r
 	return RC_OK;
 }
 
-enum rc offer_store_candidates(struct db *db, int32_t tenant, const struct uuid *device_id,
-			       struct arena *mem, struct offer_row **ret, int *ret_count)
+static enum rc read_offers(struct db *db, int32_t tenant, const struct db_stmt *stmt,
+			   const struct uuid *device_id, struct arena *mem,
+			   struct offer_row **ret, int *ret_count)
 {
 	struct db_args a = { 0 };
 	CLEAN(rows) struct db_rows *rows = NULL;
 
 	db_arg_i64(&a, tenant);
 	db_arg_uuid(&a, device_id);
-	enum rc rc = db_run(db, &stmts[CANDIDATES], &a, &rows);
+	enum rc rc = db_run(db, stmt, &a, &rows);
 	if (rc != RC_OK)
 		return rc;
 	int n = db_rows_count(rows);
@@ -173,6 +178,18 @@ enum rc offer_store_candidates(struct db *db, int32_t tenant, const struct uuid 
 	*ret = out;
 	*ret_count = n;
 	return RC_OK;
+}
+
+enum rc offer_store_candidates(struct db *db, int32_t tenant, const struct uuid *device_id,
+			       struct arena *mem, struct offer_row **ret, int *ret_count)
+{
+	return read_offers(db, tenant, &stmts[CANDIDATES], device_id, mem, ret, ret_count);
+}
+
+enum rc offer_store_waiting(struct db *db, int32_t tenant, const struct uuid *device_id,
+			    struct arena *mem, struct offer_row **ret, int *ret_count)
+{
+	return read_offers(db, tenant, &stmts[WAITING], device_id, mem, ret, ret_count);
 }
 
 enum rc offer_store_get(struct db *db, int32_t tenant, const struct uuid *device_id,

@@ -29,6 +29,11 @@ struct offer_row {
 enum rc offer_store_candidates(struct db *db, int32_t tenant, const struct uuid *device_id,
 			       struct arena *mem, struct offer_row **ret,
 			       int *ret_count) MUST_CHECK;
+/* Campaigns, running or paused, that have this device as a member and no job for it, whatever
+ * the stage; all of them, in the order of their ids. */
+enum rc offer_store_waiting(struct db *db, int32_t tenant, const struct uuid *device_id,
+			    struct arena *mem, struct offer_row **ret,
+			    int *ret_count) MUST_CHECK;
 /* One campaign, whatever its state and whether or not the device belongs to it. */
 enum rc offer_store_get(struct db *db, int32_t tenant, const struct uuid *device_id,
 			const struct uuid *campaign_id, struct arena *mem,
