@@ -64,7 +64,8 @@ struct search {
 };
 
 /* A block that names a key is checked with that key alone, so that no bit of it is without
- * meaning; one that names none may be by any anchor. */
+ * meaning; one that names none may be by any anchor, but by no delegate: who fails to be one
+ * would be a forger, and an author is none. */
 static bool may_be_by(const struct suit_key *key, const struct suit_block *block)
 {
 	uint8_t kid[SUIT_KID_SIZE];
@@ -102,7 +103,7 @@ static const struct suit_key *anchor_of(void *arg, const struct suit_block *bloc
 	const struct suit_key *key = by_certificate ? certified_key(s, block) : NULL;
 	if (key && nth-- == 0)
 		return key;
-	if (by_certificate && block->kid.n == 0)
+	if (block->kid.n == 0 && (by_certificate || s->side == &s->v->delegate))
 		return NULL;
 	for (size_t i = 0; i < s->side->key_count; i++)
 		if (may_be_by(s->side->key[i], block) && nth-- == 0)

@@ -152,6 +152,39 @@ static void test_A01_agent_and_several_signatures(const struct suit_key *anchor)
 	suit_key_free(stranger);
 }
 
+static size_t sign_unnamed(const struct suit_key *key, uint8_t *buf, size_t size)
+{
+	uint8_t plain[4096];
+	struct suit_envelope e;
+	struct suit_bytes bare = { plain, make(NULL, plain, sizeof(plain)) }, no_kid = { 0 };
+	size_t n = 0;
+
+	if (suit_envelope_decode(C, bare, &e) != SUIT_OK ||
+	    suit_envelope_sign(C, key, suit_key_alg(key), no_kid, &e, buf, size, &n) != SUIT_OK)
+		abort();
+	return n;
+}
+
+/* A signature that names no key is an author's or nobody's: a device that knows a delegate
+ * takes it as one that knows none does. */
+static void test_A01_agent_and_signatures_without_a_name(const struct suit_key *anchor)
+{
+	struct suit_key *delegate = NULL;
+	uint8_t buf[4096];
+
+	if (suit_key_generate(SUIT_KEY_P256, &delegate) != SUIT_OK)
+		abort();
+	size_t n = sign_unnamed(anchor, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_NONE, "an author's that names no key");
+	verify.delegate.key[0] = delegate;
+	verify.delegate.key_count = 1;
+	is_int(judge(buf, n), PROTO_CAUSE_NONE, "also where there is a delegate");
+	n = sign_unnamed(delegate, buf, sizeof(buf));
+	is_int(judge(buf, n), PROTO_CAUSE_SIGNATURE, "a delegate's is nobody's");
+	verify.delegate.key_count = 0;
+	suit_key_free(delegate);
+}
+
 /* --- authors by certificate --------------------------------------------------------------- */
 
 static struct suit_key *private_key(EVP_PKEY *pkey)
@@ -380,6 +413,7 @@ int main(void)
 		test_A01_agent_trusts_its_anchors_alone(key);
 		test_A01_agent_asks_again_who_signed(key);
 		test_A01_agent_and_several_signatures(key);
+		test_A01_agent_and_signatures_without_a_name(key);
 		suit_key_free(key);
 	}
 	verify.author.key_count = 0;
