@@ -66,6 +66,7 @@ struct ticker {
 	enum clock_verdict clocks;
 	bool proved;  /* the clock was right once: nothing is judged before */
 	bool stepped; /* soaks are to begin again */
+	int64_t stepped_at;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	bool stopping;
@@ -135,12 +136,12 @@ static enum rc look_at_clocks(struct ticker *t, struct db *db)
 	t->clock_at = now;
 	t->proved = t->proved || clock_is_proved(v);
 	tell_clocks(t, v, database);
-	atomic_store(&t->time_is_sure, t->proved && clock_follows_system(v));
 	if (clock_follows_system(v))
 		clock_set(clock_system());
 	if (v == CLOCK_STEPPED) {
 		t->up_since = clock_wall();
 		t->stepped = true;
+		t->stepped_at = now;
 	}
 	return RC_OK;
 }
@@ -359,6 +360,13 @@ static enum rc work_soaks(struct ticker *t, struct call *c, const void *arg)
 	return stage_store_soak_again(c->db, c->tenant, c->now);
 }
 
+/* Whoever leads has seen the step as well. */
+static void leave_soaks_to_others(struct ticker *t)
+{
+	if (t->stepped && clock_monotonic() > t->stepped_at + 3 * LEASE_US)
+		t->stepped = false;
+}
+
 static enum rc soak_again(struct ticker *t, struct db *db)
 {
 	if (!t->stepped)
@@ -531,6 +539,8 @@ static enum rc lease_work(struct ticker *t, struct db *db)
 {
 	enum rc rc = renew(t, db);
 
+	if (rc == RC_OK && !t->held)
+		leave_soaks_to_others(t);
 	if (rc != RC_OK || !t->held || !t->proved)
 		return rc;
 	rc = soak_again(t, db);
@@ -562,6 +572,8 @@ static enum rc all_work(struct ticker *t, struct db *db)
 
 	for (size_t i = 0; rc == RC_OK && i < ARRAY_LEN(parts); i++)
 		rc = atomic_load(&t->winding_down) ? RC_UNAVAILABLE : parts[i](t, db);
+	atomic_store(&t->time_is_sure,
+		     t->proved && clock_follows_system(t->clocks) && !t->stepped);
 	return rc;
 }
 

@@ -31,8 +31,8 @@ void ticker_free(struct ticker *t);
 /* Before it runs: how far the database was; the ticker follows it (core/witness.h).  Without a
  * mark, as in tests, it does not look. */
 void ticker_remember(struct ticker *t, const struct witness_mark *mark);
-/* The daemon's clock goes with the system's, and the database's has proved it once.  Any
- * thread. */
+/* The daemon's clock goes with the system's, the database's has proved it once, and what a step
+ * of both asks for is done, which a daemon that ended would forget.  Any thread. */
 bool ticker_time_is_sure(struct ticker *t);
 /* The database went back in time, or was fenced: this daemon must end, and start anew. */
 bool ticker_gave_up(struct ticker *t);

@@ -40,6 +40,10 @@ def soaks(world, campaign):
     return world.sql(f"SELECT 1 FROM stage WHERE campaign_id = '{campaign}' AND reached_at IS NOT NULL") != []
 
 
+def reached_at(world, campaign):
+    return int(world.sql(f"SELECT max(reached_at) FROM stage WHERE campaign_id = '{campaign}'")[0][0])
+
+
 def with_env(monkeypatch, env, work):
     with monkeypatch.context() as patch:
         for name, value in env.items():
@@ -191,6 +195,7 @@ if PROVE:
         campaign = world.campaign(world.release(size=5000), silent_after_s=600,
                                   stages=[{"count": 1, "soak_s": 20}, {"percent": 100}])
         wait_until(lambda: soaks(world, campaign), 60, 0.1, "the soak")
+        reached = reached_at(world, campaign)
         assert world.server.stop() == 0
         clocks["server"].set(2)
         world.server.start()
@@ -200,8 +205,10 @@ if PROVE:
         clocks["server"].set(0)
         wait_until(lambda: "soaks begin again" in world.server.log(), 20, 0.1, "the step")
         assert world.count(campaign, SUCCEEDED) == 1, "the soak was cut short"
-        # the certificate it made itself is not good yet; the next start makes another one
-        world.server.restart()
+        # the certificate that it made itself is not good yet: it ends, and the next start makes another one
+        assert world.server.process.wait(30) == 1 and "the server's certificate was made anew" in world.server.log()
+        assert reached_at(world, campaign) > reached, "it ended before the soak began again"
+        world.server.start()
         assert world.admin.get("/v1/whoami").status_code == 200
         assert fleet.finish()["updated"] == len(names)
         world.wait_state(campaign, "finished")
