@@ -151,6 +151,8 @@ static enum exit_code run_login(struct cli *c)
 	if (is_token)
 		login.token = credential;
 	else
+		code = login_try_save(c->mem);
+	if (code == EXIT_DONE && !is_token)
 		code = use_secret(c, &login, credential);
 	/* Saved before it is checked: a token that the server gave once must not get lost. */
 	if (code == EXIT_DONE && !is_token)

@@ -79,14 +79,32 @@ enum exit_code login_load(struct arena *mem, struct login *ret)
 	return EXIT_DONE;
 }
 
-enum exit_code login_save(const struct login *l, struct arena *mem)
+static enum exit_code make_place(struct arena *mem, const char **ret_path)
 {
-	const char *folder = NULL, *path = NULL;
+	const char *folder = NULL;
 	enum exit_code code = login_folder(mem, &folder);
 	if (code == EXIT_DONE)
 		code = file_make_folder(folder);
-	if (code == EXIT_DONE)
-		code = login_path(mem, &path);
+	return code == EXIT_DONE ? login_path(mem, ret_path) : code;
+}
+
+enum exit_code login_try_save(struct arena *mem)
+{
+	static const uint8_t like_a_login[4096];
+	const char *path = NULL;
+	enum exit_code code = make_place(mem, &path);
+	if (code != EXIT_DONE)
+		return code;
+	const char *trial = arena_printf(mem, "%s.trial", path);
+	code = file_replace(trial, (struct bytes){ like_a_login, sizeof(like_a_login) });
+	unlink(trial);
+	return code;
+}
+
+enum exit_code login_save(const struct login *l, struct arena *mem)
+{
+	const char *path = NULL;
+	enum exit_code code = make_place(mem, &path);
 	if (code != EXIT_DONE)
 		return code;
 	CLEAN(json)

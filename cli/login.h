@@ -16,6 +16,8 @@ struct login {
 enum exit_code login_url(const char *text, struct arena *mem, const char **ret) MUST_CHECK;
 /* EXIT_AUTH when nobody is logged in. */
 enum exit_code login_load(struct arena *mem, struct login *ret) MUST_CHECK;
+/* Whether a login could be saved now: asked before the server is, which gives a token once. */
+enum exit_code login_try_save(struct arena *mem) MUST_CHECK;
 enum exit_code login_save(const struct login *l, struct arena *mem) MUST_CHECK;
 /* No error when there is none. */
 enum exit_code login_forget(struct arena *mem) MUST_CHECK;

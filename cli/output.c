@@ -116,10 +116,10 @@ const char *output_member(struct arena *mem, const json_t *item, const char *mem
 
 const char *output_time(struct arena *mem, const json_t *value)
 {
-	const char *text = json_string_value(value);
-	if (!text || strlen(text) < 19)
-		return output_text(mem, value);
-	return arena_printf(mem, "%.10s %.8sZ", output_clean(mem, text), text + 11);
+	const char *text = output_text(mem, value);
+	if (!json_is_string(value) || strlen(text) < 19)
+		return text;
+	return arena_printf(mem, "%.10s %.8sZ", text, text + 11);
 }
 
 const char *output_size(struct arena *mem, int64_t size_bytes)

@@ -88,6 +88,17 @@ def test_login_by_secret_and_fingerprint(fresh, daemon):
     assert fresh.error("whoami", code=4) == "muster: you are not logged in; try: muster login URL"
 
 
+def test_a_secret_is_not_spent_where_no_login_can_be_saved(fresh, daemon):
+    """The server takes it once, and answers with a token that it gives once."""
+    secret = wait_until(daemon.secret, what="a one-time secret")
+    words = ("login", daemon.url, "--secret-stdin", "--ca", daemon.ca_path)
+    (fresh.home / ".config").write_text("in the way")
+    assert "/.config" in fresh.error(*words, stdin=secret + "\n")
+    (fresh.home / ".config").unlink()
+    fresh(*words, stdin=secret + "\n")
+    assert [p.name for p in (fresh.home / ".config/muster").iterdir()] == ["login.json"]
+
+
 def test_login_trusts_nobody_by_itself(fresh, daemon):
     done = fresh("login", daemon.url, "--secret-stdin", stdin="x\n", code=2)
     assert fingerprint(daemon.ca_path) in done.stderr
