@@ -7,6 +7,7 @@
 #include "core/job.h"
 #include "core/roster_update.h"
 #include "db/campaign_store.h"
+#include "db/member_store.h"
 #include "db/release_store.h"
 #include "db/roster_store.h"
 #include "db/slot_store.h"
@@ -412,6 +413,8 @@ enum rc offer_end_device(struct call *c, const struct uuid *device_id, const cha
 	int n = 0;
 
 	enum rc rc = job_cancel_device(c, device_id, text);
+	if (rc == RC_OK)
+		rc = member_store_look(c->db);
 	if (rc == RC_OK)
 		rc = offer_store_waiting(c->db, c->tenant, device_id, c->mem, &rows, &n);
 	for (int i = 0; rc == RC_OK && i < n; i++)

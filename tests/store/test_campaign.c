@@ -612,6 +612,15 @@ static enum rc work_jobs_held(struct call *c, void *arg)
 	return rc;
 }
 
+static enum rc work_end_held(struct call *c, void *arg)
+{
+	struct held *l = arg;
+
+	enum rc rc = offer_end_device(c, &l->device, "it left");
+	l->held = holds_look(l->w);
+	return rc;
+}
+
 static void test_reload_looks(struct world *w, const struct uuid *device)
 {
 	struct db *holder = world_connect(w), *db = world_connect(w);
@@ -633,8 +642,8 @@ static void test_reload_looks(struct world *w, const struct uuid *device)
  * transaction; test_statements.c knows what reads them. */
 static void test_who_looks_shares_the_lock(struct world *w)
 {
-	static world_work *const works[] = { work_offer_held, work_explain_held,
-					     work_jobs_held };
+	static world_work *const works[] = { work_offer_held, work_explain_held, work_jobs_held,
+					     work_end_held };
 	struct uuid release = world_release(w, 51, 51);
 	struct held l = { .w = w };
 	struct actor_device d;

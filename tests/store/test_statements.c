@@ -6,9 +6,10 @@
 
 /* Whoever runs one of these has called member_store_look() before, in the same transaction;
  * test_campaign.c holds the callers to it.  The two of a start run under ATTACH's own lock. */
-static const char *const lookers[] = { "offer_candidates", "offer_get",
-				       "roster_get",       "job_list",
-				       "member_bucket_at", "member_bucket_from_end" };
+static const char *const lookers[] = {
+	"offer_candidates", "offer_waiting",         "offer_get", "roster_get", "job_list",
+	"member_bucket_at", "member_bucket_from_end"
+};
 
 static bool is_looker(const char *name)
 {
