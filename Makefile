@@ -325,8 +325,10 @@ install: $(PROGRAMS)
 	$(BUILD)/muster completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/muster
 	$(BUILD)/muster completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_muster
 	$(BUILD)/muster completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/muster.fish
-	install -D -m 644 deploy/systemd/musterd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/musterd.service
-	install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/sbin/musterd|$(PREFIX)/sbin/musterd|g' deploy/systemd/musterd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/musterd.service
+	install -D -m 644 deploy/debian/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/muster.conf
+	test -e $(DESTDIR)/etc/muster/musterd.conf || install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
 
 # The manifest library alone: an archive and its headers, which a program includes as "suit/process.h".
 SUIT_H := $(filter-out $(if $(filter no,$(TOKENS)),suit/keeper_pkcs11.h) suit/machine.h suit/lzma_model.h suit/survey_facts.h suit/keeper_pkcs11_token.h,$(wildcard suit/*.h))

@@ -10,7 +10,6 @@ rm -rf "$build/deb"
 mkdir -p "$stage/DEBIAN" "$build/deb/debian"
 make -s install BUILD="$build" DESTDIR="$stage" PREFIX=/usr
 strip --strip-unneeded "$stage"/usr/sbin/* "$stage"/usr/bin/*
-install -D -m 644 deploy/debian/sysusers.conf "$stage/usr/lib/sysusers.d/muster.conf"
 for f in README.md CHANGELOG.md; do install -D -m 644 "$f" "$stage/usr/share/doc/muster/$f"; done
 install -D -m 644 LICENSE "$stage/usr/share/doc/muster/copyright"
 printf '/etc/muster/musterd.conf\n' > "$stage/DEBIAN/conffiles"

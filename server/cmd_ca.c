@@ -28,7 +28,7 @@ static int ca_make(const struct command_line *line, const struct settings *s)
 {
 	const char *why = NULL;
 
-	if (folder_make(s->state_dir) != RC_OK)
+	if (folder_make(s->state_dir) != RC_OK || folder_act_as_owner(s->state_dir) != RC_OK)
 		return fail(s->state_dir, strerror(errno));
 	const char *dir = settings_state_path(s, line->mem, "ca");
 	if (ca_init(dir, line->name ? line->name : "Muster", line->mem, &why) != RC_OK)

@@ -10,9 +10,12 @@
 #include "db/migrate.h"
 #include "server/command.h"
 #include "server/database.h"
+#include "server/folder.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 CLEAN_DEFINE(db, struct db *, db_close)
 CLEAN_DEFINE(roster, struct roster *, roster_free)
@@ -116,8 +119,14 @@ int cmd_fence(const struct command_line *line)
 	struct core core = { .roster = roster }; /* of nobody: the daemons load theirs anew */
 	struct settings settings;
 
-	if (settings_load(line->config, line->mem, &settings) != RC_OK ||
-	    database_open(&settings, &db) != RC_OK)
+	if (settings_load(line->config, line->mem, &settings) != RC_OK)
+		return COMMAND_FAILED;
+	if (folder_act_as_owner(settings.state_dir) != RC_OK) {
+		fprintf(stderr, "musterd: fence: cannot act for the owner of %s: %s\n",
+			settings.state_dir, strerror(errno));
+		return COMMAND_FAILED;
+	}
+	if (database_open(&settings, &db) != RC_OK)
 		return COMMAND_FAILED;
 	struct call c = { .core = &core,
 			  .mem = line->mem,

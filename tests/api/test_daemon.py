@@ -1,10 +1,12 @@
 """The daemon's life: commands, start without a database, watchdog, stop, reload."""
 
 import os
+import pathlib
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -228,6 +230,27 @@ def test_hup_reads_the_log_level_again(server):
     daemon.write_config()
     daemon.reload()
     wait_until(lambda: "level=debug" in daemon.log(), what="the new level")
+
+
+def test_a_command_of_root_writes_what_the_daemon_can_read():
+    """The state directory is the daemon's, whoever makes the CA."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can act for others")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="muster-owner-"))
+    try:
+        folder.chmod(0o755)
+        (folder / "state").mkdir(mode=0o700)
+        os.chown(folder / "state", 65534, 65534)
+        config = folder / "musterd.conf"
+        config.write_text(f"[server]\nstate_dir = {folder}/state\n")
+        config.chmod(0o600)
+        done = subprocess.run([str(MUSTERD), "-c", str(config), "ca", "init"], text=True, capture_output=True)
+        assert done.returncode == 0, done.stderr
+        made = list((folder / "state").rglob("*"))
+        assert {"root.key", "root.crt"} <= {p.name for p in made}
+        assert {(p.stat().st_uid, p.stat().st_gid) for p in made} == {(65534, 65534)}
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_unit_exposure():
