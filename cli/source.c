@@ -212,6 +212,25 @@ static void read_components(struct source *s, struct node n)
 		source_component_read(s, node_item(n, i), i);
 }
 
+static void check_areas(struct source *s, struct node n)
+{
+	struct suit_source_clash found;
+	if (!node_is_good(n) || !suit_source_clashes(s->ret, &found))
+		return;
+	struct node c = node_item(node_member(n, "components"), found.component);
+	if (found.by_uri)
+		node_fail(c,
+			  "would be fetched from the URI of components[%zu], as its own is "
+			  "replaceable; give it an area of its own",
+			  found.other);
+	else
+		node_fail(c,
+			  "is overwritten by the fetch of components[%zu] before it is "
+			  "installed; give it an area of its own, or both \"fetch_in\": "
+			  "\"install\"",
+			  found.other);
+}
+
 static void read_sever(struct node n, struct suit_source *ret)
 {
 	static const struct {
@@ -312,6 +331,7 @@ enum exit_code source_read_json(struct cli *c, json_t *json, const char *name,
 	node_only(n, names);
 	if (node_is_good(n))
 		read_top(&s, n);
+	check_areas(&s, n);
 	if (node_has(n, "payloads"))
 		read_payloads(&s, node_member(n, "payloads"));
 	return r.code;

@@ -139,7 +139,8 @@ static enum suit_rc component_check(const struct suit_source *in, size_t i)
 		return rc;
 	if (c->load && (c->load_into >= in->component_count || c->load_into == i))
 		return SUIT_UNKNOWN;
-	if (c->check_candidate && !through)
+	/* Only what was fetched before can be looked at there. */
+	if (c->check_candidate && !(through && c->fetch_early))
 		return SUIT_UNSUPPORTED;
 	if (c->invoke_args.n > SUIT_SOURCE_STRING_MAX ||
 	    c->load_encryption_info.n > SUIT_SOURCE_STRING_MAX)
@@ -310,12 +311,67 @@ static enum suit_rc counts_check(const struct suit_source *in)
 	return id_check(&in->own_component);
 }
 
+/* --- areas that components share ------------------------------------------------------------
+ */
+
+static bool is_through_area(const struct suit_source_component *c)
+{
+	return c->install == SUIT_INSTALL_COPY || c->install == SUIT_INSTALL_SWAP;
+}
+
+static bool uses_area(const struct suit_source_component *c, size_t area)
+{
+	for (size_t i = 0; is_through_area(c) && i < c->image_count; i++)
+		if (c->image[i].via == area)
+			return true;
+	return false;
+}
+
+/* Is `other` fetched after `c` was, and before `c` is installed?  What is fetched in install is
+ * installed before the next component's turn. */
+static bool overwrites(const struct suit_source_component *c,
+		       const struct suit_source_component *other)
+{
+	return c->fetch_early && (other->fetch_early || other < c);
+}
+
+static bool clash(const struct suit_source *in, size_t i, size_t k,
+		  struct suit_source_clash *ret)
+{
+	const struct suit_source_component *c = &in->component[i], *other = &in->component[k];
+
+	for (size_t n = 0; i != k && is_through_area(c) && n < c->image_count; n++) {
+		if (!uses_area(other, c->image[n].via))
+			continue;
+		bool by_uri = c->image[n].uri_replaceable && k < i;
+		*ret = (struct suit_source_clash){ i, k, by_uri };
+		if (by_uri || overwrites(c, other))
+			return true;
+	}
+	return false;
+}
+
+/* Who writes the sections by hand may do it otherwise. */
+bool suit_source_clashes(const struct suit_source *in, struct suit_source_clash *ret)
+{
+	if (in->given[SUIT_PAYLOAD_FETCH].n > 0 || in->given[SUIT_INSTALL].n > 0)
+		return false;
+	for (size_t i = 0; i < in->component_count; i++)
+		for (size_t k = 0; k < in->component_count; k++)
+			if (clash(in, i, k, ret))
+				return true;
+	return false;
+}
+
 enum suit_rc suit_source_check(const struct suit_source *in)
 {
+	struct suit_source_clash found;
 	enum suit_rc rc = counts_check(in);
 
 	for (size_t i = 0; rc == SUIT_OK && i < in->component_count; i++)
 		rc = component_check(in, i);
+	if (rc == SUIT_OK && suit_source_clashes(in, &found))
+		rc = SUIT_UNSUPPORTED;
 	for (size_t i = 0; rc == SUIT_OK && i < in->dependency_count; i++)
 		rc = dependency_check(&in->dependency[i]);
 	if (rc == SUIT_OK)

@@ -161,3 +161,11 @@ struct suit_source {
 
 /* Are all counts, indexes and texts within bounds, and does it make sense? */
 enum suit_rc suit_source_check(const struct suit_source *in) SUIT_MUST_CHECK;
+
+/* Two components that are fetched into the same area must not be in each other's way: one that
+ * would be overwritten before it is installed, or whose URI would be the other's. */
+struct suit_source_clash {
+	size_t component, other;
+	bool by_uri; /* image->uri_replaceable of `component`: the URI that `other` set stays */
+};
+bool suit_source_clashes(const struct suit_source *in, struct suit_source_clash *ret);

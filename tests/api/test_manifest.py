@@ -109,6 +109,21 @@ def test_swap(make):
     assert Envelope(data, make.keys).sections["candidate-verification"]
 
 
+def copied(name_, replaceable=False, **more):
+    image = {"file": "fw.bin", "via": "dl", **({"uri_replaceable": True} if replaceable else {})}
+    return {"id": name_, "install": "copy", "image": image, **more}
+
+
+def test_two_components_share_an_area(make):
+    """Each is installed before the next is fetched."""
+    second = copied("n", fetch_in="install")
+    second["image"]["file"] = "old.bin"
+    data = make(IDS, components=[copied("m", fetch_in="install"), second, {"id": "dl"}])
+    device = make.device(storage={})
+    device.update(data, make.keys)
+    assert (device.storage[name("m")], device.storage[name("n")]) == (NEW, OLD) and len(device.fetched) == 2
+
+
 DELTA = {**IDS, "components": [
     {"id": "main", "install": "copy", "images": [
         {"file": "fw.bin", "precursor": {"file": "old.bin"}, "via": "dl/patch", "fetched": {"file": "old-fw.patch"}},
@@ -396,6 +411,18 @@ WRONG = [
      "components[0].image.via names no component of this source"),
     ({"components": [{"id": "m", "image": {"file": "fw.bin", "via": "n"}}]},
      'components[0].image.via has no meaning with this "install"'),
+    ({"components": [{"id": "m", "check_candidate": True, "image": {"file": "fw.bin"}}]},
+     'components[0].check_candidate looks at what "fetch_in": "payload-fetch" has fetched, for copy or swap'),
+    ({"components": [copied("m", fetch_in="install", check_candidate=True), {"id": "dl"}]},
+     'components[0].check_candidate looks at what "fetch_in": "payload-fetch" has fetched, for copy or swap'),
+    ({"components": [copied("m"), copied("n"), {"id": "dl"}]},
+     'components[0] is overwritten by the fetch of components[1] before it is installed; give it an area of its own, or both '
+     '"fetch_in": "install"'),
+    ({"components": [copied("m", fetch_in="install"), copied("n"), {"id": "dl"}]},
+     'components[1] is overwritten by the fetch of components[0] before it is installed; give it an area of its own, or both '
+     '"fetch_in": "install"'),
+    ({"components": [copied("m", fetch_in="install"), copied("n", replaceable=True, fetch_in="install"), {"id": "dl"}]},
+     "components[1] would be fetched from the URI of components[0], as its own is replaceable; give it an area of its own"),
     ({"components": [{"id": "m", "image": {"file": "fw.bin", "integrated": True}}]},
      "components[0].image is integrated: it needs a \"file\", and a \"uri\" that begins with '#'"),
     ({"components": [{"id": "m", "image": {"file": "fw.bin"}, "images": []}]},
