@@ -84,6 +84,15 @@ static void test_own_id_and_coswid(void)
 	is_int(suit_envelope_element(&e, 5, &element), SUIT_MISSING, "5 is no element");
 	p = (struct parts){ COMMON("\xa1" ONE), TAIL(1, "\x0e\x41\x80") };
 	is_int(decode(&p, &e), SUIT_MALFORMED, "a CoSWID is a map");
+	p = (struct parts){ COMMON("\xa1" ONE), TAIL(1, "\x0e\x45\xa2\x01\x00\x00\x01") };
+	is_int(decode(&p, &e), SUIT_OK, "its keys may stand in any order");
+	p = (struct parts){ COMMON("\xa1" ONE), TAIL(1, "\x0e\x4c\xa1\x00\x81\x81\x81\x81"
+							"\x81\x81\x81\x81\x81\x80") };
+	is_int(decode(&p, &e), SUIT_OK, "and it may be as deep as it wants");
+	p = (struct parts){ COMMON("\xa1" ONE), TAIL(1, "\x0e\x43\xa1\x00\x81") };
+	is_int(decode(&p, &e), SUIT_MALFORMED, "but it is whole");
+	p = (struct parts){ COMMON("\xa1" ONE), TAIL(1, "\x0e\x44\xa1\x00\x01\x02") };
+	is_int(decode(&p, &e), SUIT_MALFORMED, "and alone");
 }
 
 static void test_indexes(void)
