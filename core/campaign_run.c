@@ -3,10 +3,16 @@
 #include "core/campaign_run.h"
 
 #include "core/campaign.h"
+#include "core/offer.h"
+#include "db/audit_store.h"
 #include "db/member_store.h"
 #include "db/stage_store.h"
 
+#include <string.h>
+
 #define MEMBERS_TIMEOUT_MS 600000
+#define HELD_TIMEOUT_MS    2000 /* while nobody can look at members */
+#define AUDIT_PAGE         1000
 
 /* --- the start --- */
 
@@ -39,16 +45,56 @@ static enum rc size_stages(struct call *c, struct campaign *campaign)
 	return rc;
 }
 
+/* A device that was revoked or deleted while members were written knew of no campaign that it
+ * should leave, and the members were chosen before.  Who does it from here on sees them. */
+static enum rc leave_as_audited(struct call *c, const struct campaign *campaign,
+				const struct audit_entry *e)
+{
+	bool revoked = strcmp(e->action, "device.revoke") == 0;
+	struct uuid device_id;
+
+	if (!revoked && strcmp(e->action, "device.delete") != 0)
+		return RC_OK;
+	if (uuid_parse(e->object_id, &device_id) != RC_OK)
+		return RC_INTERNAL;
+	return offer_end_member(c, &device_id, &campaign->campaign_id,
+				revoked ? OFFER_TEXT_REVOKED : OFFER_TEXT_DELETED);
+}
+
+static enum rc leave_since(struct call *c, const struct campaign *campaign, int64_t seq)
+{
+	int n = AUDIT_PAGE;
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && n == AUDIT_PAGE) {
+		struct audit_page page = { seq, AUDIT_PAGE, c->mem };
+		struct audit_entry *entries;
+		rc = audit_store_list(c->db, c->tenant, &page, &entries, &n);
+		for (int i = 0; rc == RC_OK && i < n; i++) {
+			seq = entries[i].seq;
+			rc = leave_as_audited(c, campaign, &entries[i]);
+		}
+	}
+	return rc;
+}
+
 static enum rc write_members(struct call *c, struct campaign *campaign)
 {
-	enum rc rc = member_store_create(c->db, &campaign->campaign_id, &campaign->salt,
-					 &campaign->members);
+	int64_t seq = 0;
 
+	enum rc rc = audit_store_seq(c->db, c->tenant, &seq);
+	if (rc == RC_OK)
+		rc = member_store_create(c->db, &campaign->campaign_id, &campaign->salt,
+					 &campaign->members);
 	if (rc == RC_OK)
 		rc = size_stages(c, campaign);
 	if (rc == RC_OK)
-		rc = set_state(c, campaign, CAMPAIGN_RUNNING, "campaign.run");
-	return rc == RC_OK ? member_store_publish(c->db) : rc;
+		rc = member_store_publish(c->db);
+	if (rc == RC_OK)
+		rc = db_patience(c->db, HELD_TIMEOUT_MS);
+	if (rc == RC_OK)
+		rc = leave_since(c, campaign, seq);
+	return rc == RC_OK ? set_state(c, campaign, CAMPAIGN_RUNNING, "campaign.run") : rc;
 }
 
 /* What was checked at the request does not hold any more. */

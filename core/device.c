@@ -328,7 +328,7 @@ enum rc device_revoke(struct call *c, const char *endpoint, struct device_item *
 		return RC_OK;
 	}
 	const struct uuid *id = &item.d.device_id;
-	rc = offer_end_device(c, id, "the device was revoked");
+	rc = offer_end_device(c, id, OFFER_TEXT_REVOKED);
 	if (rc == RC_OK)
 		rc = device_store_revoke(c->db, c->tenant, id);
 	if (rc == RC_OK)
@@ -355,7 +355,7 @@ enum rc device_delete(struct call *c, const char *endpoint, int64_t revision)
 				 "it has changed since you read it");
 	if (item.has_job)
 		return call_fail(c, ERR_IN_USE, "the device has an open job");
-	rc = offer_end_device(c, id, "the device was deleted");
+	rc = offer_end_device(c, id, OFFER_TEXT_DELETED);
 	if (rc == RC_OK)
 		rc = device_store_delete(c->db, c->tenant, id, revision);
 	if (rc == RC_OK)

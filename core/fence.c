@@ -43,7 +43,7 @@ static enum rc cancel_jobs(struct call *c, const char *device_id)
 
 	if (uuid_parse(device_id, &id) != RC_OK)
 		return RC_INTERNAL;
-	return offer_end_device(c, &id, "the device was revoked");
+	return offer_end_device(c, &id, OFFER_TEXT_REVOKED);
 }
 
 static enum rc take_back(struct call *c, const char *release_id)

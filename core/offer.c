@@ -398,13 +398,20 @@ static enum rc leave(struct call *c, const struct uuid *device_id, const struct 
 {
 	const struct device_row device = { .device_id = *device_id };
 	struct job job = new_job(c, &device, row, JOB_CANCELLED);
-	enum campaign_state state;
 
 	job.text = text;
-	enum rc rc = campaign_store_hold(c->db, c->tenant, &job.campaign_id, &state);
+	return job_open(c, &job, NULL);
+}
+
+static enum rc leave_if_it_runs(struct call *c, const struct uuid *device_id,
+				const struct offer_row *row, const char *text)
+{
+	enum campaign_state state;
+
+	enum rc rc = campaign_store_hold(c->db, c->tenant, &row->campaign_id, &state);
 	if (rc != RC_OK || (state != CAMPAIGN_RUNNING && state != CAMPAIGN_PAUSED))
 		return rc;
-	return job_open(c, &job, NULL);
+	return leave(c, device_id, row, text);
 }
 
 enum rc offer_end_device(struct call *c, const struct uuid *device_id, const char *text)
@@ -418,6 +425,17 @@ enum rc offer_end_device(struct call *c, const struct uuid *device_id, const cha
 	if (rc == RC_OK)
 		rc = offer_store_waiting(c->db, c->tenant, device_id, c->mem, &rows, &n);
 	for (int i = 0; rc == RC_OK && i < n; i++)
-		rc = leave(c, device_id, &rows[i], text);
+		rc = leave_if_it_runs(c, device_id, &rows[i], text);
 	return rc;
+}
+
+enum rc offer_end_member(struct call *c, const struct uuid *device_id,
+			 const struct uuid *campaign_id, const char *text)
+{
+	struct offer_row row;
+
+	enum rc rc = offer_store_get(c->db, c->tenant, device_id, campaign_id, c->mem, &row);
+	if (rc != RC_OK || !row.is_member || row.has_job)
+		return rc;
+	return leave(c, device_id, &row, text);
 }

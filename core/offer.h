@@ -22,6 +22,12 @@ enum rc offer_next(struct call *c, struct offer *ret) MUST_CHECK;
  * it in a gate's sample.  Within the lock on the device. */
 enum rc offer_end_device(struct call *c, const struct uuid *device_id,
 			 const char *text) MUST_CHECK;
+/* The same for one campaign, which the caller holds, whatever its state: nothing when the
+ * device is no member, or has its job. */
+enum rc offer_end_member(struct call *c, const struct uuid *device_id,
+			 const struct uuid *campaign_id, const char *text) MUST_CHECK;
+#define OFFER_TEXT_REVOKED "the device was revoked"
+#define OFFER_TEXT_DELETED "the device was deleted"
 /* What the roster knows: RC_RETRY when the database must be asked. */
 enum rc offer_from_memory(const struct roster_device *d, struct offer *ret) MUST_CHECK;
 

@@ -4,11 +4,12 @@
 
 #include "base/clean.h"
 
-enum { LOCK_HEAD, INSERT, MOVE_HEAD, LIST };
+enum { LOCK_HEAD, SEQ, INSERT, MOVE_HEAD, LIST };
 
 static const struct db_stmt stmts[] = {
 	[LOCK_HEAD] = { "audit_head_lock",
 			"SELECT seq, hash FROM audit_head WHERE tenant_id = $1 FOR UPDATE" },
+	[SEQ] = { "audit_seq", "SELECT seq FROM audit_head WHERE tenant_id = $1" },
 	[INSERT] = { "audit_insert",
 		     "INSERT INTO audit (tenant_id, seq, at, actor_kind, actor_id, action, "
 		     "object_kind, object_id, reason, detail, prev, hash) "
@@ -37,6 +38,18 @@ enum rc audit_store_lock_head(struct db *db, int32_t tenant, int64_t *ret_seq,
 	*ret_seq = db_row_i64(rows, 0, "seq");
 	*ret_hash = db_row_digest(rows, 0, "hash");
 	return RC_OK;
+}
+
+enum rc audit_store_seq(struct db *db, int32_t tenant, int64_t *ret)
+{
+	CLEAN(rows) struct db_rows *rows = NULL;
+	struct db_args a = { 0 };
+
+	db_arg_i64(&a, tenant);
+	enum rc rc = db_run_one(db, &stmts[SEQ], &a, &rows);
+	if (rc == RC_OK)
+		*ret = db_row_i64(rows, 0, "seq");
+	return rc;
 }
 
 static enum rc head_move(struct db *db, const struct audit_entry *e)

@@ -7,6 +7,9 @@
 /* Locks the head until the transaction ends: writers of the audit come one after another. */
 enum rc audit_store_lock_head(struct db *db, int32_t tenant, int64_t *ret_seq,
 			      struct digest *ret_hash) MUST_CHECK;
+/* The last entry's number, without a lock: entries that are committed later have higher ones.
+ */
+enum rc audit_store_seq(struct db *db, int32_t tenant, int64_t *ret) MUST_CHECK;
 /* Writes the entry and moves the head to it; the caller holds the head. */
 enum rc audit_store_append(struct db *db, const struct audit_entry *e) MUST_CHECK;
 /* Entries behind `after`, in order. */

@@ -13,8 +13,9 @@
  * says how many they are.  Only the ticker does it, once a campaign. */
 enum rc member_store_create(struct db *db, const struct uuid *campaign_id,
 			    const struct bucket_salt *salt, int64_t *ret_members) MUST_CHECK;
-/* The last statement of a transaction that made members: waits for those that look at members,
- * and nobody looks until the commit, which should follow at once.  RC_RETRY when somebody looks
+/* At the end of a transaction that made members: waits for those that look at members, and
+ * nobody looks until the commit, which should follow soon.  Before the head of the audit is
+ * locked, which who looks may want.  RC_RETRY when somebody looks
  * for longer than two seconds: others that want to look wait behind it. */
 enum rc member_store_publish(struct db *db) MUST_CHECK;
 /* To be called in a transaction before its first statement that reads the table `member`: no

@@ -1,7 +1,11 @@
 /* A device that is revoked or deleted asks no more: no campaign waits for it, or misses it. */
 
 #include "core/device.h"
+#include "db/member_store.h"
 #include "tests/store/world.h"
+
+#include <pthread.h>
+#include <unistd.h>
 
 static enum rc work_revoke(struct call *c, void *arg)
 {
@@ -25,8 +29,8 @@ static void leave(struct world *w, world_work *how, const char *name)
 	is_int(world_call(w, NULL, how, &name), RC_OK, name);
 }
 
-static struct uuid run_campaign(struct world *w, uint8_t digest, const struct stage *stages,
-				int stage_count, const char *target)
+static struct uuid start_campaign(struct world *w, uint8_t digest, const struct stage *stages,
+				  int stage_count, const char *target)
 {
 	struct campaign_new new = { .name = "leaves",
 				    .release_id = world_release(w, digest, digest),
@@ -38,8 +42,16 @@ static struct uuid run_campaign(struct world *w, uint8_t digest, const struct st
 
 	must(world_campaign(w, &new) == RC_OK, "the campaign cannot be made");
 	must(world_move(w, &new.release_id, MOVE_START) == RC_OK, "it cannot be started");
-	world_tick(w, 1);
 	return new.release_id;
+}
+
+static struct uuid run_campaign(struct world *w, uint8_t digest, const struct stage *stages,
+				int stage_count, const char *target)
+{
+	struct uuid id = start_campaign(w, digest, stages, stage_count, target);
+
+	world_tick(w, 1);
+	return id;
 }
 
 static void join(struct world *w, const char *name, struct actor_device *d)
@@ -120,6 +132,69 @@ static void test_other_stages_and_campaigns(struct world *w)
 	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED, "it is finished");
 }
 
+static void *tick(void *arg)
+{
+	struct world *w = arg;
+
+	must(ticker_tick(w->ticker) == RC_OK, "a tick failed");
+	return NULL;
+}
+
+/* The members are written, and not yet there for others: that is a time of seconds where they
+ * are a million. */
+static void test_while_members_are_written(struct world *w)
+{
+	struct actor_device d[3];
+	struct db *holder = world_connect(w);
+	pthread_t thread;
+	char text[UUID_TEXT_SIZE];
+
+	join(w, "goes", &d[0]);
+	join(w, "vanishes", &d[1]);
+	join(w, "waits", &d[2]);
+	struct uuid id = start_campaign(w, 6, &everybody, 1,
+					"{\"devices\":[\"goes\",\"vanishes\",\"waits\"]}");
+	sql(holder, "BEGIN; SELECT FROM stage WHERE campaign_id = '%s' FOR UPDATE",
+	    uuid_format(&id, text));
+	pthread_create(&thread, NULL, tick, w);
+	usleep(500000);
+	leave(w, work_revoke, "goes");
+	leave(w, work_delete, "vanishes");
+	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_STARTING, "before it runs");
+	sql(holder, "COMMIT");
+	pthread_join(thread, NULL);
+	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_RUNNING, "then it does");
+	is_int(world_count(w, &id, JOB_CANCELLED), 2, "without those");
+	is_int(world_count(w, &id, JOB_QUEUED), 1, "and waits for the third");
+	world_expose(w, d, 3);
+	succeed(&d[2], 6);
+	world_tick(w, 1);
+	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED, "it is finished");
+	db_close(holder);
+}
+
+/* Who revokes looks at members first and writes the audit last: a start must not hold the one
+ * while it waits for the other. */
+static void test_a_start_and_a_revocation_do_not_wait_for_each_other(struct world *w)
+{
+	struct actor_device d;
+	struct db *revoker = world_connect(w);
+	pthread_t thread;
+
+	join(w, "last", &d);
+	struct uuid id = start_campaign(w, 7, &everybody, 1, "{\"devices\":[\"last\"]}");
+	sql(revoker, "BEGIN; SET LOCAL lock_timeout = '300ms'");
+	must(member_store_look(revoker) == RC_OK, "a look");
+	pthread_create(&thread, NULL, tick, w);
+	usleep(500000);
+	ok(db_exec(revoker, "SELECT FROM audit_head FOR UPDATE") == RC_OK,
+	   "a start that waits does not hold the audit");
+	sql(revoker, "COMMIT");
+	pthread_join(thread, NULL);
+	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_RUNNING, "and starts after it");
+	db_close(revoker);
+}
+
 int main(void)
 {
 	struct world w;
@@ -127,6 +202,8 @@ int main(void)
 	world_open(&w);
 	test_those_that_were_never_asked(&w);
 	test_other_stages_and_campaigns(&w);
+	test_while_members_are_written(&w);
+	test_a_start_and_a_revocation_do_not_wait_for_each_other(&w);
 	world_close(&w);
 	return tap_done();
 }
