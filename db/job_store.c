@@ -27,9 +27,6 @@
 /* Farther than any deadline: two years.  A clock was wrong when it was set. */
 #define DEADLINE_FAR_US "63072000000000"
 
-/* A sign of life by a clock that was ahead says nothing of when it was.  $2: now. */
-#define NOT_AHEAD(at) "CASE WHEN " at " <= $2::bigint + 60000000 THEN " at " END"
-
 #define NO_DEADLINE "9223372036854775807"
 /* Names the version of a row that was read; a lock does not change it. */
 #define ROW_VERSION "j.xmin"
@@ -82,33 +79,18 @@ static const struct db_stmt stmts[] = {
 		   "AND j.state IN " OPEN_STATES " ORDER BY j.job_id LIMIT 1 FOR SHARE OF j" },
 	[DUE] = { "job_due",
 		  "SELECT " JOB_COLUMNS ", c.state AS campaign_state, c.silent_after_s, "
-		  "c.max_attempts, "
-		  "greatest(" NOT_AHEAD(
-			  "s.seen_at") ", d.next_wake_at, 0) AS heard_at, "
-				       "coalesce(" NOT_AHEAD(
-					       "s.fetched_at") ", 0) AS fetched_at "
-							       "FROM job j JOIN campaign c ON "
-							       "c.tenant_id = j.tenant_id "
-							       "AND c.campaign_id = "
-							       "j.campaign_id "
-							       "LEFT JOIN device d ON "
-							       "d.tenant_id = j.tenant_id AND "
-							       "d.device_id = "
-							       "j.device_id "
-							       "LEFT JOIN device_seen s ON "
-							       "s.tenant_id = j.tenant_id "
-							       "AND s.device_id = j.device_id "
-							       "WHERE j.tenant_id = $1 AND "
-							       "(j.deadline_at <= $2 OR "
-							       "j.deadline_at > $2 "
-							       "+ " DEADLINE_FAR_US
-							       ") AND j.deadline_at "
-							       "< " NO_DEADLINE
-							       " AND j.state IN " OPEN_STATES
-							       " "
-							       "ORDER BY j.deadline_at LIMIT "
-							       "$3 FOR UPDATE OF j SKIP "
-							       "LOCKED" },
+		  "c.max_attempts, greatest(s.seen_at, d.next_wake_at, 0) AS heard_at, "
+		  "coalesce(s.fetched_at, 0) AS fetched_at "
+		  "FROM job j JOIN campaign c ON c.tenant_id = j.tenant_id "
+		  "AND c.campaign_id = j.campaign_id "
+		  "LEFT JOIN device d ON d.tenant_id = j.tenant_id AND d.device_id = "
+		  "j.device_id "
+		  "LEFT JOIN device_seen s ON s.tenant_id = j.tenant_id "
+		  "AND s.device_id = j.device_id "
+		  "WHERE j.tenant_id = $1 AND (j.deadline_at <= $2 OR j.deadline_at > $2 "
+		  "+ " DEADLINE_FAR_US ") AND j.deadline_at < " NO_DEADLINE
+		  " AND j.state IN " OPEN_STATES " "
+		  "ORDER BY j.deadline_at LIMIT $3 FOR UPDATE OF j SKIP LOCKED" },
 	/* The ends of the index, whatever the planner knows of it. */
 	[ANY_DUE] = { "job_any_due",
 		      "SELECT coalesce((SELECT deadline_at FROM job WHERE tenant_id = $1 "

@@ -4,13 +4,6 @@
 
 enum { PUT };
 
-/* The later one, unless it is so much later that a clock was ahead when it was written: daemons
- * write what they have heard within minutes. */
-#define LATER(column)                                                                          \
-	column " = CASE WHEN device_seen." column                                              \
-	       " > EXCLUDED.seen_at + 86400000000 THEN EXCLUDED." column                       \
-	       " ELSE greatest(device_seen." column ", EXCLUDED." column ") END"
-
 static const struct db_stmt stmts[] = {
 	[PUT] = { "seen_put",
 		  "INSERT INTO device_seen (tenant_id, device_id, seen_at, fetched_at) "
@@ -18,7 +11,8 @@ static const struct db_stmt stmts[] = {
 		  "FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS u (id, seen, "
 		  "fetched) "
 		  "ON CONFLICT (tenant_id, device_id) DO UPDATE "
-		  "SET " LATER("seen_at") ", " LATER("fetched_at") },
+		  "SET seen_at = greatest(device_seen.seen_at, EXCLUDED.seen_at), "
+		  "fetched_at = greatest(device_seen.fetched_at, EXCLUDED.fetched_at)" },
 };
 DB_STMTS(stmts)
 

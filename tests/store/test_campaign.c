@@ -169,40 +169,6 @@ static void test_deadline_too_far(struct world *w)
 	is_int(world_move(w, &id, MOVE_ABORT), RC_OK, "it is aborted");
 }
 
-/* A clock was three years ahead when the device was heard of last: nobody knows when that was.
- */
-static void test_heard_of_by_a_clock_ahead(struct world *w)
-{
-	struct actor_device d;
-	struct uuid release = world_release(w, 18, 18);
-	struct campaign_new new = plan(&release, "{\"devices\":[\"ahead-00\"]}");
-	int64_t years = 3 * INT64_C(365) * 86400 * USEC_PER_SEC;
-	struct offer o;
-
-	make_devices(w, "ahead", &d, 1);
-	struct uuid id = run_campaign(w, new);
-	world_expose(w, &d, 1);
-	must(device_ask(&d, &o) == RC_OK && o.has_job, "it is offered");
-	world_tick(w, 1);
-	sql(w->db,
-	    "INSERT INTO device_seen SELECT 1, device_id, %" PRId64 ", %" PRId64
-	    " FROM device WHERE endpoint = 'ahead-00' ON CONFLICT (tenant_id, device_id) "
-	    "DO UPDATE SET seen_at = EXCLUDED.seen_at, fetched_at = EXCLUDED.fetched_at",
-	    clock_wall() + years, clock_wall() + years);
-	world_later(62);
-	world_tick(w, 2);
-	is_int(world_count(w, &id, JOB_SILENT), 1, "quiet since: silent");
-	must(device_ask(&d, &o) == RC_OK, "it is heard of");
-	world_later(80);
-	world_tick(w, 1);
-	is_int(sql_i64(w, arena_printf(w->mem,
-				       "SELECT count(*) AS n FROM device_seen WHERE seen_at "
-				       "BETWEEN 1 AND %" PRId64,
-				       clock_wall() + 86400 * USEC_PER_SEC)),
-	       sql_i64(w, "SELECT count(*) AS n FROM device_seen"), "by a clock that is right");
-	world_later(0);
-}
-
 static void test_lies_and_power_cuts(struct world *w)
 {
 	struct actor_device d[2];
@@ -704,7 +670,6 @@ int main(void)
 	test_silent_trips(&w);
 	test_stalled(&w);
 	test_deadline_too_far(&w);
-	test_heard_of_by_a_clock_ahead(&w);
 	test_lies_and_power_cuts(&w);
 	test_success_is_lost_again(&w);
 	test_launcher_verdict(&w);
