@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define MEMBERS_TIMEOUT_MS 600000
-#define HELD_TIMEOUT_MS    2000 /* while nobody can look at members */
 #define AUDIT_PAGE         1000
 
 /* --- the start --- */
@@ -78,20 +77,15 @@ static enum rc leave_since(struct call *c, const struct campaign *campaign, int6
 	return rc;
 }
 
-static enum rc write_members(struct call *c, struct campaign *campaign)
+/* seq: of the audit, before the audience was looked at. */
+static enum rc write_members(struct call *c, struct campaign *campaign, int64_t seq)
 {
-	int64_t seq = 0;
-
-	enum rc rc = audit_store_seq(c->db, c->tenant, &seq);
-	if (rc == RC_OK)
-		rc = member_store_create(c->db, &campaign->campaign_id, &campaign->salt,
+	enum rc rc = member_store_create(c->db, &campaign->campaign_id, &campaign->salt,
 					 &campaign->members);
 	if (rc == RC_OK)
 		rc = size_stages(c, campaign);
 	if (rc == RC_OK)
 		rc = member_store_publish(c->db);
-	if (rc == RC_OK)
-		rc = db_patience(c->db, HELD_TIMEOUT_MS);
 	if (rc == RC_OK)
 		rc = leave_since(c, campaign, seq);
 	return rc == RC_OK ? set_state(c, campaign, CAMPAIGN_RUNNING, "campaign.run") : rc;
@@ -112,6 +106,7 @@ enum rc campaign_begin(struct call *c, const struct uuid *campaign_id)
 {
 	struct campaign_row row;
 	struct audience audience;
+	int64_t seq = 0;
 
 	enum rc rc = campaign_store_get(c->db, c->tenant, campaign_id, c->mem, &row);
 	if (rc == RC_OK && row.campaign.state == CAMPAIGN_STARTING)
@@ -120,6 +115,8 @@ enum rc campaign_begin(struct call *c, const struct uuid *campaign_id)
 		return rc;
 	/* A million members take longer than a statement of a device may. */
 	rc = db_patience(c->db, MEMBERS_TIMEOUT_MS);
+	if (rc == RC_OK)
+		rc = audit_store_seq(c->db, c->tenant, &seq);
 	if (rc != RC_OK)
 		return rc;
 	rc = campaign_store_audience(c->db, c->tenant,
@@ -135,7 +132,7 @@ enum rc campaign_begin(struct call *c, const struct uuid *campaign_id)
 	if (campaign_audience_check(c, &audience) != RC_OK)
 		return refuse(c, &row.campaign);
 	rc = campaign_note_current(c, &row.campaign, audience.current);
-	return rc == RC_OK ? write_members(c, &row.campaign) : rc;
+	return rc == RC_OK ? write_members(c, &row.campaign, seq) : rc;
 }
 
 /* --- gates --- */

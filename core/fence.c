@@ -12,6 +12,7 @@
 #include "db/audit_store.h"
 #include "db/campaign_store.h"
 #include "db/fence_store.h"
+#include "db/member_store.h"
 #include "db/witness_store.h"
 
 #include <inttypes.h>
@@ -245,7 +246,10 @@ enum rc fence_raise(struct call *c, const char *dir, bool force, struct witness_
 		*ret = r;
 		return rc;
 	}
-	rc = fence_store_lock(c->db, &mark.instance_id, &epoch);
+	/* Before the audit's head, as everybody who takes both. */
+	rc = member_store_look(c->db);
+	if (rc == RC_OK)
+		rc = fence_store_lock(c->db, &mark.instance_id, &epoch);
 	if (rc == RC_OK)
 		rc = audit_store_lock_head(c->db, c->tenant, &r.head, &hash);
 	if (rc == RC_OK)
@@ -279,7 +283,9 @@ enum rc fence_join(struct call *c, const char *dir, struct witness_mark *mark)
 	struct uuid instance_id;
 	int64_t epoch = 0;
 
-	enum rc rc = fence_store_lock(c->db, &instance_id, &epoch);
+	enum rc rc = member_store_look(c->db);
+	if (rc == RC_OK)
+		rc = fence_store_lock(c->db, &instance_id, &epoch);
 	if (rc == RC_OK)
 		rc = again_all(c, dir, true, done);
 	return rc == RC_OK ? settle(c, mark, epoch) : rc;

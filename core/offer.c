@@ -393,6 +393,8 @@ enum rc offer_next(struct call *c, struct offer *ret)
 
 /* --- devices that ask no more --- */
 
+/* Without a hold on the campaign: what is over at once is missed by nobody who stops it, and a
+ * device is to be shut out at once, also while a large campaign is aborted. */
 static enum rc leave(struct call *c, const struct uuid *device_id, const struct offer_row *row,
 		     const char *text)
 {
@@ -401,17 +403,6 @@ static enum rc leave(struct call *c, const struct uuid *device_id, const struct 
 
 	job.text = text;
 	return job_open(c, &job, NULL);
-}
-
-static enum rc leave_if_it_runs(struct call *c, const struct uuid *device_id,
-				const struct offer_row *row, const char *text)
-{
-	enum campaign_state state;
-
-	enum rc rc = campaign_store_hold(c->db, c->tenant, &row->campaign_id, &state);
-	if (rc != RC_OK || (state != CAMPAIGN_RUNNING && state != CAMPAIGN_PAUSED))
-		return rc;
-	return leave(c, device_id, row, text);
 }
 
 enum rc offer_end_device(struct call *c, const struct uuid *device_id, const char *text)
@@ -425,7 +416,7 @@ enum rc offer_end_device(struct call *c, const struct uuid *device_id, const cha
 	if (rc == RC_OK)
 		rc = offer_store_waiting(c->db, c->tenant, device_id, c->mem, &rows, &n);
 	for (int i = 0; rc == RC_OK && i < n; i++)
-		rc = leave_if_it_runs(c, device_id, &rows[i], text);
+		rc = leave(c, device_id, &rows[i], text);
 	return rc;
 }
 

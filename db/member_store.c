@@ -159,7 +159,7 @@ enum rc member_store_publish(struct db *db)
 		rc = db_run(db, &stmts[HOLD], NULL, NULL);
 	if (rc == RC_UNAVAILABLE && strcmp(db_sqlstate(db), "55P03") == 0)
 		return RC_RETRY;
-	return rc == RC_OK ? db_exec(db, "SET LOCAL lock_timeout = DEFAULT") : rc;
+	return rc;
 }
 
 enum rc member_store_look(struct db *db)

@@ -16,7 +16,8 @@ enum rc member_store_create(struct db *db, const struct uuid *campaign_id,
 /* At the end of a transaction that made members: waits for those that look at members, and
  * nobody looks until the commit, which should follow soon.  Before the head of the audit is
  * locked, which who looks may want.  RC_RETRY when somebody looks
- * for longer than two seconds: others that want to look wait behind it. */
+ * for longer than two seconds: others that want to look wait behind it.  No other lock of this
+ * transaction is waited for any longer from then on. */
 enum rc member_store_publish(struct db *db) MUST_CHECK;
 /* To be called in a transaction before its first statement that reads the table `member`: no
  * members are published before the transaction ends, which should be soon. */
