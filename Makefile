@@ -327,6 +327,7 @@ install: $(PROGRAMS)
 	$(BUILD)/muster completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/muster.fish
 	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/sbin/musterd|$(PREFIX)/sbin/musterd|g' deploy/systemd/musterd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/musterd.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/musterd.service
 	install -D -m 644 deploy/debian/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/muster.conf
 	test -e $(DESTDIR)/etc/muster/musterd.conf || install -D -m 644 deploy/musterd.conf $(DESTDIR)/etc/muster/musterd.conf
 

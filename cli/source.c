@@ -212,6 +212,19 @@ static void read_components(struct source *s, struct node n)
 		source_component_read(s, node_item(n, i), i);
 }
 
+static void check_candidates(struct source *s, struct node n)
+{
+	bool by_hand = s->ret->given[SUIT_PAYLOAD_FETCH].n > 0;
+	for (size_t i = 0; node_is_good(n) && i < s->ret->component_count; i++) {
+		struct node c = node_item(node_member(n, "components"), i);
+		if (s->component[i].check_candidate && !s->component[i].fetch_early && !by_hand)
+			node_fail(node_member(c, "check_candidate"),
+				  "looks at what \"fetch_in\": \"payload-fetch\" has fetched, "
+				  "for "
+				  "copy or swap");
+	}
+}
+
 static void check_areas(struct source *s, struct node n)
 {
 	struct suit_source_clash found;
@@ -331,6 +344,7 @@ enum exit_code source_read_json(struct cli *c, json_t *json, const char *name,
 	node_only(n, names);
 	if (node_is_good(n))
 		read_top(&s, n);
+	check_candidates(&s, n);
 	check_areas(&s, n);
 	if (node_has(n, "payloads"))
 		read_payloads(&s, node_member(n, "payloads"));

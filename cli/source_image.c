@@ -310,11 +310,6 @@ void source_component_read(struct source *s, struct node n, size_t index)
 	ret->repeat_digest = flag(n, "repeat_digest");
 	ret->fetch_early = read_fetch_early(n, ret->install);
 	ret->check_candidate = flag(n, "check_candidate");
-	if (ret->check_candidate && !ret->fetch_early)
-		node_fail(node_member(n, "check_candidate"),
-			  "looks at what \"fetch_in\": \"payload-fetch\" has fetched, for copy "
-			  "or "
-			  "swap");
 	ret->invoke = flag(n, "invoke");
 	ret->uninstall = flag(n, "uninstall");
 	if (node_has(n, "metadata")) {

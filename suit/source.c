@@ -140,7 +140,8 @@ static enum suit_rc component_check(const struct suit_source *in, size_t i)
 	if (c->load && (c->load_into >= in->component_count || c->load_into == i))
 		return SUIT_UNKNOWN;
 	/* Only what was fetched before can be looked at there. */
-	if (c->check_candidate && !(through && c->fetch_early))
+	if (c->check_candidate &&
+	    !(through && (c->fetch_early || in->given[SUIT_PAYLOAD_FETCH].n > 0)))
 		return SUIT_UNSUPPORTED;
 	if (c->invoke_args.n > SUIT_SOURCE_STRING_MAX ||
 	    c->load_encryption_info.n > SUIT_SOURCE_STRING_MAX)
@@ -319,10 +320,21 @@ static bool is_through_area(const struct suit_source_component *c)
 	return c->install == SUIT_INSTALL_COPY || c->install == SUIT_INSTALL_SWAP;
 }
 
-static bool uses_area(const struct suit_source_component *c, size_t area)
+static bool same_fetch(const struct suit_source_image *a, const struct suit_source_image *b)
 {
+	return same_ref(&a->fetched, &b->fetched) && suit_bytes_equal(a->uri, b->uri);
+}
+
+/* Whether something else than this image is fetched into its area for c.  Two copies of one
+ * download need it once, and may fetch it twice. */
+static bool uses_area(const struct suit_source_component *c,
+		      const struct suit_source_image *image, bool copied)
+{
+	bool shares = copied && c->install == SUIT_INSTALL_COPY;
+
 	for (size_t i = 0; is_through_area(c) && i < c->image_count; i++)
-		if (c->image[i].via == area)
+		if (c->image[i].via == image->via &&
+		    !(shares && same_fetch(&c->image[i], image)))
 			return true;
 	return false;
 }
@@ -341,7 +353,7 @@ static bool clash(const struct suit_source *in, size_t i, size_t k,
 	const struct suit_source_component *c = &in->component[i], *other = &in->component[k];
 
 	for (size_t n = 0; i != k && is_through_area(c) && n < c->image_count; n++) {
-		if (!uses_area(other, c->image[n].via))
+		if (!uses_area(other, &c->image[n], c->install == SUIT_INSTALL_COPY))
 			continue;
 		bool by_uri = c->image[n].uri_replaceable && k < i;
 		*ret = (struct suit_source_clash){ i, k, by_uri };
@@ -354,7 +366,10 @@ static bool clash(const struct suit_source *in, size_t i, size_t k,
 /* Who writes the sections by hand may do it otherwise. */
 bool suit_source_clashes(const struct suit_source *in, struct suit_source_clash *ret)
 {
-	if (in->given[SUIT_PAYLOAD_FETCH].n > 0 || in->given[SUIT_INSTALL].n > 0)
+	uint32_t sections = SUIT_BIT(SUIT_PAYLOAD_FETCH) | SUIT_BIT(SUIT_INSTALL);
+
+	if (in->given[SUIT_PAYLOAD_FETCH].n > 0 || in->given[SUIT_INSTALL].n > 0 ||
+	    (in->leave_out & sections))
 		return false;
 	for (size_t i = 0; i < in->component_count; i++)
 		for (size_t k = 0; k < in->component_count; k++)

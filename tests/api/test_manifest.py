@@ -109,19 +109,24 @@ def test_swap(make):
     assert Envelope(data, make.keys).sections["candidate-verification"]
 
 
-def copied(name_, replaceable=False, **more):
-    image = {"file": "fw.bin", "via": "dl", **({"uri_replaceable": True} if replaceable else {})}
+def copied(name_, file="fw.bin", replaceable=False, **more):
+    image = {"file": file, "via": "dl", **({"uri_replaceable": True} if replaceable else {})}
     return {"id": name_, "install": "copy", "image": image, **more}
 
 
 def test_two_components_share_an_area(make):
     """Each is installed before the next is fetched."""
-    second = copied("n", fetch_in="install")
-    second["image"]["file"] = "old.bin"
-    data = make(IDS, components=[copied("m", fetch_in="install"), second, {"id": "dl"}])
+    data = make(IDS, components=[copied("m", fetch_in="install"), copied("n", "old.bin", fetch_in="install"), {"id": "dl"}])
     device = make.device(storage={})
     device.update(data, make.keys)
     assert (device.storage[name("m")], device.storage[name("n")]) == (NEW, OLD) and len(device.fetched) == 2
+
+
+def test_two_copies_of_one_download_share_an_area(make):
+    data = make(IDS, components=[copied("m"), copied("n"), {"id": "dl"}])
+    device = make.device(storage={})
+    device.update(data, make.keys)
+    assert device.storage[name("m")] == device.storage[name("n")] == NEW
 
 
 DELTA = {**IDS, "components": [
@@ -415,13 +420,13 @@ WRONG = [
      'components[0].check_candidate looks at what "fetch_in": "payload-fetch" has fetched, for copy or swap'),
     ({"components": [copied("m", fetch_in="install", check_candidate=True), {"id": "dl"}]},
      'components[0].check_candidate looks at what "fetch_in": "payload-fetch" has fetched, for copy or swap'),
-    ({"components": [copied("m"), copied("n"), {"id": "dl"}]},
+    ({"components": [copied("m"), copied("n", "old.bin"), {"id": "dl"}]},
      'components[0] is overwritten by the fetch of components[1] before it is installed; give it an area of its own, or both '
      '"fetch_in": "install"'),
-    ({"components": [copied("m", fetch_in="install"), copied("n"), {"id": "dl"}]},
+    ({"components": [copied("m", fetch_in="install"), copied("n", "old.bin"), {"id": "dl"}]},
      'components[1] is overwritten by the fetch of components[0] before it is installed; give it an area of its own, or both '
      '"fetch_in": "install"'),
-    ({"components": [copied("m", fetch_in="install"), copied("n", replaceable=True, fetch_in="install"), {"id": "dl"}]},
+    ({"components": [copied("m", fetch_in="install"), copied("n", "old.bin", True, fetch_in="install"), {"id": "dl"}]},
      "components[1] would be fetched from the URI of components[0], as its own is replaceable; give it an area of its own"),
     ({"components": [{"id": "m", "image": {"file": "fw.bin", "integrated": True}}]},
      "components[0].image is integrated: it needs a \"file\", and a \"uri\" that begins with '#'"),
