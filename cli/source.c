@@ -214,14 +214,17 @@ static void read_components(struct source *s, struct node n)
 
 static void check_candidates(struct source *s, struct node n)
 {
+	const struct suit_source_component *components = s->component;
 	bool by_hand = s->ret->given[SUIT_PAYLOAD_FETCH].n > 0;
-	for (size_t i = 0; node_is_good(n) && i < s->ret->component_count; i++) {
-		struct node c = node_item(node_member(n, "components"), i);
-		if (s->component[i].check_candidate && !s->component[i].fetch_early && !by_hand)
-			node_fail(node_member(c, "check_candidate"),
-				  "looks at what \"fetch_in\": \"payload-fetch\" has fetched, "
-				  "for "
-				  "copy or swap");
+	for (size_t i = 0; components && i < s->ret->component_count; i++) {
+		const struct suit_source_component *c = &components[i];
+		if (!node_is_good(n) || !c->check_candidate || c->fetch_early || by_hand)
+			continue;
+		struct node item = node_item(node_member(n, "components"), i);
+		node_fail(node_member(item, "check_candidate"),
+			  "looks at what \"fetch_in\": \"payload-fetch\" has fetched, for copy "
+			  "or "
+			  "swap");
 	}
 }
 
