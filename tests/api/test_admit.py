@@ -197,7 +197,7 @@ def test_an_admission_lets_somebody_in_and_opens_everything(club):
     config.write_bytes(b"c2" * 20)
     payload, info = f.encrypted(config, "--recipient", f"dev-c={f.path('c.pub')}")
     f.upload(payload)
-    components = [{"id": name, "install": "copy", "image": {
+    components = [{"id": name, "install": "copy", "fetch_in": "install", "image": {
         "file": str(image), "via": "dl/full", "fetched": {"file": str(fetched)}, "encryption_info": {"file": str(i)},
         "encryption_info_replaceable": True}} for name, image, fetched, i in
         [("main", club.new, club.payload, club.info), ("config", config, payload, info)]] + [{"id": "dl/full"}]
