@@ -19,7 +19,8 @@ struct offer {
 enum rc offer_next(struct call *c, struct offer *ret) MUST_CHECK;
 /* The device asks no more, because it is revoked or deleted; the text says so.  Its open jobs
  * are cancelled, and so are those that campaigns would have made: none waits for it, or misses
- * it in a gate's sample.  Within the lock on the device. */
+ * it in a gate's sample.  Within the lock on the device; without one, RC_RETRY when it is made
+ * an offer meanwhile. */
 enum rc offer_end_device(struct call *c, const struct uuid *device_id,
 			 const char *text) MUST_CHECK;
 /* The same for one campaign, which the caller holds, whatever its state: nothing when the

@@ -130,16 +130,6 @@ static void test_operators_get_their_turn(struct world *w)
 	flood_end(&f);
 }
 
-static void succeed(struct actor_device *d, uint8_t runs)
-{
-	struct offer o;
-
-	must(device_ask(d, &o) == RC_OK && o.has_job, "no offer");
-	d->runs = runs;
-	d->boot++;
-	must(device_register(d) == RC_OK, "the device cannot register");
-}
-
 static void test_a_gate_gets_its_turn(struct world *w)
 {
 	struct uuid release = world_release(w, 3, 3);
@@ -151,7 +141,7 @@ static void test_a_gate_gets_its_turn(struct world *w)
 	must(device_register(&d) == RC_OK, "the device cannot register");
 	struct uuid id = run_campaign(w, &release, "{\"devices\":[\"gated\"]}");
 	world_expose(w, &d, 1);
-	succeed(&d, 3);
+	device_succeed(&d, 3);
 	flood_begin(&f, w, &id);
 	is_int(ticker_tick(w->ticker), RC_OK, "a tick in which a stage is good");
 	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED, "and is passed");
@@ -218,8 +208,8 @@ static void test_one_campaign_holds_up_no_other(struct world *w)
 				      arena_printf(w->mem, "{\"devices\":[\"%s\"]}", name));
 	}
 	world_expose(w, d, 2);
-	succeed(&d[0], 5);
-	succeed(&d[1], 5);
+	device_succeed(&d[0], 5);
+	device_succeed(&d[1], 5);
 	sql(holder, "BEGIN; SELECT FROM campaign WHERE campaign_id = '%s' FOR UPDATE",
 	    uuid_format(&ids[0], text));
 	is_int(ticker_tick(w->ticker), RC_OK, "a tick that cannot have one campaign");

@@ -61,16 +61,6 @@ static void join(struct world *w, const char *name, struct actor_device *d)
 	must(device_register(d) == RC_OK, "the device cannot register");
 }
 
-static void succeed(struct actor_device *d, uint8_t runs)
-{
-	struct offer o;
-
-	must(device_ask(d, &o) == RC_OK && o.has_job, "no offer");
-	d->runs = runs;
-	d->boot++;
-	must(device_register(d) == RC_OK, "the device cannot register");
-}
-
 /* All must succeed, so each that is missed would hold the gate. */
 static const struct stage everybody = { .share = SHARE_ALL, .gate = { 10000, 1000, 10, 0 } };
 
@@ -98,7 +88,7 @@ static void test_those_that_were_never_asked(struct world *w)
 	is_int(world_count(w, &id, JOB_QUEUED), 1, "one is waited for");
 	leave(w, work_delete, "begun");
 	is_int(world_count(w, &id, JOB_CANCELLED), 4, "a deletion afterwards counts none anew");
-	succeed(&d[0], 2);
+	device_succeed(&d[0], 2);
 	world_tick(w, 1);
 	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED, "it is finished");
 }
@@ -127,7 +117,7 @@ static void test_other_stages_and_campaigns(struct world *w)
 	is_int(world_look(w, &id).counts[0].n[JOB_CANCELLED], 0, "and no other");
 	is_int(world_count(w, &over, JOB_CANCELLED), 0, "nor one that is over");
 	is_int(world_count(w, &other, JOB_CANCELLED), 0, "nor one that never was its own");
-	succeed(first ? &d[0] : &d[1], 3);
+	device_succeed(first ? &d[0] : &d[1], 3);
 	world_tick(w, 2);
 	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED, "it is finished");
 }
@@ -167,7 +157,7 @@ static void test_while_members_are_written(struct world *w)
 	is_int(world_count(w, &id, JOB_CANCELLED), 2, "without those");
 	is_int(world_count(w, &id, JOB_QUEUED), 1, "and waits for the third");
 	world_expose(w, d, 3);
-	succeed(&d[2], 6);
+	device_succeed(&d[2], 6);
 	world_tick(w, 1);
 	is_int(world_look(w, &id).row.campaign.state, CAMPAIGN_FINISHED, "it is finished");
 	db_close(holder);

@@ -406,6 +406,17 @@ static inline enum rc device_ask(struct actor_device *d, struct offer *ret)
 	return rc == RC_RETRY ? world_call(d->w, d, work_offer, ret) : rc;
 }
 
+/* It is offered what it runs then, after a restart. */
+static inline void device_succeed(struct actor_device *d, uint8_t runs)
+{
+	struct offer o;
+
+	must(device_ask(d, &o) == RC_OK && o.has_job, "no offer");
+	d->runs = runs;
+	d->boot++;
+	must(device_register(d) == RC_OK, "the device cannot register");
+}
+
 struct reporting {
 	struct job_report report;
 	bool stop;
